@@ -1,0 +1,88 @@
+"""A `Filter` as a condition of SQL, so that it holds before any limit."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from lamina.records import EVENT, EVERYWHERE, FORGOTTEN, ROOT, STALE, Filter, conditions
+
+_COMPARISONS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+
+
+def scope_condition(scope: str, column: str = "scope") -> tuple[str, list[Any]]:
+    """The rows a recall in `scope` sees: the scope and its descendants; '' only itself; '*' all."""
+    if scope == EVERYWHERE:
+        return "1", []
+    if scope == ROOT:
+        return f"{column} = ''", []
+    # '0' is the character after '/': the half-open range holds every descendant and nothing else
+    return f"({column} = ? OR ({column} >= ? AND {column} < ?))", [scope, scope + "/", scope + "0"]
+
+
+def where_clause(where: Filter) -> tuple[str, list[Any]]:
+    """The condition and its parameters for the table `item`."""
+    where.check()
+    clause, values = scope_condition(where.scope)
+    parts = [clause]
+    for column, wanted in (("kind", where.kinds), ("id", where.ids), ("role", where.roles), ("session", where.sessions)):
+        _one_of(parts, values, column, wanted)
+    _one_of(parts, values, "json_extract(data, '$.speaker')", where.speakers)
+    _one_of(parts, values, "json_extract(data, '$.place')", where.places)
+    if where.since is not None:
+        parts.append("coalesce(until, at + 1) > ?")
+        values.append(where.since)
+    if where.before is not None:
+        parts.append("at < ?")
+        values.append(where.before)
+    if where.as_of is not None:
+        parts.append("at <= ? AND (until IS NULL OR until > ?)")
+        values += [where.as_of, where.as_of]
+    if where.known_at is not None:
+        parts.append("recorded_at <= ? AND (retired_at IS NULL OR retired_at > ?)")
+        values += [where.known_at, where.known_at]
+    elif not where.retired:
+        parts.append("retired_at IS NULL")
+    hidden = (0 if where.forgotten else FORGOTTEN) | (0 if where.stale else STALE)
+    if hidden:
+        parts.append(f"status & {hidden} = 0")
+    if not where.events:
+        parts.append(f"role IS NOT '{EVENT}'")
+    for name, condition in where.metadata.items():
+        for operator, value in conditions(condition):
+            clause, more = _metadata(name, operator, value)
+            parts.append(clause)
+            values += more
+    return " AND ".join(parts), values
+
+
+def _one_of(parts: list[str], values: list[Any], column: str, wanted: tuple[str, ...] | None) -> None:
+    if wanted is None:
+        return
+    parts.append(f"{column} IN (SELECT value FROM json_each(?))")
+    values.append(json.dumps(list(wanted)))
+
+
+def _metadata(name: str, operator: str, value: Any) -> tuple[str, list[Any]]:
+    path = "$.metadata" + "".join(f'."{part}"' for part in name.split("."))
+    field = "json_extract(data, ?)"
+    if operator == "exists":
+        return f"json_type(data, ?) IS {'NOT ' if value else ''}NULL", [path]
+    if operator == "eq":
+        return f"{field} IS ?", [path, value]
+    if operator == "ne":
+        return f"{field} IS NOT ?", [path, value]
+    if operator == "in":
+        return f"{field} IN (SELECT value FROM json_each(?))", [path, json.dumps(list(value))]
+    if operator == "nin":
+        return f"({field} IS NULL OR {field} NOT IN (SELECT value FROM json_each(?)))", [path, path, json.dumps(list(value))]
+    if operator == "contains":
+        inside = "EXISTS (SELECT 1 FROM json_each(data, ?) AS element WHERE element.value IS ?)"
+        if isinstance(value, str):
+            return (
+                f"CASE json_type(data, ?) WHEN 'array' THEN {inside} WHEN 'text' THEN instr({field}, ?) > 0 ELSE 0 END",
+                [path, path, value, path, value],
+            )
+        return f"CASE json_type(data, ?) WHEN 'array' THEN {inside} ELSE 0 END", [path, path, value]
+    same_type = "'text'" if isinstance(value, str) else "'integer', 'real'"
+    return f"(typeof({field}) IN ({same_type}) AND {field} {_COMPARISONS[operator]} ?)", [path, path, value]

@@ -1,0 +1,300 @@
+"""Items in SQLite."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lamina.errors import InputError
+from lamina.records import KINDS, Filter, Item, Kind, Page
+from lamina.storage.protocol import Columns, Order, Stored
+from lamina.storage.sqlite.connection import PARAMETERS, Connection
+from lamina.storage.sqlite.filters import scope_condition, where_clause
+from lamina.text import index_text, term_hashes
+from lamina.times import Moment
+
+_FIELDS = "id, kind, scope, session, origin, role, text, at, until, time_info, recorded_at, retired_at, made_by, status, data"
+_MARKS = ", ".join("?" * 16)
+T = TypeVar("T")
+NEVER = sys.maxsize
+"""Stands for "not retired" in columns."""
+
+
+def _row(key: int, item: Item) -> tuple[Any, ...]:
+    if item.kind not in KINDS:
+        raise InputError(f"{item.kind!r} is not a kind: use one of {', '.join(KINDS)}")
+    data = json.dumps(item.data, ensure_ascii=False, separators=(",", ":"), allow_nan=False) if item.data else None
+    return (
+        key, item.id, item.kind, item.scope, item.session, item.origin, item.role, item.text, item.at, item.until,
+        item.moment.info, item.recorded_at, item.retired_at, item.made_by, item.status, data,
+    )  # fmt: skip
+
+
+def _item(row: Sequence[Any]) -> Item:
+    moment = Moment.from_info(row[8], row[10])
+    return Item(
+        key=row[0], id=row[1], kind=cast(Kind, row[2]), scope=row[3], session=row[4],
+        origin=row[5], role=row[6], text=row[7], at=row[8], until=row[9], precision=moment.precision, offset=moment.offset,
+        recorded_at=row[11], retired_at=row[12], made_by=row[13], status=row[14], data=json.loads(row[15]) if row[15] else {},
+    )  # fmt: skip
+
+
+def indexed_terms(item: Item) -> bytes:
+    """The lexicon entry of an item: its term hashes as little-endian 32-bit numbers."""
+    if not item.text and not item.captions:
+        return b""
+    return term_hashes(index_text(item.text, item.speaker, item.captions)).astype("<u4").tobytes()
+
+
+class SQLiteItems:
+    """Items, their lexicon entries, and the mark that a vector is still to come."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._db = connection
+
+    # -------------------------------------------------------------------------------------------------- writing
+    def add(self, items: Sequence[Item]) -> list[Stored]:
+        """Store new items; one whose (scope, origin) is known already is left out and answered with the old key.
+
+        Raises `InputError` where an id is taken by something else; the transaction is then the caller's to roll back.
+        """
+        known = self._known_origins(items)
+        next_key = int(self._db.value("SELECT seq FROM sqlite_sequence WHERE name = 'item'") or 0) + 1
+        stored: list[Stored] = []
+        fresh: list[tuple[int, Item]] = []
+        for item in items:
+            place = (item.scope, item.origin)
+            if item.origin is not None and place in known:
+                stored.append(Stored(known[place], False))
+                continue
+            stored.append(Stored(next_key, True))
+            fresh.append((next_key, item))
+            if item.origin is not None:
+                known[place] = next_key
+            next_key += 1
+        if fresh:
+            self._insert(fresh)
+        return stored
+
+    def _insert(self, fresh: Sequence[tuple[int, Item]]) -> None:
+        self._db.execute_many(f"INSERT INTO item(key, {_FIELDS}) VALUES ({_MARKS})", [_row(*pair) for pair in fresh])
+        entries = [(key, indexed_terms(item)) for key, item in fresh]
+        self._db.execute_many("INSERT INTO lexicon(item, terms) VALUES (?, ?)", entries)
+        self._db.execute_many("INSERT INTO pending(item) VALUES (?)", [(key,) for key, item in fresh if needs_vector(item)])
+
+    def _known_origins(self, items: Sequence[Item]) -> dict[tuple[str, str | None], int]:
+        known: dict[tuple[str, str | None], int] = {}
+        by_scope: dict[str, list[str]] = {}
+        for item in items:
+            if item.origin is not None:
+                by_scope.setdefault(item.scope, []).append(item.origin)
+        for scope, origins in by_scope.items():
+            rows = self._db.rows(
+                "SELECT origin, key FROM item WHERE scope = ? AND origin IN (SELECT value FROM json_each(?))",
+                (scope, json.dumps(origins)),
+            )
+            known.update({(scope, origin): key for origin, key in rows})
+        return known
+
+    def put(self, item: Item) -> int:
+        """Store a derived item, or renew the one with the same id (its status, but for staleness, is kept); returns its key."""
+        row = self._db.rows("SELECT key, text, data, status FROM item WHERE id = ?", (item.id,))
+        if not row:
+            return self.add([item])[0].key
+        key, text, _, status = row[0]
+        values = _row(key, item)
+        self._db.execute(
+            "UPDATE item SET kind = ?, scope = ?, session = ?, origin = ?, role = ?, text = ?, at = ?, until = ?, time_info = ?,"
+            " retired_at = ?, made_by = ?, status = ?, data = ? WHERE key = ?",
+            (*values[2:11], *values[12:14], status & ~2 | item.status, values[15], key),
+        )
+        if text != item.text:
+            self._reindex(key, item)
+        return int(key)
+
+    def _reindex(self, key: int, item: Item) -> None:
+        self._db.execute("INSERT OR REPLACE INTO lexicon(item, terms) VALUES (?, ?)", (key, indexed_terms(item)))
+        self._db.execute("DELETE FROM vector WHERE item = ?", (key,))
+        if needs_vector(item):
+            self._db.execute("INSERT OR IGNORE INTO pending(item) VALUES (?)", (key,))
+        else:
+            self._db.execute("DELETE FROM pending WHERE item = ?", (key,))
+
+    def set_status(self, keys: Sequence[int], bit: int, on: bool) -> int:
+        """Set or clear one status bit; returns how many items changed."""
+        change = "status | ?" if on else "status & ~?"
+        return sum(
+            self._db.execute(
+                f"UPDATE item SET status = {change} WHERE key IN (SELECT value FROM json_each(?)) AND (status & ? <> 0) <> ?",
+                (bit, json.dumps(part), bit, on),
+            ).rowcount
+            for part in batches(keys)
+        )
+
+    def retire(self, keys: Sequence[int], at: int | None) -> None:
+        """Set the record time from which the items are no longer held true (None: they are again)."""
+        for part in batches(keys):
+            self._db.execute("UPDATE item SET retired_at = ? WHERE key IN (SELECT value FROM json_each(?))", (at, json.dumps(part)))
+
+    def blank(self, keys: Sequence[int]) -> None:
+        """Take away text, data, terms and vectors of derived items and mark them stale."""
+        for part in batches(keys):
+            listed = (json.dumps(part),)
+            inside = "IN (SELECT value FROM json_each(?))"
+            self._db.execute(f"UPDATE item SET text = '', data = NULL, status = status | 2 WHERE key {inside}", listed)
+            self._db.execute(f"UPDATE lexicon SET terms = x'' WHERE item {inside}", listed)
+            self._db.execute(f"DELETE FROM vector WHERE item {inside}", listed)
+            self._db.execute(f"DELETE FROM pending WHERE item {inside}", listed)
+
+    def delete(self, keys: Sequence[int]) -> int:
+        """Remove items with everything that hangs on them (edges, terms, vectors, strengths, artifacts)."""
+        return sum(
+            self._db.execute("DELETE FROM item WHERE key IN (SELECT value FROM json_each(?))", (json.dumps(part),)).rowcount
+            for part in batches(keys)
+        )
+
+    # -------------------------------------------------------------------------------------------------- reading
+    def get(self, ids: Sequence[str]) -> list[Item | None]:
+        """The items with these ids, in this order; None for one that is not there."""
+        found: dict[str, Item] = {}
+        for part in batches(ids):
+            marks = ",".join("?" * len(part))
+            for row in self._db.rows(f"SELECT key, {_FIELDS} FROM item WHERE id IN ({marks})", part):
+                found[row[1]] = _item(row)
+        return [found.get(id) for id in ids]
+
+    def by_key(self, keys: Sequence[int]) -> dict[int, Item]:
+        """The items with these keys."""
+        found: dict[int, Item] = {}
+        for part in batches(keys):
+            marks = ",".join("?" * len(part))
+            for row in self._db.rows(f"SELECT key, {_FIELDS} FROM item WHERE key IN ({marks})", part):
+                found[row[0]] = _item(row)
+        return found
+
+    def keys_of(self, ids: Sequence[str]) -> dict[str, int]:
+        """The keys of the ids that are there."""
+        found: dict[str, int] = {}
+        for part in batches(ids):
+            marks = ",".join("?" * len(part))
+            found.update(dict(self._db.rows(f"SELECT id, key FROM item WHERE id IN ({marks})", part)))
+        return found
+
+    def by_origin(self, scope: str, origin: str) -> Item | None:
+        """The item that was imported into `scope` under this origin."""
+        rows = self._db.rows(f"SELECT key, {_FIELDS} FROM item WHERE scope = ? AND origin = ?", (scope, origin))
+        return _item(rows[0]) if rows else None
+
+    def page(self, where: Filter, *, cursor: str | None = None, limit: int = 100, order: Order = "recorded") -> Page:
+        """One page of what a filter lets through; `cursor` is where the page before it ended."""
+        if limit < 1:
+            raise InputError(f"limit must be at least 1, not {limit}")
+        if order not in ("recorded", "-recorded", "at", "-at"):
+            raise InputError(f"{order!r} is not an order: use 'recorded', '-recorded', 'at' or '-at'")
+        clause, values = where_clause(where)
+        descending, by_time = order.startswith("-"), order.endswith("at")
+        if cursor is not None:
+            try:
+                time_part, key_part = (int(part) for part in cursor.split(":"))
+            except ValueError:
+                raise InputError(f"{cursor!r} is not a cursor: hand in the one of the page before") from None
+            sign = "<" if descending else ">"
+            clause += f" AND (at, key) {sign} (?, ?)" if by_time else f" AND key {sign} ?"
+            values += [time_part, key_part] if by_time else [key_part]
+        way = "DESC" if descending else "ASC"
+        sorting = f"at {way}, key {way}" if by_time else f"key {way}"
+        rows = self._db.rows(f"SELECT key, {_FIELDS} FROM item WHERE {clause} ORDER BY {sorting} LIMIT ?", [*values, limit + 1])
+        items = [_item(row) for row in rows[:limit]]
+        return Page(items, f"{items[-1].at}:{items[-1].key}" if len(rows) > limit else None)
+
+    def each(self, where: Filter, *, batch: int = 1000) -> Iterator[Item]:
+        """All that a filter lets through, in the order of recording, read in batches."""
+        cursor: str | None = None
+        while True:
+            page = self.page(where, cursor=cursor, limit=batch)
+            yield from page
+            cursor = page.cursor
+            if cursor is None:
+                return
+
+    def matching(self, where: Filter) -> NDArray[np.int64]:
+        """The keys of all that a filter lets through, ascending, shape (items,)."""
+        clause, values = where_clause(where)
+        rows = self._db.rows(f"SELECT key FROM item WHERE {clause} ORDER BY key", values)
+        return np.fromiter((row[0] for row in rows), np.int64, len(rows))
+
+    def count(self, where: Filter) -> int:
+        """How many items a filter lets through."""
+        clause, values = where_clause(where)
+        return int(self._db.value(f"SELECT count(*) FROM item WHERE {clause}", values))
+
+    def session_traces(self, scope: str, session: str | None) -> list[Item]:
+        """The traces of one session of exactly this scope, in the order of world time, then of recording; no events."""
+        rows = self._db.rows(
+            f"SELECT key, {_FIELDS} FROM item WHERE scope = ? AND session IS ? AND kind = 'trace' AND role IS NOT 'event'"
+            " AND status = 0 AND retired_at IS NULL ORDER BY at, id",
+            (scope, session),
+        )
+        return [_item(row) for row in rows]
+
+    def sessions_since(self, scope: str, key: int) -> list[str | None]:
+        """The sessions of exactly this scope that got traces after `key`."""
+        rows = self._db.rows("SELECT DISTINCT session FROM item WHERE scope = ? AND key > ? AND kind = 'trace'", (scope, key))
+        return [row[0] for row in rows]
+
+    def last_trace(self, scope: str, session: str | None) -> int | None:
+        """The key of the newest trace of a session, or None."""
+        rows = self._db.rows(
+            "SELECT key FROM item INDEXED BY item_session WHERE scope = ? AND session IS ? AND kind = 'trace' AND role IS NOT 'event'"
+            " ORDER BY key DESC LIMIT 1",
+            (scope, session),
+        )
+        return int(rows[0][0]) if rows else None
+
+    def scopes(self, under: str = "*") -> list[str]:
+        """Every scope something was written in, at or below `under`."""
+        clause, values = scope_condition(under)
+        return [row[0] for row in self._db.rows(f"SELECT DISTINCT scope FROM item WHERE {clause} ORDER BY scope", values)]
+
+    def columns(self, scope: str, *, after: int = 0, keys: Sequence[int] | None = None) -> Columns:
+        """All items of a scope with a key above `after` (or with the given keys) as columns; events are left out."""
+        clause, values = scope_condition(scope)
+        limits, more = ("key > ?", [after]) if keys is None else ("key IN (SELECT value FROM json_each(?))", [json.dumps(list(keys))])
+        rows = self._db.rows(
+            "SELECT key, at, until, recorded_at, retired_at, status, kind, scope, session, role,"
+            " json_extract(data, '$.speaker'), json_extract(data, '$.place'), lexicon.terms"
+            f" FROM item LEFT JOIN lexicon ON lexicon.item = item.key WHERE {clause} AND {limits} AND role IS NOT 'event' ORDER BY key",
+            values + more,
+        )
+        count = len(rows)
+        return Columns(
+            keys=np.fromiter((r[0] for r in rows), np.int64, count),
+            at=np.fromiter((r[1] for r in rows), np.int64, count),
+            until=np.fromiter((r[1] + 1 if r[2] is None else r[2] for r in rows), np.int64, count),
+            recorded_at=np.fromiter((r[3] for r in rows), np.int64, count),
+            retired_at=np.fromiter((NEVER if r[4] is None else r[4] for r in rows), np.int64, count),
+            status=np.fromiter((r[5] for r in rows), np.uint8, count),
+            kinds=[r[6] for r in rows],
+            scopes=[r[7] for r in rows],
+            sessions=[r[8] for r in rows],
+            roles=[r[9] for r in rows],
+            speakers=[r[10] for r in rows],
+            places=[r[11] for r in rows],
+            terms=[np.frombuffer(r[12] or b"", "<u4") for r in rows],
+        )
+
+
+def needs_vector(item: Item) -> bool:
+    """Whether an item is to be embedded: it has text and is no event."""
+    return bool(item.text or item.captions) and item.role != "event"
+
+
+def batches(values: Sequence[T], size: int = PARAMETERS) -> Iterator[list[T]]:
+    """Pieces small enough for one statement."""
+    for start in range(0, len(values), size):
+        yield [int(v) if isinstance(v, np.integer) else v for v in values[start : start + size]]  # type: ignore[misc]

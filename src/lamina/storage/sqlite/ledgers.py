@@ -1,0 +1,162 @@
+"""Strengths, watermarks and artifacts in SQLite."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from lamina.errors import CorruptStoreError, NotFoundError
+from lamina.storage.protocol import Artifact
+from lamina.storage.sqlite.connection import Connection
+from lamina.storage.sqlite.filters import scope_condition
+from lamina.storage.sqlite.items import batches
+
+INLINE = 256 * 1024  # bytes up to which an artifact lies in the file itself
+
+
+class SQLiteStrengths:
+    """The state of each item under each forgetting policy, as the policy wrote it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._db = connection
+
+    def get(self, policy: str, keys: Sequence[int]) -> dict[int, str]:
+        """The states of some items."""
+        found: dict[int, str] = {}
+        for part in batches(keys):
+            marks = ",".join("?" * len(part))
+            found.update(dict(self._db.rows(f"SELECT item, state FROM strength WHERE policy = ? AND item IN ({marks})", [policy, *part])))
+        return found
+
+    def put(self, policy: str, states: Mapping[int, str]) -> None:
+        """Write states; an item that is gone is passed over."""
+        self._db.execute_many(
+            "INSERT OR REPLACE INTO strength(item, policy, state) SELECT ?, ?, ? WHERE EXISTS (SELECT 1 FROM item WHERE key = ?)",
+            [(key, policy, state, key) for key, state in states.items()],
+        )
+
+    def each(self, policy: str, scope: str) -> list[tuple[int, str]]:
+        """All states of a scope, by key."""
+        clause, values = scope_condition(scope)
+        return [
+            (row[0], row[1])
+            for row in self._db.rows(
+                f"SELECT strength.item, state FROM strength JOIN item ON item.key = strength.item WHERE policy = ? AND {clause} ORDER BY 1",
+                [policy, *values],
+            )
+        ]
+
+
+class SQLiteWatermarks:
+    """How far each stage has come in each scope."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._db = connection
+
+    def get(self, stage: str, scope: str) -> int:
+        """The highest key a stage has seen in a scope; 0 at first."""
+        return int(self._db.value("SELECT value FROM watermark WHERE stage = ? AND scope = ?", (stage, scope)) or 0)
+
+    def set(self, stage: str, scope: str, value: int) -> None:
+        """Move a watermark."""
+        self._db.execute("INSERT OR REPLACE INTO watermark(stage, scope, value) VALUES (?, ?, ?)", (stage, scope, value))
+
+    def reset(self, scope: str) -> None:
+        """Let every stage start again in a scope and its descendants."""
+        clause, values = scope_condition(scope)
+        self._db.execute(f"DELETE FROM watermark WHERE {clause}", values)
+
+
+class SQLiteArtifacts:
+    """Blobs: small ones in the file, large ones in a folder beside it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._db = connection
+
+    @property
+    def folder(self) -> Path | None:
+        """Where large artifacts lie; None for a store in memory."""
+        path = self._db.path
+        return None if path is None else path.with_name(path.name + ".artifacts")
+
+    def put(self, item: int, kind: str, content: bytes, *, inline: bool | None = None) -> Artifact:
+        """Store a blob for an item. A file is complete on disk before the row that names it."""
+        folder = self.folder
+        outside = folder is not None and (len(content) > INLINE if inline is None else not inline)
+        artifact = Artifact(
+            id=secrets.token_hex(16),
+            item=item,
+            kind=kind,
+            size=len(content),
+            digest=hashlib.blake2b(content, digest_size=16).hexdigest(),
+        )
+        path: str | None = None
+        if outside and folder is not None:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            path = artifact.id
+            part = folder / (path + ".part")
+            with open(os.open(part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            part.rename(folder / path)
+        self._db.execute(
+            "INSERT INTO artifact(id, item, kind, bytes, digest, path, data) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (artifact.id, item, kind, artifact.size, artifact.digest, path, None if path else content),
+        )
+        return Artifact(artifact.id, item, kind, artifact.size, artifact.digest, path)
+
+    def get(self, id: str) -> bytes:
+        """The content of an artifact; its digest is checked."""
+        rows = self._db.rows("SELECT digest, path, data FROM artifact WHERE id = ?", (id,))
+        if not rows:
+            raise NotFoundError(f"there is no artifact {id!r}")
+        digest, path, data = rows[0]
+        folder = self.folder
+        try:
+            content = bytes(data) if path is None or folder is None else (folder / path).read_bytes()
+        except FileNotFoundError:
+            raise CorruptStoreError(f"the file of artifact {id} is gone: restore a backup, or run 'lamina doctor --repair'") from None
+        if hashlib.blake2b(content, digest_size=16).hexdigest() != digest:
+            raise CorruptStoreError(f"artifact {id} does not have the digest it was stored with: restore a backup")
+        return content
+
+    def of(self, item: int) -> list[Artifact]:
+        """The artifacts of an item."""
+        rows = self._db.rows("SELECT id, item, kind, bytes, digest, path FROM artifact WHERE item = ? ORDER BY rowid", (item,))
+        return [Artifact(*row) for row in rows]
+
+    def delete(self, id: str) -> None:
+        """Remove an artifact; its file goes once the transaction is on disk."""
+        self.forget_files([row[0] for row in self._db.rows("SELECT path FROM artifact WHERE id = ? AND path IS NOT NULL", (id,))])
+        self._db.execute("DELETE FROM artifact WHERE id = ?", (id,))
+
+    def files_of(self, items: Sequence[int]) -> list[str]:
+        """The file names that belong to some items."""
+        names: list[str] = []
+        for part in batches(items):
+            marks = ",".join("?" * len(part))
+            names += [row[0] for row in self._db.rows(f"SELECT path FROM artifact WHERE path IS NOT NULL AND item IN ({marks})", part)]
+        return names
+
+    def forget_files(self, names: Sequence[str]) -> None:
+        """Remove files once the present transaction is on disk."""
+        folder = self.folder
+        if folder is not None and names:
+
+            def remove() -> None:
+                for name in names:
+                    (folder / name).unlink(missing_ok=True)
+
+            self._db.after_commit(remove)
+
+    def orphans(self) -> list[Path]:
+        """Files no row names: what a killed process left behind."""
+        folder = self.folder
+        if folder is None or not folder.is_dir():
+            return []
+        known = {row[0] for row in self._db.rows("SELECT path FROM artifact WHERE path IS NOT NULL")}
+        return [path for path in sorted(folder.iterdir()) if path.name not in known]

@@ -1,0 +1,281 @@
+"""Moments: UTC microseconds with the original offset and a precision, and the time expressions of plain text.
+
+World time (when something was true) and record time (when it was known) are both whole microseconds since
+1970-01-01 UTC. A naive datetime is read in the memory's configured zone.
+"""
+
+from __future__ import annotations
+
+import calendar
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from typing import Final, Literal, cast, get_args
+
+from lamina.errors import InputError
+
+Precision = Literal["instant", "day", "month", "year"]
+PRECISIONS: Final[tuple[Precision, ...]] = get_args(Precision)
+
+SECOND: Final = 1_000_000
+MINUTE: Final = 60 * SECOND
+HOUR: Final = 60 * MINUTE
+DAY: Final = 24 * HOUR
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MONTHS = {name.lower(): number for number, name in enumerate(calendar.month_name) if name}
+_MONTHS |= {name.lower(): number for number, name in enumerate(calendar.month_abbr) if name}
+_MONTHS["sept"] = 9
+_WEEKDAYS = {name.lower(): number for number, name in enumerate(calendar.day_name)}
+_PARTIAL = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A point of world time: where it starts, how precisely it is known, and the offset it was told in.
+
+    Parameters: `at` in UTC microseconds, `precision`, `offset` in minutes east of UTC.
+
+    >>> moment = parse_moment("2023-05")
+    >>> moment.precision, isoformat(moment.at), isoformat(moment.end)
+    ('month', '2023-05-01T00:00:00+00:00', '2023-06-01T00:00:00+00:00')
+    """
+
+    at: int
+    precision: Precision = "instant"
+    offset: int = 0
+
+    @property
+    def end(self) -> int:
+        """The first microsecond after the moment (an instant is one microsecond long)."""
+        if self.precision == "instant":
+            return self.at + 1
+        if self.precision == "day":
+            return self.at + DAY
+        start = to_datetime(self.at, self.offset)
+        if self.precision == "month":
+            year, month = start.year + start.month // 12, start.month % 12 + 1
+        else:
+            year, month = start.year + 1, 1
+        if year > 9999:
+            return to_micros(datetime.max.replace(tzinfo=UTC))
+        return to_micros(datetime(year, month, 1, tzinfo=start.tzinfo))
+
+    @property
+    def info(self) -> str | None:
+        """Precision and offset as the store keeps them; None for an instant in UTC.
+
+        >>> Moment(0, "day", 60).info, Moment(0).info
+        ('day+01:00', None)
+        """
+        if self.precision == "instant" and self.offset == 0:
+            return None
+        if self.offset == 0:
+            return self.precision
+        hours, minutes = divmod(abs(self.offset), 60)
+        return f"{self.precision}{'-' if self.offset < 0 else '+'}{hours:02d}:{minutes:02d}"
+
+    @classmethod
+    def from_info(cls, at: int, info: str | None) -> Moment:
+        """The moment whose stored form is `at` and `info`."""
+        if info is None:
+            return cls(at)
+        found = re.fullmatch(r"(instant|day|month|year)(?:([+-])(\d{2}):(\d{2}))?", info)
+        if found is None:
+            raise InputError(f"time_info {info!r} is not of the form 'day+01:00'")
+        offset = int(found[3]) * 60 + int(found[4]) if found[2] else 0
+        return cls(at, cast(Precision, found[1]), -offset if found[2] == "-" else offset)
+
+
+MomentLike = Moment | datetime | date | str | int
+
+
+def to_micros(moment: datetime) -> int:
+    """UTC microseconds of an aware datetime, exactly.
+
+    >>> to_micros(datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC))
+    1000000
+    """
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def to_datetime(micros: int, offset: int = 0) -> datetime:
+    """The aware datetime of UTC microseconds, shown at `offset` minutes east of UTC."""
+    zone = UTC if offset == 0 else timezone(timedelta(minutes=offset))
+    try:
+        return (_EPOCH + timedelta(microseconds=micros)).astimezone(zone)
+    except OverflowError:
+        raise InputError(f"{micros} microseconds lie outside the years 1 to 9999") from None
+
+
+def isoformat(micros: int, offset: int = 0) -> str:
+    """ISO 8601 text of UTC microseconds.
+
+    >>> isoformat(0, 60)
+    '1970-01-01T01:00:00+01:00'
+    """
+    return to_datetime(micros, offset).isoformat()
+
+
+def parse_moment(value: MomentLike, zone: tzinfo = UTC) -> Moment:
+    """Read a moment from a datetime, a date, ISO 8601 text (also '2023' and '2023-05'), or UTC microseconds.
+
+    Raises `InputError` for anything else; a naive datetime is taken to be in `zone`.
+
+    >>> parse_moment("2023-05-08T13:56:00+01:00").offset
+    60
+    >>> parse_moment("last Tuesday")
+    Traceback (most recent call last):
+        ...
+    lamina.errors.InputError: 'last Tuesday' is not a time: give ISO 8601 text such as '2023-05-08T13:56:00+01:00', a datetime, or UTC microseconds
+    """
+    if isinstance(value, Moment):
+        return value
+    if isinstance(value, bool):
+        raise InputError(f"{value!r} is not a time")
+    if isinstance(value, int):
+        to_datetime(value)
+        return Moment(value)
+    if isinstance(value, datetime):
+        return _of_datetime(value, zone, "instant")
+    if isinstance(value, date):
+        return _of_datetime(datetime(value.year, value.month, value.day), zone, "day")
+    if isinstance(value, str):
+        text = value.strip()
+        partial = _PARTIAL.fullmatch(text)
+        try:
+            if partial is not None:
+                year, month, day = int(partial[1]), int(partial[2] or 1), int(partial[3] or 1)
+                precision: Precision = "day" if partial[3] else "month" if partial[2] else "year"
+                return _of_datetime(datetime(year, month, day), zone, precision)
+            return _of_datetime(datetime.fromisoformat(text), zone, "instant")
+        except ValueError:
+            pass
+    raise InputError(
+        f"{value!r} is not a time: give ISO 8601 text such as '2023-05-08T13:56:00+01:00', a datetime, or UTC microseconds"
+    )
+
+
+def _of_datetime(value: datetime, zone: tzinfo, precision: Precision) -> Moment:
+    if value.tzinfo is None:
+        value = value.replace(tzinfo=zone)
+    offset = value.utcoffset() or timedelta(0)
+    try:
+        return Moment(to_micros(value), precision, int(offset.total_seconds() // 60))
+    except OverflowError:
+        raise InputError(f"{value!r} lies outside the years 1 to 9999 in UTC") from None
+
+
+@dataclass(frozen=True, slots=True)
+class TimeRange:
+    """A half-open stretch of world time `[start, end)` in UTC microseconds, with the words that named it."""
+
+    start: int
+    end: int
+    words: str = ""
+
+    def __contains__(self, micros: int) -> bool:
+        return self.start <= micros < self.end
+
+
+_MONTH_NAME = r"(?P<month>" + "|".join(sorted(_MONTHS, key=len, reverse=True)) + r")\.?"
+_EXPRESSIONS: Final = (
+    re.compile(r"\b(?P<year>\d{4})-(?P<month_number>\d{2})(?:-(?P<day>\d{2}))?\b"),
+    re.compile(rf"\b(?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?: of)? {_MONTH_NAME}(?:,? (?P<year>\d{{4}}))?\b", re.I),
+    re.compile(rf"\b{_MONTH_NAME} (?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?:,? (?P<year>\d{{4}}))?\b", re.I),
+    re.compile(rf"\b{_MONTH_NAME},? (?P<year>\d{{4}})\b", re.I),
+    re.compile(rf"\b(?:in|during|since|of|this|last|next) (?P<bare>{_MONTH_NAME})(?!\w)", re.I),
+    re.compile(r"\b(?:in|during|since|of) (?P<year>(?:19|20)\d{2})\b", re.I),
+    re.compile(r"\b(?P<relative>today|yesterday|tomorrow)\b", re.I),
+    re.compile(r"\b(?P<which>last|this|next) (?P<unit>week|month|year)\b", re.I),
+    re.compile(r"\b(?P<count>\d{1,3}) (?P<unit>day|week|month|year)s? ago\b", re.I),
+    re.compile(rf"\b(?:on |last )(?P<weekday>{'|'.join(_WEEKDAYS)})\b", re.I),
+)
+
+
+def find_ranges(text: str, now: int, prefer: Literal["past", "future"] = "past") -> list[TimeRange]:
+    """The stretches of time that `text` names, seen from `now` (UTC microseconds); [] where none is understood.
+
+    A day or month without a year is the latest one that does not lie after `now`; with `prefer="future"`, the
+    first one that does not lie before it.
+
+    >>> now = parse_moment("2023-05-25").at
+    >>> [(isoformat(r.start)[:10], isoformat(r.end)[:10]) for r in find_ranges("What happened in March?", now)]
+    [('2023-03-01', '2023-04-01')]
+    >>> find_ranges("What may happen?", now)
+    []
+    """
+    taken: list[tuple[int, int]] = []
+    ranges: list[TimeRange] = []
+    for expression in _EXPRESSIONS:
+        for found in expression.finditer(text):
+            if any(found.start() < end and start < found.end() for start, end in taken):
+                continue
+            span = _resolve(found, now, prefer)
+            if span is not None:
+                taken.append(found.span())
+                ranges.append(TimeRange(*span, words=found[0]))
+    return sorted(ranges, key=lambda stretch: (stretch.start, stretch.end))
+
+
+def _resolve(found: re.Match[str], now: int, prefer: Literal["past", "future"]) -> tuple[int, int] | None:
+    parts = {name: value for name, value in found.groupdict().items() if value}
+    today = to_datetime(now).date()
+    try:
+        if "relative" in parts:
+            shift = {"yesterday": -1, "today": 0, "tomorrow": 1}[parts["relative"].lower()]
+            return _days(today + timedelta(days=shift), 1)
+        if "weekday" in parts:
+            back = (today.weekday() - _WEEKDAYS[parts["weekday"].lower()] - 1) % 7 + 1
+            return _days(today - timedelta(days=back), 1)
+        if "count" in parts:
+            return _unit(today, parts["unit"].lower(), -int(parts["count"]))
+        if "which" in parts:
+            return _unit(today, parts["unit"].lower(), {"last": -1, "this": 0, "next": 1}[parts["which"].lower()])
+        month = int(parts["month_number"]) if "month_number" in parts else _MONTHS.get(parts.get("month", "").lower(), 0)
+        if not month:
+            return _span(Moment(to_micros(datetime(int(parts["year"]), 1, 1, tzinfo=UTC)), "year"))
+        year = int(parts["year"]) if "year" in parts else today.year
+        precision: Precision = "day" if "day" in parts else "month"
+        start = datetime(year, month, int(parts.get("day", 1)), tzinfo=UTC)
+        span = _span(Moment(to_micros(start), precision))
+        if "year" not in parts and prefer == "past" and span[0] > now:
+            return _span(Moment(to_micros(start.replace(year=year - 1)), precision))
+        if "year" not in parts and prefer == "future" and span[1] <= now:
+            return _span(Moment(to_micros(start.replace(year=year + 1)), precision))
+        return span
+    except (ValueError, OverflowError):
+        return None
+
+
+def _span(moment: Moment) -> tuple[int, int]:
+    return moment.at, moment.end
+
+
+def _days(first: date, count: int) -> tuple[int, int]:
+    start = to_micros(datetime(first.year, first.month, first.day, tzinfo=UTC))
+    return start, start + count * DAY
+
+
+def _unit(today: date, unit: str, shift: int) -> tuple[int, int]:
+    if unit == "day":
+        return _days(today + timedelta(days=shift), 1)
+    if unit == "week":
+        return _days(today + timedelta(days=7 * shift - today.weekday()), 7)
+    if unit == "month":
+        months = today.year * 12 + today.month - 1 + shift
+        return _span(Moment(to_micros(datetime(months // 12, months % 12 + 1, 1, tzinfo=UTC)), "month"))
+    return _span(Moment(to_micros(datetime(today.year + shift, 1, 1, tzinfo=UTC)), "year"))
+
+
+def find_commitment(text: str, said_at: int) -> int | None:
+    """The end of the latest stretch after `said_at` that `text` names, read as a plan; None where it names none.
+
+    >>> said_at = parse_moment("2026-09-01").at
+    >>> isoformat(find_commitment("The dentist is on 12 December.", said_at))[:10]
+    '2026-12-13'
+    >>> find_commitment("We met in 2023.", said_at) is None
+    True
+    """
+    ends = [stretch.end for stretch in find_ranges(text, said_at, prefer="future") if stretch.start > said_at]
+    return max(ends, default=None)
