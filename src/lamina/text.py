@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from lamina.errors import InputError
 
-ANALYSER: Final = "snowball-english/1"
+ANALYSER: Final = "snowball-english/2"
 """Name and version of the analysis below; a store whose lexicon was built by another one is rebuilt."""
 
 MAX_TEXT: Final = 64 * 1024 * 1024  # characters of one message
@@ -160,6 +160,43 @@ def terms(text: str) -> list[str]:
     ['happen', 'ana', 'paint', 'sunset']
     """
     return [term for term in map(_term, words(text)) if term]
+
+
+QUESTION: Final = 1
+"""Flag: the text asks something."""
+FIRST_PERSON: Final = 2
+"""Flag: the speaker tells of himself."""
+TIME_WORDS: Final = 4
+"""Flag: the text names a time."""
+NUMBERS: Final = 8
+"""Flag: the text has a number in it."""
+PICTURE: Final = 16
+"""Flag: a picture goes with the text."""
+
+_FLAGS: Final = (
+    (QUESTION, re.compile(r"[?？]")),
+    (FIRST_PERSON, re.compile(r"\b(?:I|[Mm]y|[Mm]e|[Mm]ine|[Ww]e|[Oo]ur)\b")),
+    (
+        TIME_WORDS,
+        re.compile(
+            r"\b(?:yesterday|today|tomorrow|tonight|ago|last|next|since|week(?:end)?s?|months?|years?|morning|evening|days?"
+            r"|(?:mon|tues|wednes|thurs|fri|satur|sun)day|january|february|march|april|june|july|august|september|october"
+            r"|november|december|(?:19|20)\d\d)\b",
+            re.I,
+        ),
+    ),
+    (NUMBERS, re.compile(r"\d|\b(?:two|three|four|five|six|seven|eight|nine|ten|dozen|hundred|thousand)\b", re.I)),
+    (PICTURE, re.compile(r"\[image: ")),
+)
+
+
+def text_flags(text: str) -> int:
+    """What kind of statement an indexed text is, as bits (QUESTION, FIRST_PERSON, TIME_WORDS, NUMBERS, PICTURE).
+
+    >>> text_flags("Where did we go last week?") == QUESTION | FIRST_PERSON | TIME_WORDS
+    True
+    """
+    return sum(bit for bit, pattern in _FLAGS if pattern.search(text))
 
 
 def term_hashes(text: str) -> NDArray[np.uint32]:

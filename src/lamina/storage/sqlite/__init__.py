@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
-from lamina.errors import StoreBusyError, TransferError
+from lamina.errors import StoreBusyError
 from lamina.storage.protocol import Durability, ScrubReport, Version
-from lamina.storage.sqlite.connection import Connection, translated
+from lamina.storage.sqlite.connection import Connection, FrozenConnection
 from lamina.storage.sqlite.edges import SQLiteEdges
 from lamina.storage.sqlite.items import SQLiteItems, indexed_terms
 from lamina.storage.sqlite.ledgers import SQLiteArtifacts, SQLiteStrengths, SQLiteWatermarks
+from lamina.storage.sqlite.maintenance import backup, finish_scrub, scrub
 from lamina.storage.sqlite.schema import MIGRATIONS, Migration
 from lamina.storage.sqlite.vectors import SQLiteVectors
 from lamina.text import ANALYSER
-
-CHANGES_KEPT = 100_000  # rows of the change log; whoever is further behind reads its view anew
 
 
 class _Items(SQLiteItems):
@@ -35,8 +33,7 @@ class _Items(SQLiteItems):
     def blank(self, keys: Sequence[int]) -> None:
         self._artifacts.forget_files(self._artifacts.files_of(keys))
         super().blank(keys)
-        for key in keys:
-            self._db.execute("DELETE FROM artifact WHERE item = ?", (key,))
+        self._db.execute_many("DELETE FROM artifact WHERE item = ?", [(int(key),) for key in keys])
 
 
 class SQLiteStore:
@@ -59,17 +56,23 @@ class SQLiteStore:
         patience: float = 60.0,
         migrations: Sequence[Migration] = MIGRATIONS,
     ) -> None:
-        self.connection = Connection(
-            None if path is None else Path(path), durability=durability, read_only=read_only, patience=patience, migrations=migrations
-        )
+        place = None if path is None else Path(path)
+        self._assemble(Connection(place, durability=durability, read_only=read_only, patience=patience, migrations=migrations))
+        if not self.read_only:
+            try:
+                self._begin()
+            except BaseException:
+                self.connection.close()
+                raise
+
+    def _assemble(self, connection: Connection) -> None:
+        self.connection = connection
         self.artifacts = SQLiteArtifacts(self.connection)
         self.items = _Items(self.connection, self.artifacts)
         self.edges = SQLiteEdges(self.connection)
         self.vectors = SQLiteVectors(self.connection)
         self.strengths = SQLiteStrengths(self.connection)
         self.watermarks = SQLiteWatermarks(self.connection)
-        if not self.read_only:
-            self._begin()
 
     def _begin(self) -> None:
         if self.meta("analyser") is None:
@@ -79,7 +82,7 @@ class SQLiteStore:
         elif self.meta("analyser") != ANALYSER:
             self.relex()
         if self.meta("scrub") is not None:
-            self.scrub()
+            finish_scrub(self)
 
     @property
     def path(self) -> Path | None:
@@ -99,6 +102,16 @@ class SQLiteStore:
     def snapshot(self) -> AbstractContextManager[None]:
         """All reads inside see one state."""
         return self.connection.snapshot()
+
+    @contextmanager
+    def frozen(self) -> Iterator[SQLiteStore]:
+        """The store as it is now, read-only, whatever is written meanwhile; any thread may read it."""
+        view = SQLiteStore.__new__(SQLiteStore)
+        view._assemble(FrozenConnection(self.connection))
+        try:
+            yield view
+        finally:
+            view.connection.close()
 
     def after_commit(self, call: Callable[[], None]) -> None:
         """Call something once the present transaction is on disk."""
@@ -158,80 +171,15 @@ class SQLiteStore:
         While another connection reads an old state the log cannot be emptied: the report then says `pending`, and the
         scrub is tried again when the memory is next opened, scrubbed or closed.
         """
-        before = self.nbytes()
-        for path in self.artifacts.orphans():
-            path.unlink(missing_ok=True)
-        if self.path is None:
-            return ScrubReport(False, before, before)
-        with self.transaction():
-            self.set_meta("scrub", "pending")
-            self.connection.execute("DELETE FROM change WHERE seq <= (SELECT max(seq) FROM change) - ?", (CHANGES_KEPT,))
-        patience = self.connection.value("PRAGMA busy_timeout")
-        with self.connection.exclusive() as bare:
-            bare.execute("VACUUM")
-            bare.execute("PRAGMA busy_timeout=200")  # an open reader is reported, not waited for
-            try:
-                busy = self._checkpoint(bare)
-            finally:
-                bare.execute(f"PRAGMA busy_timeout={patience}")
-        if not busy:
-            with self.transaction():
-                self.set_meta("scrub", None)
-            with self.connection.exclusive() as bare:
-                self._checkpoint(bare)
-        return ScrubReport(busy, before, self.nbytes())
-
-    @staticmethod
-    def _checkpoint(bare: object) -> bool:
-        """Empty the log; True where a reader was in the way."""
-        row = bare.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()  # type: ignore[attr-defined]
-        return bool(row[0])
+        return scrub(self)
 
     def backup(self, target: Path) -> Path:
         """Write one consistent state of the store to a new file, while others go on reading and writing.
 
-        Artifacts' files are copied beside it. Raises `TransferError` where the target exists.
+        Artifacts' files are copied beside it; where there are any, other writers wait until the copy is done. Raises
+        `TransferError` where the target exists.
         """
-        target = Path(target)
-        if target.exists():
-            raise TransferError(f"{target} exists: a backup never overwrites; choose another name")
-        if not target.parent.is_dir():
-            raise TransferError(f"the folder {target.parent} does not exist: create it first")
-        handle, name = tempfile.mkstemp(prefix=target.name, suffix=".part", dir=target.parent)
-        os.close(handle)
-        part = Path(name)
-        try:
-            part.unlink()
-            with translated(str(target)):
-                copier = self.connection.detached()
-                try:
-                    copier.execute("VACUUM INTO ?", (str(part),))
-                finally:
-                    copier.close()
-            os.chmod(part, 0o600)
-            with part.open("rb") as file:
-                os.fsync(file.fileno())
-            self._copy_artifacts(part, target)
-            os.rename(part, target)
-        finally:
-            part.unlink(missing_ok=True)
-        return target
-
-    def _copy_artifacts(self, copy: Path, target: Path) -> None:
-        """Copy the files that the copied rows name."""
-        import shutil
-        import sqlite3
-        from contextlib import closing
-
-        folder = self.artifacts.folder
-        with closing(sqlite3.connect(copy)) as connection:
-            names = [row[0] for row in connection.execute("SELECT path FROM artifact WHERE path IS NOT NULL")]
-        if not names or folder is None:
-            return
-        beside = target.with_name(target.name + ".artifacts")
-        beside.mkdir(mode=0o700, exist_ok=True)
-        for name in names:
-            shutil.copy2(folder / name, beside / name)
+        return backup(self, Path(target))
 
     def nbytes(self) -> int:
         """Bytes on disk: the file, its log, its artifacts. In memory: the size of the pages."""
@@ -243,13 +191,17 @@ class SQLiteStore:
         folder = self.artifacts.folder
         if folder is not None and folder.is_dir():
             files += folder.iterdir()
-        return sum(file.stat().st_size for file in files if file.exists())
+        size = 0
+        for file in files:
+            with suppress(FileNotFoundError):  # another process may delete it meanwhile
+                size += file.stat().st_size
+        return size
 
     def close(self) -> None:
         """Close the store; a scrub that was held up is tried once more."""
-        if not self.connection.closed and not self.read_only and self.meta("scrub") is not None:
+        if not self.connection.closed and not self.read_only and self.path is not None and self.meta("scrub") is not None:
             try:
-                self.scrub()
+                finish_scrub(self)
             except StoreBusyError:
                 pass  # it stays noted in the file
         self.connection.close()

@@ -6,30 +6,20 @@ import logging
 import os
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from lamina.errors import (
-    ClosedError,
-    CorruptStoreError,
-    InputError,
-    NotADatabaseError,
-    ReadOnlyError,
-    SchemaError,
-    StoreBusyError,
-    StoreError,
-    StoreFullError,
-)
+from lamina.errors import ClosedError, InputError, ReadOnlyError, SchemaError, StoreError
 from lamina.storage.protocol import Durability
-from lamina.storage.sqlite.schema import APPLICATION_ID, MIGRATIONS, TABLES, Migration
+from lamina.storage.sqlite.failures import REFUSED, in_our_words, translated
+from lamina.storage.sqlite.opening import check_file, connect, schema_version
+from lamina.storage.sqlite.schema import APPLICATION_ID, MIGRATIONS, Migration
 
 log = logging.getLogger("lamina.storage")
 
 PARAMETERS: Final = 900  # values in one statement, below every build's limit
-_HEADER: Final = b"SQLite format 3\x00"
 
 
 class Connection:
@@ -60,13 +50,15 @@ class Connection:
         self._lock = threading.RLock()
         self._depth = 0
         self._after_commit: list[Callable[[], None]] = []
+        self._after_rollback: list[Callable[[], None]] = []
         self._local = threading.local()
         self._readers: list[tuple[threading.Thread, sqlite3.Connection]] = []
         self._readers_lock = threading.Lock()
         self._process = os.getpid()
         self._closed = False
+        self._shared = path is None  # one connection serves all threads
         if path is not None:
-            self._check_file(path)
+            self.read_only = check_file(path, read_only)
         with translated(self.name):
             self._writer = self._connect()
             try:
@@ -81,64 +73,20 @@ class Connection:
         """The file as messages call it."""
         return str(self.path) if self.path is not None else ":memory:"
 
-    def _check_file(self, path: Path) -> None:
-        if path.is_dir():
-            raise NotADatabaseError(f"{path} is a folder: name a file, such as {path / 'memory.db'}")
-        if not path.parent.is_dir():
-            raise StoreError(f"the folder {path.parent} does not exist: create it, or choose another path")
-        if not path.exists():
-            if self.read_only:
-                raise StoreError(f"{path} does not exist, and a read-only memory cannot create it")
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        elif not os.access(path, os.W_OK):
-            self.read_only = True
-        with path.open("rb") as file:
-            head = file.read(len(_HEADER))
-        if head and head != _HEADER:
-            raise NotADatabaseError(f"{path} is not a Lamina store (it is no SQLite file): choose another path")
-
     def _connect(self) -> sqlite3.Connection:
-        if self.path is None:
-            target, uri = ":memory:", False
-        else:
-            target, uri = self.path.absolute().as_uri() + ("?mode=ro" if self.read_only else "?mode=rw"), True
-        connection = sqlite3.connect(
-            target, uri=uri, timeout=self._patience, isolation_level=None, check_same_thread=False, cached_statements=256
-        )
-        try:
-            self._prepare(connection)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    def _prepare(self, connection: sqlite3.Connection) -> None:
-        # The busy handler does not cover the switch of the journal mode while another process opens the same new file.
-        deadline = time.monotonic() + self._patience
-        while True:
-            try:
-                if not self.read_only:
-                    connection.execute("PRAGMA journal_mode=WAL").fetchall()
-                    connection.execute(f"PRAGMA synchronous={'FULL' if self.durability == 'power' else 'NORMAL'}")
-                    connection.execute("PRAGMA secure_delete=ON")
-                connection.execute("PRAGMA foreign_keys=ON")
-                connection.execute("PRAGMA temp_store=MEMORY")
-                connection.execute("PRAGMA cache_size=-16000")
-                return
-            except sqlite3.OperationalError as error:
-                if not _is_busy(error) or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.01)
+        return connect(self.path, durability=self.durability, read_only=self.read_only, patience=self._patience)
 
     def _migrate(self) -> None:
         newest = self._migrations[-1].to
-        version = self._schema_version()
+        version = schema_version(self._writer, self.name, newest)
         if version == newest:
             return
         if self.read_only:
-            raise SchemaError(f"{self.name} has schema {version}, this version needs {newest}: open it once for writing to upgrade it")
+            raise SchemaError(
+                f"{self.name} has schema {version}, this version needs {newest}: open it once for writing to upgrade it"
+            )
         with self.transaction():
-            version = self._schema_version()  # another process may have been quicker
+            version = schema_version(self._writer, self.name, newest)  # another process may have been quicker
             for step in self._migrations:
                 if step.to > version:
                     log.info("upgrading the store to schema %d: %s", step.to, step.why)
@@ -146,30 +94,12 @@ class Connection:
             self._writer.execute(f"PRAGMA application_id={APPLICATION_ID}")
             self._writer.execute(f"PRAGMA user_version={newest}")
 
-    def _schema_version(self) -> int:
-        """The schema of the file; 0 for a new one. Raises for a foreign or a newer file."""
-        version = int(self._writer.execute("PRAGMA user_version").fetchone()[0])
-        application = int(self._writer.execute("PRAGMA application_id").fetchone()[0])
-        tables = {str(row[0]) for row in self._writer.execute("SELECT name FROM sqlite_master WHERE type='table'")}
-        if application != APPLICATION_ID and tables:
-            raise NotADatabaseError(f"{self.name} is a SQLite file of another program: choose another path")
-        newest = self._migrations[-1].to
-        if version > newest:
-            raise SchemaError(
-                f"{self.name} has schema {version}; this version of Lamina knows up to {newest}: "
-                "upgrade with pip install -U lamina, nothing was changed"
-            )
-        if version and not set(TABLES) <= tables:
-            missing = ", ".join(sorted(set(TABLES) - tables))
-            raise CorruptStoreError(f"{self.name} lacks its tables {missing}: restore a backup")
-        return version
-
     # -------------------------------------------------------------------------------------------------- reading
     def _reader(self) -> sqlite3.Connection:
-        if self.path is None or self.writing:
-            return self._writer
         if self._process != os.getpid():
             self._after_fork()
+        if self._shared or self.writing:
+            return self._writer
         connection: sqlite3.Connection | None = getattr(self._local, "reader", None)
         if connection is None:
             connection = self._connect()
@@ -188,7 +118,9 @@ class Connection:
         """A connection must not cross a fork: the child leaves its parent's alone and opens its own."""
         self._process = os.getpid()
         self._lock, self._readers_lock = threading.RLock(), threading.Lock()
-        self._depth, self._after_commit = 0, []
+        if self.path is None:
+            return  # the child has its own copy of a store in memory, with whatever its own transaction holds
+        self._depth, self._after_commit, self._after_rollback = 0, [], []
         self._local, self._orphans = threading.local(), (self._writer, self._readers)
         self._readers = []
         self._writer = self._connect()
@@ -196,11 +128,13 @@ class Connection:
     def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
         """All rows of a query; inside this thread's transaction it sees what that has written."""
         self.check_open()
-        with translated(self.name):
-            if self.path is None:
+        try:
+            if self._shared:
                 with self._lock:
-                    return self._writer.execute(statement, parameters).fetchall()
+                    return self._reader().execute(statement, parameters).fetchall()
             return self._reader().execute(statement, parameters).fetchall()
+        except REFUSED as error:
+            raise in_our_words(error, self.name) from error
 
     def value(self, statement: str, parameters: Sequence[Any] = ()) -> Any:
         """The first value of the first row, or None."""
@@ -211,7 +145,7 @@ class Connection:
     def snapshot(self) -> Iterator[None]:
         """Reads inside see one state of the file, whatever others write meanwhile."""
         self.check_open()
-        if self.path is None:
+        if self._shared:
             with self._lock:
                 yield
             return
@@ -224,7 +158,8 @@ class Connection:
         try:
             yield
         finally:
-            reader.execute("COMMIT")
+            if not self._closed and reader.in_transaction:
+                reader.execute("COMMIT")
 
     # -------------------------------------------------------------------------------------------------- writing
     @property
@@ -242,28 +177,49 @@ class Connection:
             self._after_fork()
         with self._lock:
             if self._depth:
-                self._depth += 1
-                try:
-                    yield
-                finally:
-                    self._depth -= 1
+                yield from self._nested()
                 return
-            with translated(self.name):
-                self._writer.execute("BEGIN IMMEDIATE")
             self._depth, self._local.writing = 1, True
             try:
+                with translated(self.name):
+                    self._writer.execute("BEGIN IMMEDIATE")
                 yield
                 with translated(self.name):
                     self._writer.execute("COMMIT")
             except BaseException:
-                self._after_commit.clear()
                 if self._writer.in_transaction:
                     self._writer.execute("ROLLBACK")
+                self._undo(0, 0)
                 raise
             finally:
                 self._depth, self._local.writing = 0, False
-            calls, self._after_commit = self._after_commit, []
+            calls, self._after_commit, self._after_rollback = self._after_commit, [], []
         for call in calls:
+            call()
+
+    def _nested(self) -> Iterator[None]:
+        """A transaction inside one: where it fails, and the outer one goes on, its own writes are undone."""
+        mark = f"nested_{self._depth}"
+        commits, rollbacks = len(self._after_commit), len(self._after_rollback)
+        self.execute(f"SAVEPOINT {mark}")
+        self._depth += 1
+        try:
+            yield
+            self.execute(f"RELEASE {mark}")
+        except BaseException:
+            if self._writer.in_transaction:
+                self._writer.execute(f"ROLLBACK TO {mark}")
+                self._writer.execute(f"RELEASE {mark}")
+            self._undo(commits, rollbacks)
+            raise
+        finally:
+            self._depth -= 1
+
+    def _undo(self, commits: int, rollbacks: int) -> None:
+        del self._after_commit[commits:]
+        calls = self._after_rollback[rollbacks:]
+        del self._after_rollback[rollbacks:]
+        for call in reversed(calls):
             call()
 
     def after_commit(self, call: Callable[[], None]) -> None:
@@ -273,17 +229,31 @@ class Connection:
         else:
             call()
 
+    def after_rollback(self, call: Callable[[], None]) -> None:
+        """Call something where the present transaction is undone: what was done outside the file goes with it."""
+        assert self.writing, "outside a transaction nothing can be undone"
+        self._after_rollback.append(call)
+
+    def _check_writing(self) -> None:
+        assert self.writing, "a write outside a transaction"
+        if not self._writer.in_transaction:  # a full disk ends a transaction at once: nothing may be written behind it
+            raise StoreError(f"the transaction on {self.name} was rolled back after an error: begin it again")
+
     def execute(self, statement: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
         """Run one write inside a transaction."""
-        assert self.writing, "a write outside a transaction"
-        with translated(self.name):
+        self._check_writing()
+        try:
             return self._writer.execute(statement, parameters)
+        except REFUSED as error:
+            raise in_our_words(error, self.name) from error
 
     def execute_many(self, statement: str, parameters: Iterable[Sequence[Any]]) -> int:
         """Run one write for many rows inside a transaction; returns the number of rows changed."""
-        assert self.writing, "a write outside a transaction"
-        with translated(self.name):
+        self._check_writing()
+        try:
             return self._writer.executemany(statement, parameters).rowcount
+        except REFUSED as error:
+            raise in_our_words(error, self.name) from error
 
     @contextmanager
     def exclusive(self) -> Iterator[sqlite3.Connection]:
@@ -308,15 +278,36 @@ class Connection:
         """Whether `close` was called."""
         return self._closed
 
+    def tolerate_damaged_text(self) -> None:
+        """Read text that is not UTF-8 with U+FFFD in place of what is wrong, instead of raising (for the doctor)."""
+        self._writer.text_factory = _decoded
+
+    @contextmanager
+    def damaged_text_tolerated(self) -> Iterator[None]:
+        """The same, for as long as the block runs."""
+        self.tolerate_damaged_text()
+        try:
+            yield
+        finally:
+            self._writer.text_factory = str
+
     def detached(self) -> sqlite3.Connection:
-        """A further connection for one long read, which the caller closes (in memory: the writer's twin does not exist)."""
+        """A further connection for one long read, which the caller closes; of a store in memory, a copy."""
         self.check_open()
-        if self.path is None:
-            raise StoreError("a memory that lives in RAM has no file to copy: use export")
-        return self._connect()
+        if not self._shared:
+            return self._connect()
+        if self.writing:
+            raise StoreError("a store in memory cannot be copied inside its own transaction: finish it first")
+        copy = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        with self._lock, translated(self.name):
+            self._writer.backup(copy)
+        return copy
 
     def close(self) -> None:
         """Close every connection. A second call does nothing."""
+        if self._process != os.getpid():  # they belong to the parent process
+            self._closed = True
+            return
         with self._lock:
             if self._closed:
                 return
@@ -328,29 +319,19 @@ class Connection:
             self._writer.close()
 
 
-def _is_busy(error: sqlite3.Error) -> bool:
-    return (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+def _decoded(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")
 
 
-@contextmanager
-def translated(name: str) -> Iterator[None]:
-    """Turn the engine's errors into ours, each with what to do."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        code = (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
-        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            raise StoreBusyError(f"{name} stayed locked by another writer: try again, or open it with a larger patience") from error
-        if code == sqlite3.SQLITE_FULL:
-            raise StoreFullError(f"no room to write to {name}: free disk space and try again; nothing of this call was kept") from error
-        if code == sqlite3.SQLITE_READONLY:
-            raise ReadOnlyError(f"{name} cannot be written: check its permissions; nothing was written") from error
-        if code == sqlite3.SQLITE_NOTADB:
-            raise NotADatabaseError(f"{name} is not a Lamina store, or its header is damaged: restore a backup") from error
-        if code == sqlite3.SQLITE_CORRUPT:
-            raise CorruptStoreError(f"{name} is damaged ({error}): run 'lamina doctor {name}' or restore a backup") from error
-        if code == sqlite3.SQLITE_CANTOPEN:
-            raise StoreError(f"{name} cannot be opened ({error}): check the path and its permissions") from error
-        if isinstance(error, sqlite3.IntegrityError):
-            raise InputError(f"the store refused the write to {name}: {error}") from error
-        raise StoreError(f"{name}: {error}") from error
+class FrozenConnection(Connection):
+    """One state of a store, for reading, whatever is written to the store meanwhile; any thread may use it."""
+
+    def __init__(self, source: Connection) -> None:
+        self.path, self.durability, self.read_only = source.path, source.durability, True
+        self._lock, self._local = threading.RLock(), threading.local()
+        self._readers, self._readers_lock = [], threading.Lock()
+        self._process, self._closed, self._shared = os.getpid(), False, True
+        self._writer = source.detached()
+        with translated(self.name):
+            self._writer.execute("BEGIN")
+            self._writer.execute("SELECT count(*) FROM meta").fetchall()  # the state is fixed by the first read

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from lamina.errors import InputError
 from lamina.records import EDGE_KINDS, Edge, EdgeKind
 from lamina.storage.sqlite.connection import Connection
-from lamina.storage.sqlite.items import batches
+from lamina.storage.sqlite.items import as_json, batches
 
 _FIELDS = "src, dst, kind, weight, data, made_by, recorded_at, retired_at"
 
@@ -26,8 +27,20 @@ class SQLiteEdges:
         for edge in edges:
             if edge.kind not in EDGE_KINDS:
                 raise InputError(f"{edge.kind!r} is not an edge kind: use one of {', '.join(EDGE_KINDS)}")
-            data = json.dumps(edge.data, ensure_ascii=False, allow_nan=False) if edge.data else None
-            rows.append((edge.src, edge.dst, edge.kind, edge.weight, data, edge.made_by, edge.recorded_at, edge.retired_at))
+            if not math.isfinite(edge.weight):
+                raise InputError(f"an edge's weight must be finite, not {edge.weight!r}")
+            rows.append(
+                (
+                    int(edge.src),
+                    int(edge.dst),
+                    edge.kind,
+                    edge.weight,
+                    as_json(edge.data),
+                    edge.made_by,
+                    edge.recorded_at,
+                    edge.retired_at,
+                )
+            )
         self._db.execute_many(f"INSERT OR REPLACE INTO edge({_FIELDS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
     def out(self, keys: Sequence[int], kinds: Sequence[EdgeKind] | None = None) -> list[Edge]:

@@ -64,18 +64,21 @@ def _one_of(parts: list[str], values: list[Any], column: str, wanted: tuple[str,
 
 
 def _metadata(name: str, operator: str, value: Any) -> tuple[str, list[Any]]:
-    path = "$.metadata" + "".join(f'."{part}"' for part in name.split("."))
+    labels = (json.dumps(part, ensure_ascii=False) for part in name.split("."))  # as the stored JSON spells them
+    path = "$.metadata" + "".join(f".{label}" for label in labels)
     field = "json_extract(data, ?)"
     if operator == "exists":
         return f"json_type(data, ?) IS {'NOT ' if value else ''}NULL", [path]
+    if operator == "eq" and isinstance(value, str):  # a list as text is no text
+        return f"(json_type(data, ?) = 'text' AND {field} = ?)", [path, path, value]
     if operator == "eq":
         return f"{field} IS ?", [path, value]
-    if operator == "ne":
-        return f"{field} IS NOT ?", [path, value]
+    if operator in ("ne", "nin"):
+        clause, values = _metadata(name, "eq" if operator == "ne" else "in", value)
+        return f"NOT coalesce({clause}, 0)", values
     if operator == "in":
-        return f"{field} IN (SELECT value FROM json_each(?))", [path, json.dumps(list(value))]
-    if operator == "nin":
-        return f"({field} IS NULL OR {field} NOT IN (SELECT value FROM json_each(?)))", [path, path, json.dumps(list(value))]
+        parts = [_metadata(name, "eq", one) for one in value]
+        return "(" + (" OR ".join(part for part, _ in parts) or "0") + ")", [one for _, more in parts for one in more]
     if operator == "contains":
         inside = "EXISTS (SELECT 1 FROM json_each(data, ?) AS element WHERE element.value IS ?)"
         if isinstance(value, str):

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
 from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lamina.errors import InputError
-from lamina.records import KINDS, Filter, Item, Kind, Page
+from lamina.records import EVERYWHERE, KINDS, STALE, Filter, Item, Kind, Page, check_scope
 from lamina.storage.protocol import Columns, Order, Stored
 from lamina.storage.sqlite.connection import PARAMETERS, Connection
 from lamina.storage.sqlite.filters import scope_condition, where_clause
-from lamina.text import index_text, term_hashes
+from lamina.text import index_text, term_hashes, text_flags
 from lamina.times import Moment
 
 _FIELDS = "id, kind, scope, session, origin, role, text, at, until, time_info, recorded_at, retired_at, made_by, status, data"
@@ -25,13 +27,29 @@ NEVER = sys.maxsize
 """Stands for "not retired" in columns."""
 
 
+def as_json(data: Mapping[str, Any]) -> str | None:
+    """The stored form of an item's or an edge's data; None where there is none."""
+    if not data:
+        return None
+    try:
+        return json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"data must be JSON (text, finite numbers, true, false, null, lists, objects): {error}") from None
+
+
+@lru_cache(maxsize=4096)
+def _check_stored_scope(scope: str) -> None:
+    if check_scope(scope) == EVERYWHERE:
+        raise InputError("nothing can be stored in the scope '*': it stands for all scopes when reading")
+
+
 def _row(key: int, item: Item) -> tuple[Any, ...]:
     if item.kind not in KINDS:
         raise InputError(f"{item.kind!r} is not a kind: use one of {', '.join(KINDS)}")
-    data = json.dumps(item.data, ensure_ascii=False, separators=(",", ":"), allow_nan=False) if item.data else None
+    _check_stored_scope(item.scope)
     return (
         key, item.id, item.kind, item.scope, item.session, item.origin, item.role, item.text, item.at, item.until,
-        item.moment.info, item.recorded_at, item.retired_at, item.made_by, item.status, data,
+        item.moment.info, item.recorded_at, item.retired_at, item.made_by, item.status, as_json(item.data),
     )  # fmt: skip
 
 
@@ -45,10 +63,15 @@ def _item(row: Sequence[Any]) -> Item:
 
 
 def indexed_terms(item: Item) -> bytes:
-    """The lexicon entry of an item: its term hashes as little-endian 32-bit numbers."""
+    """The lexicon entry of an item as little-endian 32-bit numbers: the flags of its text, then its term hashes in order."""
     if not item.text and not item.captions:
         return b""
-    return term_hashes(index_text(item.text, item.speaker, item.captions)).astype("<u4").tobytes()
+    text = index_text(item.text, item.speaker, item.captions)
+    return text_flags(text).to_bytes(4, "little") + term_hashes(text).astype("<u4").tobytes()
+
+
+def _looked_up(item: Item) -> tuple[str, bool]:
+    return index_text(item.text, item.speaker, item.captions), needs_vector(item)
 
 
 class SQLiteItems:
@@ -103,19 +126,22 @@ class SQLiteItems:
 
     def put(self, item: Item) -> int:
         """Store a derived item, or renew the one with the same id (its status, but for staleness, is kept); returns its key."""
-        row = self._db.rows("SELECT key, text, data, status FROM item WHERE id = ?", (item.id,))
-        if not row:
+        old = self.get([item.id])[0]
+        if old is None:
             return self.add([item])[0].key
-        key, text, _, status = row[0]
-        values = _row(key, item)
+        key = old.key
+        renewed = replace(item, key=key, recorded_at=old.recorded_at, status=old.status & ~STALE | item.status)
+        if renewed == old:
+            return key
+        values = _row(key, renewed)
         self._db.execute(
             "UPDATE item SET kind = ?, scope = ?, session = ?, origin = ?, role = ?, text = ?, at = ?, until = ?, time_info = ?,"
             " retired_at = ?, made_by = ?, status = ?, data = ? WHERE key = ?",
-            (*values[2:11], *values[12:14], status & ~2 | item.status, values[15], key),
+            (*values[2:11], *values[12:], key),
         )
-        if text != item.text:
-            self._reindex(key, item)
-        return int(key)
+        if _looked_up(renewed) != _looked_up(old):
+            self._reindex(key, renewed)
+        return key
 
     def _reindex(self, key: int, item: Item) -> None:
         self._db.execute("INSERT OR REPLACE INTO lexicon(item, terms) VALUES (?, ?)", (key, indexed_terms(item)))
@@ -139,7 +165,9 @@ class SQLiteItems:
     def retire(self, keys: Sequence[int], at: int | None) -> None:
         """Set the record time from which the items are no longer held true (None: they are again)."""
         for part in batches(keys):
-            self._db.execute("UPDATE item SET retired_at = ? WHERE key IN (SELECT value FROM json_each(?))", (at, json.dumps(part)))
+            self._db.execute(
+                "UPDATE item SET retired_at = ? WHERE key IN (SELECT value FROM json_each(?))", (at, json.dumps(part))
+            )
 
     def blank(self, keys: Sequence[int]) -> None:
         """Take away text, data, terms and vectors of derived items and mark them stale."""
@@ -261,15 +289,19 @@ class SQLiteItems:
         clause, values = scope_condition(under)
         return [row[0] for row in self._db.rows(f"SELECT DISTINCT scope FROM item WHERE {clause} ORDER BY scope", values)]
 
-    def columns(self, scope: str, *, after: int = 0, keys: Sequence[int] | None = None) -> Columns:
-        """All items of a scope with a key above `after` (or with the given keys) as columns; events are left out."""
+    def columns(self, scope: str, *, after: int = 0, keys: Sequence[int] | None = None, limit: int = -1) -> Columns:
+        """Items of a scope with a key above `after` (or with the given keys), at most `limit`, as columns; no events."""
         clause, values = scope_condition(scope)
-        limits, more = ("key > ?", [after]) if keys is None else ("key IN (SELECT value FROM json_each(?))", [json.dumps(list(keys))])
+        limits, more = (
+            ("key > ?", [after])
+            if keys is None
+            else ("key IN (SELECT value FROM json_each(?))", [json.dumps([int(key) for key in keys])])
+        )
         rows = self._db.rows(
             "SELECT key, at, until, recorded_at, retired_at, status, kind, scope, session, role,"
             " json_extract(data, '$.speaker'), json_extract(data, '$.place'), lexicon.terms"
-            f" FROM item LEFT JOIN lexicon ON lexicon.item = item.key WHERE {clause} AND {limits} AND role IS NOT 'event' ORDER BY key",
-            values + more,
+            f" FROM item LEFT JOIN lexicon ON lexicon.item = item.key WHERE {clause} AND {limits} AND role IS NOT 'event' ORDER BY key LIMIT ?",
+            [*values, *more, limit],
         )
         count = len(rows)
         return Columns(
@@ -285,13 +317,23 @@ class SQLiteItems:
             roles=[r[9] for r in rows],
             speakers=[r[10] for r in rows],
             places=[r[11] for r in rows],
-            terms=[np.frombuffer(r[12] or b"", "<u4") for r in rows],
+            flags=np.fromiter((r[12][0] if r[12] else 0 for r in rows), np.uint8, count),
+            terms=[np.frombuffer(r[12], "<u4", offset=4) if r[12] else np.empty(0, np.uint32) for r in rows],
         )
 
 
 def needs_vector(item: Item) -> bool:
     """Whether an item is to be embedded: it has text and is no event."""
     return bool(item.text or item.captions) and item.role != "event"
+
+
+def present(connection: Connection, keys: Sequence[int], condition: str = "1") -> set[int]:
+    """Those of some keys that stand for an item (which meets a condition)."""
+    found: set[int] = set()
+    for part in batches(keys):
+        marks = ",".join("?" * len(part))
+        found.update(row[0] for row in connection.rows(f"SELECT key FROM item WHERE key IN ({marks}) AND {condition}", part))
+    return found
 
 
 def batches(values: Sequence[T], size: int = PARAMETERS) -> Iterator[list[T]]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from lamina.errors import CorruptStoreError, NotFoundError
+from lamina.errors import CorruptStoreError, InputError, NotFoundError
 from lamina.storage.protocol import Artifact
 from lamina.storage.sqlite.connection import Connection
 from lamina.storage.sqlite.filters import scope_condition
-from lamina.storage.sqlite.items import batches
+from lamina.storage.sqlite.items import batches, present
 
 INLINE = 256 * 1024  # bytes up to which an artifact lies in the file itself
 
@@ -28,15 +30,22 @@ class SQLiteStrengths:
         found: dict[int, str] = {}
         for part in batches(keys):
             marks = ",".join("?" * len(part))
-            found.update(dict(self._db.rows(f"SELECT item, state FROM strength WHERE policy = ? AND item IN ({marks})", [policy, *part])))
+            found.update(
+                dict(self._db.rows(f"SELECT item, state FROM strength WHERE policy = ? AND item IN ({marks})", [policy, *part]))
+            )
         return found
 
     def put(self, policy: str, states: Mapping[int, str]) -> None:
         """Write states; an item that is gone is passed over."""
+        there = present(self._db, list(states))
         self._db.execute_many(
-            "INSERT OR REPLACE INTO strength(item, policy, state) SELECT ?, ?, ? WHERE EXISTS (SELECT 1 FROM item WHERE key = ?)",
-            [(key, policy, state, key) for key, state in states.items()],
+            "INSERT OR REPLACE INTO strength(item, policy, state) VALUES (?, ?, ?)",
+            [(int(key), policy, state) for key, state in states.items() if key in there],
         )
+
+    def policies(self) -> list[str]:
+        """The policies that keep states here."""
+        return [row[0] for row in self._db.rows("SELECT DISTINCT policy FROM strength ORDER BY policy")]
 
     def each(self, policy: str, scope: str) -> list[tuple[int, str]]:
         """All states of a scope, by key."""
@@ -64,6 +73,12 @@ class SQLiteWatermarks:
         """Move a watermark."""
         self._db.execute("INSERT OR REPLACE INTO watermark(stage, scope, value) VALUES (?, ?, ?)", (stage, scope, value))
 
+    def each(self, scope: str) -> list[tuple[str, str, int]]:
+        """Every (stage, scope, value) of a scope and its descendants."""
+        clause, values = scope_condition(scope)
+        rows = self._db.rows(f"SELECT stage, scope, value FROM watermark WHERE {clause} ORDER BY stage, scope", values)
+        return [(row[0], row[1], row[2]) for row in rows]
+
     def reset(self, scope: str) -> None:
         """Let every stage start again in a scope and its descendants."""
         clause, values = scope_condition(scope)
@@ -82,13 +97,20 @@ class SQLiteArtifacts:
         path = self._db.path
         return None if path is None else path.with_name(path.name + ".artifacts")
 
-    def put(self, item: int, kind: str, content: bytes, *, inline: bool | None = None) -> Artifact:
-        """Store a blob for an item. A file is complete on disk before the row that names it."""
+    def put(self, item: int, kind: str, content: bytes, *, inline: bool | None = None, id: str | None = None) -> Artifact:
+        """Store a blob for an item (under `id`, where it is given: 32 hexadecimal digits).
+
+        A file is complete on disk before the row that names it; where the transaction is undone it goes again.
+        """
+        if id is not None and re.fullmatch("[0-9a-f]{32}", id) is None:
+            raise InputError(f"an artifact's id is 32 hexadecimal digits, not {id!r}")
+        if id is not None and self._db.value("SELECT 1 FROM artifact WHERE id = ?", (id,)):
+            raise InputError(f"there is an artifact {id!r} already")
         folder = self.folder
         outside = folder is not None and (len(content) > INLINE if inline is None else not inline)
         artifact = Artifact(
-            id=secrets.token_hex(16),
-            item=item,
+            id=id or secrets.token_hex(16),
+            item=int(item),
             kind=kind,
             size=len(content),
             digest=hashlib.blake2b(content, digest_size=16).hexdigest(),
@@ -97,17 +119,21 @@ class SQLiteArtifacts:
         if outside and folder is not None:
             folder.mkdir(mode=0o700, exist_ok=True)
             path = artifact.id
-            part = folder / (path + ".part")
+            part, whole = folder / (path + ".part"), folder / path
+            self._db.after_rollback(lambda: whole.unlink(missing_ok=True))
+            self._db.after_rollback(lambda: part.unlink(missing_ok=True))
             with open(os.open(part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            part.rename(folder / path)
+            part.rename(whole)
+            if self._db.durability == "power":
+                _sync_folder(folder)
         self._db.execute(
             "INSERT INTO artifact(id, item, kind, bytes, digest, path, data) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (artifact.id, item, kind, artifact.size, artifact.digest, path, None if path else content),
+            (artifact.id, artifact.item, kind, artifact.size, artifact.digest, path, None if path else content),
         )
-        return Artifact(artifact.id, item, kind, artifact.size, artifact.digest, path)
+        return replace(artifact, path=path)
 
     def get(self, id: str) -> bytes:
         """The content of an artifact; its digest is checked."""
@@ -119,7 +145,9 @@ class SQLiteArtifacts:
         try:
             content = bytes(data) if path is None or folder is None else (folder / path).read_bytes()
         except FileNotFoundError:
-            raise CorruptStoreError(f"the file of artifact {id} is gone: restore a backup, or run 'lamina doctor --repair'") from None
+            raise CorruptStoreError(
+                f"the file of artifact {id} is gone: restore a backup, or run 'lamina doctor --repair'"
+            ) from None
         if hashlib.blake2b(content, digest_size=16).hexdigest() != digest:
             raise CorruptStoreError(f"artifact {id} does not have the digest it was stored with: restore a backup")
         return content
@@ -127,6 +155,16 @@ class SQLiteArtifacts:
     def of(self, item: int) -> list[Artifact]:
         """The artifacts of an item."""
         rows = self._db.rows("SELECT id, item, kind, bytes, digest, path FROM artifact WHERE item = ? ORDER BY rowid", (item,))
+        return [Artifact(*row) for row in rows]
+
+    def each(self, scope: str) -> list[Artifact]:
+        """The artifacts of all items of a scope, in the order of the items."""
+        clause, values = scope_condition(scope)
+        rows = self._db.rows(
+            "SELECT artifact.id, item, artifact.kind, bytes, digest, path FROM artifact JOIN item ON item.key = artifact.item"
+            f" WHERE {clause} ORDER BY item, artifact.rowid",
+            values,
+        )
         return [Artifact(*row) for row in rows]
 
     def delete(self, id: str) -> None:
@@ -139,7 +177,9 @@ class SQLiteArtifacts:
         names: list[str] = []
         for part in batches(items):
             marks = ",".join("?" * len(part))
-            names += [row[0] for row in self._db.rows(f"SELECT path FROM artifact WHERE path IS NOT NULL AND item IN ({marks})", part)]
+            names += [
+                row[0] for row in self._db.rows(f"SELECT path FROM artifact WHERE path IS NOT NULL AND item IN ({marks})", part)
+            ]
         return names
 
     def forget_files(self, names: Sequence[str]) -> None:
@@ -160,3 +200,11 @@ class SQLiteArtifacts:
             return []
         known = {row[0] for row in self._db.rows("SELECT path FROM artifact WHERE path IS NOT NULL")}
         return [path for path in sorted(folder.iterdir()) if path.name not in known]
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from lamina.errors import VectorError
 from lamina.storage.protocol import Space
 from lamina.storage.sqlite.connection import Connection
 from lamina.storage.sqlite.filters import scope_condition
-from lamina.storage.sqlite.items import batches
+from lamina.storage.sqlite.items import batches, present
 
 
 class SQLiteVectors:
@@ -35,7 +35,9 @@ class SQLiteVectors:
     def open_space(self, fingerprint: str, dim: int, view: str = "body") -> Space:
         """The space of an embedder, made if it is not there."""
         self._db.execute("INSERT OR IGNORE INTO space(fingerprint, dim, view) VALUES (?, ?, ?)", (fingerprint, dim, view))
-        row = self._db.rows("SELECT id, fingerprint, dim, view FROM space WHERE fingerprint = ? AND view = ?", (fingerprint, view))[0]
+        row = self._db.rows(
+            "SELECT id, fingerprint, dim, view FROM space WHERE fingerprint = ? AND view = ?", (fingerprint, view)
+        )[0]
         if row[2] != dim:
             raise VectorError(f"the space of {fingerprint!r} has {row[2]} dimensions, not {dim}")
         return Space(*row)
@@ -43,11 +45,16 @@ class SQLiteVectors:
     def activate(self, space: Space) -> None:
         """Let recall use this space from now on; items without a vector in it become pending."""
         self._db.execute("INSERT OR REPLACE INTO meta(name, value) VALUES ('space', ?)", (str(space.id),))
+        self._db.execute("INSERT INTO change(item) VALUES (0)")  # open views notice
         self._db.execute("DELETE FROM pending")
         self._db.execute(f"INSERT INTO pending(item) SELECT key FROM item WHERE {_WITHOUT}", (space.id,))
 
     def drop(self, space: Space) -> None:
-        """Remove a space with its vectors."""
+        """Remove a space with its vectors; without its active space a store has every item pending."""
+        if self._db.value("SELECT value FROM meta WHERE name = 'space'") == str(space.id):
+            self._db.execute("DELETE FROM meta WHERE name = 'space'")
+            self._db.execute("DELETE FROM pending")
+            self._db.execute(f"INSERT INTO pending(item) SELECT key FROM item WHERE {_WITHOUT}", (0,))
         self._db.execute("DELETE FROM vector WHERE space = ?", (space.id,))
         self._db.execute("DELETE FROM space WHERE id = ?", (space.id,))
 
@@ -63,55 +70,48 @@ class SQLiteVectors:
         if not np.isfinite(array).all():
             row = int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])
             raise VectorError(f"vector {row} has NaN or infinite values: check the embedder; nothing was written")
-        if array.size and float(np.abs(array).max()) > np.finfo(np.float16).max:
+        if array.size and float(np.abs(array).max()) > float(np.finfo(np.float16).max):
             raise VectorError("vectors are stored as float16 and must lie within ±65504: normalise them")
         half = array.astype("<f2")
-        rows = [(int(key), space.id, half[i].tobytes(), int(key)) for i, key in enumerate(keys)]
-        stored = self._db.execute_many(
-            "INSERT OR REPLACE INTO vector(item, space, part, data) SELECT ?, ?, 0, ? WHERE EXISTS"
-            " (SELECT 1 FROM item WHERE key = ? AND status & 2 = 0)",
-            rows,
-        )
-        self._db.execute_many("DELETE FROM pending WHERE item = ?", [(int(key),) for key in keys])
-        return stored
+        there = present(self._db, keys, "status & 2 = 0")
+        rows = [(int(key), space.id, half[i].tobytes()) for i, key in enumerate(keys) if key in there]
+        self._db.execute_many("INSERT OR REPLACE INTO vector(item, space, part, data) VALUES (?, ?, 0, ?)", rows)
+        if self._db.value("SELECT value FROM meta WHERE name = 'space'") == str(space.id):  # others wait for the active space
+            self._db.execute_many("DELETE FROM pending WHERE item = ?", [row[:1] for row in rows])
+        return len(rows)
 
     def get(self, space: Space, keys: Sequence[int]) -> dict[int, NDArray[np.float32]]:
         """The vectors of some items, each of shape (dim,)."""
         found: dict[int, NDArray[np.float32]] = {}
         for part in batches(keys):
             marks = ",".join("?" * len(part))
-            rows = self._db.rows(f"SELECT item, data FROM vector WHERE space = ? AND part = 0 AND item IN ({marks})", [space.id, *part])
+            rows = self._db.rows(
+                f"SELECT item, data FROM vector WHERE space = ? AND part = 0 AND item IN ({marks})", [space.id, *part]
+            )
             found.update({row[0]: np.frombuffer(row[1], "<f2").astype(np.float32) for row in rows})
         return found
 
     def load(
-        self, space: Space, scope: str, *, after: int = 0, upto: int | None = None
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Item keys (n,) and vectors (n, dim) of a scope whose own number lies in (after, upto], in the order of item keys."""
+        self, space: Space, scope: str, *, after: int = 0, upto: int | None = None, size: int = 8192
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        """Item keys (n,) and vectors (n, dim) of a scope whose own number lies in (after, upto], in slices of `size`, keys ascending."""
         clause, values = scope_condition(scope, "item.scope")
-        keys: list[int] = []
-        parts: list[NDArray[np.float32]] = []
-        start, size = 0, 8192
-        while True:  # in slices, so that a large scope is never in memory twice
+        order = "item CROSS JOIN vector" if after == 0 else "vector CROSS JOIN item"  # from the scope, or from what is new
+        start = 0
+        while True:
             rows = self._db.rows(
-                "SELECT vector.item, vector.data FROM item CROSS JOIN vector ON vector.item = item.key AND vector.space = ?"
-                " AND vector.part = 0 AND vector.key > ? AND vector.key <= ?"
-                f" WHERE item.key > ? AND {clause} ORDER BY item.key LIMIT ?"
-                if after == 0
-                else "SELECT vector.item, vector.data FROM vector CROSS JOIN item ON item.key = vector.item"
-                " WHERE vector.space = ? AND vector.part = 0 AND vector.key > ? AND vector.key <= ? AND vector.item > ?"
-                f" AND {clause} ORDER BY vector.item LIMIT ?",
+                f"SELECT vector.item, vector.data FROM {order} ON vector.item = item.key"
+                " WHERE vector.space = ? AND vector.part = 0 AND vector.key > ? AND vector.key <= ? AND item.key > ?"
+                f" AND {clause} ORDER BY item.key LIMIT ?",
                 [space.id, after, upto if upto is not None else 2**62, start, *values, size],
             )
             if rows:
-                keys += [row[0] for row in rows]
                 raw = np.frombuffer(b"".join(row[1] for row in rows), "<f2")
-                parts.append(raw.reshape(-1, space.dim).astype(np.float32))
-                start = keys[-1]
+                keys = np.fromiter((row[0] for row in rows), np.int64, len(rows))
+                yield keys, raw.reshape(-1, space.dim).astype(np.float32)
+                start = int(keys[-1])
             if len(rows) < size:
-                break
-        vectors = np.concatenate(parts) if parts else np.empty((0, space.dim), np.float32)
-        return np.array(keys, np.int64), vectors
+                return
 
     def pending(self, *, after: int = 0, limit: int = 1000) -> list[int]:
         """Items that still wait for their vector in the active space, by key."""

@@ -1,0 +1,88 @@
+"""Where things are and which models to use: environment `LAMINA_*`, a TOML file, keyword arguments; later wins."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, tzinfo
+from pathlib import Path
+from typing import Any
+
+from lamina.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings of a memory.
+
+    `path` of the store file; `durability` ("process" or "power"); `embedder` and `model`, specs as `lamina.models` reads
+    them; `zone`, the time zone of naive times (an IANA name); `cache_bytes`, what in-memory views may take; `patience`,
+    seconds to wait for another process's write lock.
+    """
+
+    path: str = "lamina.db"
+    durability: str = "process"
+    embedder: str = "wordllama"
+    model: str | None = None
+    zone: str = "UTC"
+    cache_bytes: int = 1 << 30
+    patience: float = 60.0
+
+    def timezone(self) -> tzinfo:
+        """The zone of naive times."""
+        if self.zone == "UTC":
+            return UTC
+        from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+        try:
+            return ZoneInfo(self.zone)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ConfigError(f"{self.zone!r} is not a time zone: use a name such as 'Europe/Lisbon'") from None
+
+
+def load_config(file: str | os.PathLike[str] | None = None, environment: Mapping[str, str] | None = None, **given: Any) -> Config:
+    """Settings from the environment, then a TOML file (`file`, or the one `LAMINA_CONFIG` names), then keywords that are not None.
+
+    Raises `ConfigError` for a setting that does not exist or has the wrong type.
+
+    >>> load_config(environment={"LAMINA_PATH": "a.db", "LAMINA_PATIENCE": "5"}, durability="power")
+    Config(path='a.db', durability='power', embedder='wordllama', model=None, zone='UTC', cache_bytes=1073741824, patience=5.0)
+    """
+    known = {field.name: field.type for field in fields(Config)}
+    environ = os.environ if environment is None else environment
+    settings: dict[str, Any] = {name: environ[f"LAMINA_{name.upper()}"] for name in known if f"LAMINA_{name.upper()}" in environ}
+    file = file or environ.get("LAMINA_CONFIG")
+    if file is not None:
+        settings |= _read_file(Path(file), known)
+    unknown = set(given) - set(known)
+    if unknown:
+        raise ConfigError(f"there is no setting {sorted(unknown)[0]!r}: the settings are {', '.join(known)}")
+    settings |= {name: value for name, value in given.items() if value is not None}
+    return replace(Config(), **{name: _convert(name, value) for name, value in settings.items()})
+
+
+def _read_file(path: Path, known: Mapping[str, object]) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            table = tomllib.load(file)
+    except OSError as error:
+        raise ConfigError(f"the settings file {path} cannot be read: {error.strerror}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"the settings file {path} is not TOML: {error}") from None
+    unknown = set(table) - set(known)
+    if unknown:
+        raise ConfigError(f"{path} has a setting {sorted(unknown)[0]!r}, which does not exist: the settings are {', '.join(known)}")
+    return table
+
+
+def _convert(name: str, value: Any) -> Any:
+    wanted: type = {"cache_bytes": int, "patience": float}.get(name, str)
+    try:
+        converted = wanted(value)
+    except (TypeError, ValueError):
+        raise ConfigError(f"the setting {name} must be {wanted.__name__}, not {value!r}") from None
+    if wanted is not str and converted < 0:
+        raise ConfigError(f"the setting {name} must not be negative, not {value!r}")
+    return os.fspath(value) if isinstance(value, os.PathLike) else converted

@@ -1,0 +1,1 @@
+"""Moving up: the stages that derive each level from the one below, and building everything anew."""

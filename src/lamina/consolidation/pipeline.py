@@ -1,0 +1,60 @@
+"""The stages of consolidation, run scope by scope; each is incremental, resumable and idempotent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from lamina.episodic.episodes import EpisodeConsolidator
+from lamina.records import Filter, Report, Run, check_scope
+from lamina.storage.protocol import Store
+
+
+class Consolidator(Protocol):
+    """One stage: derives the items of a level from those below it."""
+
+    @property
+    def stage(self) -> str: ...
+    @property
+    def made_by(self) -> str: ...
+    def consolidate(self, store: Store, scope: str, run: Run, force: bool = False) -> Report: ...
+
+
+def _stages() -> tuple[Consolidator, ...]:
+    return (EpisodeConsolidator(),)
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """All stages in order.
+
+    Parameters: `stages`, lowest level first.
+    """
+
+    stages: Sequence[Consolidator] = field(default_factory=_stages)
+
+    def run(self, store: Store, scope: str, run: Run, force: bool = False) -> list[Report]:
+        """Bring every scope at or below `scope` up to date; reports of what was done, those of idle stages left out."""
+        check_scope(scope)
+        reports = []
+        for one in store.items.scopes(scope):
+            for stage in self.stages:
+                report = stage.consolidate(store, one, run, force)
+                if report.read or report.made or report.removed:
+                    reports.append(report)
+        return reports
+
+    def rebuild(self, store: Store, scope: str, run: Run) -> list[Report]:
+        """Derive everything anew from the traces; the same mechanisms give the same items with the same ids.
+
+        What mechanisms that are no longer part of the pipeline left behind is removed. Forgotten items stay forgotten.
+        """
+        reports = self.run(store, scope, run, force=True)
+        known = {stage.made_by for stage in self.stages}
+        where = Filter(scope=scope, forgotten=True, stale=True, retired=True)
+        left = [item.key for item in store.items.each(where) if item.kind != "trace" and item.made_by not in known]
+        if left:
+            with store.transaction():
+                store.items.delete(left)
+        return reports

@@ -1,0 +1,1 @@
+"""The authored demo conversation that ships with the package."""

@@ -1,0 +1,115 @@
+"""An inverted index of term hashes: which slots have a term, and how often."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lamina.index.growing import GrowingArray
+
+MERGE_SHARE = 0.1  # the unsorted tail is merged when it is larger than this share of the sorted part
+MERGE_LEAST = 2048  # … and than this many slots
+
+
+class LexicalIndex:
+    """Postings over slots; new slots lie in an unsorted tail until it is worth merging.
+
+    >>> index = LexicalIndex()
+    >>> index.extend([np.array([7, 9], np.uint32), np.array([9, 9], np.uint32)])
+    >>> slots, counts = index.postings(9)
+    >>> slots.tolist(), counts.tolist(), index.lengths.tolist()
+    ([0, 1], [1.0, 2.0], [2, 2])
+    """
+
+    def __init__(self) -> None:
+        self._terms = GrowingArray(np.uint32)  # all slots' terms one after another
+        self._ends = GrowingArray(np.int64)  # (slots,): where each slot's terms end
+        self._lengths = GrowingArray(np.int32)  # (slots,)
+        self._sorted = 0  # slots in the sorted part
+        self._vocabulary = np.empty(0, np.uint32)
+        self._starts = np.zeros(1, np.int64)
+        self._slots = np.empty(0, np.int32)
+        self._counts = np.empty(0, np.uint8)
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    @property
+    def lengths(self) -> NDArray[np.int32]:
+        """Terms in each slot, shape (slots,)."""
+        lengths: NDArray[np.int32] = self._lengths.view
+        return lengths
+
+    def extend(self, terms: Sequence[NDArray[np.uint32]]) -> None:
+        """Append slots with their terms."""
+        if not terms:
+            return
+        lengths = np.fromiter((len(t) for t in terms), np.int32, len(terms))
+        self._ends.extend(len(self._terms) + np.cumsum(lengths, dtype=np.int64))
+        self._terms.extend(np.concatenate(terms))
+        self._lengths.extend(lengths)
+
+    def merge(self, force: bool = False) -> None:
+        """Sort the tail into the postings, if it has grown large enough (or if asked to)."""
+        tail = len(self) - self._sorted
+        if tail and (force or tail > max(MERGE_LEAST, MERGE_SHARE * self._sorted)):
+            self._build()
+
+    def _build(self) -> None:
+        count = len(self)
+        slots = np.repeat(np.arange(count, dtype=np.int32), self._lengths.view)
+        terms = self._terms.view
+        order = np.argsort(terms, kind="stable")  # slots stay ascending within a term
+        terms, slots = terms[order], slots[order]
+        del order
+        if len(terms):
+            new = np.empty(len(terms), np.bool_)
+            new[0] = True
+            np.not_equal(terms[1:], terms[:-1], out=new[1:])
+            new[1:] |= slots[1:] != slots[:-1]
+            places = np.flatnonzero(new)
+            counts = np.minimum(np.diff(np.append(places, len(terms))), 255).astype(np.uint8)
+            terms, slots = terms[places], slots[places]
+            self._vocabulary, first = np.unique(terms, return_index=True)
+            self._starts = np.append(first, len(terms)).astype(np.int64)
+        else:
+            counts = np.empty(0, np.uint8)
+            self._vocabulary, self._starts = np.empty(0, np.uint32), np.zeros(1, np.int64)
+        self._slots, self._counts, self._sorted = slots, counts, count
+
+    def postings(self, term: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The slots that have a term, ascending, and how often each has it (at most 255)."""
+        place = int(np.searchsorted(self._vocabulary, np.uint32(term)))
+        if place < len(self._vocabulary) and self._vocabulary[place] == term:
+            inside = slice(int(self._starts[place]), int(self._starts[place + 1]))
+            slots, counts = self._slots[inside].astype(np.int64), self._counts[inside].astype(np.float32)
+        else:
+            slots, counts = np.empty(0, np.int64), np.empty(0, np.float32)
+        if self._sorted == len(self):
+            return slots, counts
+        begin = int(self._ends.view[self._sorted - 1]) if self._sorted else 0
+        where = np.flatnonzero(self._terms.view[begin:] == np.uint32(term)) + begin
+        if not len(where):
+            return slots, counts
+        late, often = np.unique(np.searchsorted(self._ends.view, where, side="right"), return_counts=True)
+        return np.concatenate([slots, late]), np.concatenate([counts, np.minimum(often, 255).astype(np.float32)])
+
+    def terms(self, slot: int) -> NDArray[np.uint32]:
+        """The terms of one slot in order."""
+        end = int(self._ends.view[slot])
+        found: NDArray[np.uint32] = self._terms.view[end - int(self._lengths.view[slot]) : end]
+        return found
+
+    def replaced(self, changed: dict[int, NDArray[np.uint32]]) -> LexicalIndex:
+        """A new index in which some slots have other terms."""
+        other = LexicalIndex()
+        other.extend([changed.get(slot, self.terms(slot)) for slot in range(len(self))])
+        other.merge(force=True)
+        return other
+
+    def nbytes(self) -> int:
+        """Bytes held."""
+        grown = self._terms.nbytes() + self._ends.nbytes() + self._lengths.nbytes()
+        return grown + int(self._vocabulary.nbytes + self._starts.nbytes + self._slots.nbytes + self._counts.nbytes)

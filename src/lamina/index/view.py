@@ -1,0 +1,353 @@
+"""The in-memory view of a scope: its items as columns, its terms and its vectors, kept in step with the store.
+
+A recall works on a view, and confirms in the store what it returns. Views are caches: each can be thrown away at any time.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lamina.index.flat import FlatIndex
+from lamina.index.growing import GrowingArray
+from lamina.index.lexical import LexicalIndex
+from lamina.records import FORGOTTEN, KINDS, STALE, Filter
+from lamina.storage.protocol import Columns, Space, Store, Version
+
+SLICE = 8192  # rows read at once
+GONE = 0x80  # status bit inside a view: the item was deleted
+
+
+class Codes:
+    """Small numbers for repeated texts; None is -1."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[object, int] = {}
+        self.names: list[object] = []
+
+    def encode(self, names: Sequence[object]) -> NDArray[np.int32]:
+        """The codes of names, new ones where needed, shape (names,)."""
+        return np.fromiter((self._code(name) for name in names), np.int32, len(names))
+
+    def _code(self, name: object) -> int:
+        if name is None:
+            return -1
+        number = self._numbers.get(name)
+        if number is None:
+            number = self._numbers[name] = len(self.names)
+            self.names.append(name)
+        return number
+
+    def known(self, names: Sequence[object]) -> NDArray[np.int32]:
+        """The codes of those names that have one."""
+        return np.array([self._numbers[name] for name in names if name in self._numbers], np.int32)
+
+
+class ScopeView:
+    """What a recall in one scope can see. Slots are item places in the order of their keys; all arrays are by slot.
+
+    Parameters: `store`, `scope` (with its descendants; "*": everything).
+    """
+
+    def __init__(self, store: Store, scope: str) -> None:
+        self._store = store
+        self.scope = scope
+        self.lock = threading.RLock()  # held while a recall reads the view
+        self._clear(None)
+
+    def _clear(self, space: Space | None) -> None:
+        self.space = space
+        self.version = Version(0, 0, 0)
+        self._keys = GrowingArray(np.int64)
+        self._times = {name: GrowingArray(np.int64) for name in ("at", "until", "recorded_at", "retired_at")}
+        self._status = GrowingArray(np.uint8)
+        self._flags = GrowingArray(np.uint8)
+        self._codes = {name: GrowingArray(np.int32) for name in ("kind", "session", "role", "speaker", "place")}
+        self._before = GrowingArray(np.int32)
+        self._after = GrowingArray(np.int32)
+        self.sessions, self.roles, self.speakers, self.places = Codes(), Codes(), Codes(), Codes()
+        self._order: dict[int, list[int]] = {}  # session code → its trace slots in the order of time
+        self.lexical = LexicalIndex()
+        self.flat = FlatIndex(space.dim if space else 1)
+
+    # ------------------------------------------------------------------------------------------------- columns
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    @property
+    def keys(self) -> NDArray[np.int64]:
+        """Store keys, ascending."""
+        keys: NDArray[np.int64] = self._keys.view
+        return keys
+
+    @property
+    def at(self) -> NDArray[np.int64]:
+        """World time in UTC microseconds."""
+        at: NDArray[np.int64] = self._times["at"].view
+        return at
+
+    @property
+    def flags(self) -> NDArray[np.uint8]:
+        """What kind of statement each text is; see `lamina.text.text_flags`."""
+        flags: NDArray[np.uint8] = self._flags.view
+        return flags
+
+    @property
+    def kind(self) -> NDArray[np.int32]:
+        """Place of each item's kind in `lamina.records.KINDS`."""
+        return self._codes["kind"].view
+
+    @property
+    def session(self) -> NDArray[np.int32]:
+        """Code of each item's (scope, session)."""
+        return self._codes["session"].view
+
+    @property
+    def speaker(self) -> NDArray[np.int32]:
+        """Code of each item's speaker, -1 where unknown."""
+        return self._codes["speaker"].view
+
+    @property
+    def before(self) -> NDArray[np.int32]:
+        """Slot of the trace before in the same session, -1 where there is none."""
+        return self._before.view
+
+    @property
+    def after(self) -> NDArray[np.int32]:
+        """Slot of the trace after in the same session, -1 where there is none."""
+        return self._after.view
+
+    def slots_of(self, keys: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
+        """The slots of those keys that are in the view, in the order given."""
+        wanted = np.asarray(keys, np.int64)
+        if not len(self) or not len(wanted):
+            return np.empty(0, np.int64)
+        places = np.minimum(np.searchsorted(self.keys, wanted), len(self) - 1)
+        return places[self.keys[places] == wanted]
+
+    def nbytes(self) -> int:
+        """Bytes held."""
+        columns = [self._keys, self._status, self._flags, self._before, self._after, *self._times.values(), *self._codes.values()]
+        lists = sum(len(slots) for slots in self._order.values()) * 8
+        return sum(column.nbytes() for column in columns) + lists + self.lexical.nbytes() + self.flat.nbytes()
+
+    # ------------------------------------------------------------------------------------------------- filters
+    def mask(self, where: Filter) -> NDArray[np.bool_]:
+        """What a filter lets through, shape (slots,); the same as `Items.matching` over the view's scope, events apart."""
+        hidden = GONE | (0 if where.forgotten else FORGOTTEN) | (0 if where.stale else STALE)
+        allowed: NDArray[np.bool_] = (self._status.view & np.uint8(hidden)) == 0
+        retired = self._times["retired_at"].view
+        if where.known_at is not None:
+            allowed &= (self._times["recorded_at"].view <= where.known_at) & (retired > where.known_at)
+        elif not where.retired:
+            allowed &= retired == np.iinfo(np.int64).max
+        if where.kinds is not None:
+            allowed &= np.isin(self.kind, [KINDS.index(kind) for kind in where.kinds if kind in KINDS])
+        if where.sessions is not None:
+            wanted = set(where.sessions)
+            numbers = [code for code, name in enumerate(self.sessions.names) if name[1] in wanted]  # type: ignore[index]
+            allowed &= np.isin(self.session, numbers)
+        for column, codes, names in (
+            ("role", self.roles, where.roles),
+            ("speaker", self.speakers, where.speakers),
+            ("place", self.places, where.places),
+        ):
+            if names is not None:
+                allowed &= np.isin(self._codes[column].view, codes.known(names))
+        self._mask_times(allowed, where)
+        if where.ids is not None or where.metadata:
+            rest = Filter(
+                scope=self.scope, ids=where.ids, metadata=where.metadata, forgotten=True, stale=True, events=True, retired=True
+            )
+            matching = np.zeros(len(self), np.bool_)
+            matching[self.slots_of(self._store.items.matching(rest))] = True
+            allowed &= matching
+        return allowed
+
+    def _mask_times(self, allowed: NDArray[np.bool_], where: Filter) -> None:
+        until = self._times["until"].view
+        if where.since is not None:
+            allowed &= until > where.since
+        if where.before is not None:
+            allowed &= self.at < where.before
+        if where.as_of is not None:
+            ended = (until != self.at + 1) & (until <= where.as_of)
+            allowed &= (self.at <= where.as_of) & ~ended
+
+    # ------------------------------------------------------------------------------------------------- refresh
+    def refresh(self) -> ScopeView:
+        """Take in what this and other processes have written since the last time."""
+        if self._store.version() == self.version:
+            return self
+        with self.lock, self._store.snapshot():
+            now = self._store.version()
+            changed = self._store.changes(self.version.change) if self.version.item else []
+            if changed is None:
+                self._clear(self._store.vectors.active())
+                changed = []
+            elif changed or self.space is None:
+                space = self._store.vectors.active()
+                if space != self.space:
+                    self._clear(space)
+                    changed = []
+            if now.item > self.version.item:
+                self._read_items()
+            if changed:
+                self._read_changes([key for key in changed if key <= self.version.item])
+            if self.space is not None and now.vector > self.version.vector:
+                self._read_vectors(now.vector)
+            self.version = now
+        return self
+
+    def _read_items(self) -> None:
+        """Append the items above the newest key."""
+        after = max(self.version.item, int(self.keys[-1]) if len(self) else 0)
+        late: set[int] = set()
+        while True:
+            columns = self._store.items.columns(self.scope, after=after, limit=SLICE)
+            if len(columns.keys):
+                late |= self._append(columns)
+                after = int(columns.keys[-1])
+            if len(columns.keys) < SLICE:
+                break
+        for session in late:
+            self._relink(session)
+        self.lexical.merge(force=self.version.item == 0)
+        self.flat.grow(len(self))
+
+    def _append(self, columns: Columns) -> set[int]:
+        """Append rows; returns the sessions in which something arrived out of the order of time."""
+        first, count = len(self), len(columns.keys)
+        self._keys.extend(columns.keys)
+        for name, times in self._times.items():
+            times.extend(getattr(columns, name))
+        self._status.extend(columns.status)
+        self._flags.extend(columns.flags)
+        self._encode(columns, slice(None), extend=True)
+        self._before.fill(count, -1)
+        self._after.fill(count, -1)
+        self.lexical.extend(columns.terms)
+        late: set[int] = set()
+        at, before, after = self.at, self.before, self.after
+        trace = KINDS.index("trace")
+        for slot, kind, session in zip(
+            range(first, first + count), self.kind[first:].tolist(), self.session[first:].tolist(), strict=True
+        ):
+            if kind != trace:
+                continue
+            order = self._order.setdefault(session, [])
+            if order:
+                last = order[-1]
+                if at[slot] < at[last]:
+                    late.add(session)
+                before[slot], after[last] = last, slot
+            order.append(slot)
+        return late
+
+    def _encode(self, columns: Columns, slots: slice | NDArray[np.int64], *, extend: bool) -> None:
+        pairs = list(zip(columns.scopes, columns.sessions, strict=True))
+        encoded = {
+            "kind": np.fromiter((KINDS.index(kind) for kind in columns.kinds), np.int32, len(columns.kinds)),
+            "session": self.sessions.encode(pairs),
+            "role": self.roles.encode(columns.roles),
+            "speaker": self.speakers.encode(columns.speakers),
+            "place": self.places.encode(columns.places),
+        }
+        for name, codes in encoded.items():
+            if extend:
+                self._codes[name].extend(codes)
+            else:
+                self._codes[name].view[slots] = codes
+
+    def _relink(self, session: int) -> None:
+        """Put a session's traces in the order of world time, then of recording."""
+        slots = sorted(self._order[session], key=lambda slot: (self.at[slot], slot))
+        self._order[session] = slots
+        row = np.array(slots, np.int32)
+        self.before[row[1:]], self.after[row[:-1]] = row[:-1], row[1:]
+        self.before[row[0]], self.after[row[-1]] = -1, -1
+
+    def _read_changes(self, keys: Sequence[int]) -> None:
+        """Take in what happened to items the view has already."""
+        slots = self.slots_of(sorted(keys))
+        if not len(slots):
+            return
+        columns = self._store.items.columns(self.scope, keys=self.keys[slots].tolist())
+        there = self.slots_of(columns.keys)
+        gone = np.setdiff1d(slots, there)
+        self._status.view[gone] |= np.uint8(GONE)
+        if len(gone):
+            self._unlink(gone)
+        self._status.view[there] = columns.status
+        self._flags.view[there] = columns.flags
+        moved = {int(self.session[s]) for s, at in zip(there, columns.at, strict=True) if self.at[s] != at}
+        for name, times in self._times.items():
+            times.view[there] = getattr(columns, name)
+        self._encode(columns, there, extend=False)
+        for session in moved & self._order.keys():
+            self._relink(session)
+        new = {int(s): t for s, t in zip(there, columns.terms, strict=True) if not np.array_equal(t, self.lexical.terms(int(s)))}
+        if new:
+            self.lexical = self.lexical.replaced(new)
+            self.flat.remove(np.array(sorted(new), np.int64))
+        self.flat.remove(gone)
+
+    def _unlink(self, gone: NDArray[np.int64]) -> None:
+        """Close the gaps that deleted traces leave in their sessions."""
+        missing = set(gone.tolist())
+        for session in {int(code) for code in self.session[gone]} & self._order.keys():
+            self._order[session] = [slot for slot in self._order[session] if slot not in missing]
+            if self._order[session]:
+                self._relink(session)
+        self.before[gone] = self.after[gone] = -1
+
+    def _read_vectors(self, upto: int) -> None:
+        """Take in the vectors written since the last time, slice by slice."""
+        assert self.space is not None
+        if self.version.vector == 0:
+            self.flat.reserve(len(self))
+        for keys, vectors in self._store.vectors.load(self.space, self.scope, after=self.version.vector, upto=upto):
+            places = np.searchsorted(self.keys, keys)
+            inside = (places < len(self)) & (self.keys[np.minimum(places, len(self) - 1)] == keys) if len(self) else np.zeros(0, np.bool_)
+            self.flat.add(places[inside], vectors[inside])
+
+
+class Views:
+    """The views of a store, the least recently used given up beyond `budget` bytes (the newest always stays).
+
+    Parameters: `store`; `budget` in bytes.
+    """
+
+    def __init__(self, store: Store, budget: int = 1 << 30) -> None:
+        self._store = store
+        self.budget = budget
+        self._lock = threading.Lock()
+        self._views: OrderedDict[str, ScopeView] = OrderedDict()
+
+    def get(self, scope: str) -> ScopeView:
+        """The up-to-date view of a scope."""
+        with self._lock:
+            view = self._views.get(scope)
+            if view is None:
+                view = self._views[scope] = ScopeView(self._store, scope)
+            self._views.move_to_end(scope)
+        before = len(view)
+        view.refresh()
+        if len(view) != before:
+            with self._lock:
+                while len(self._views) > 1 and self.nbytes() > self.budget:
+                    self._views.popitem(last=False)
+        return view
+
+    def nbytes(self) -> int:
+        """Bytes held by all views."""
+        return sum(view.nbytes() for view in self._views.values())
+
+    def clear(self) -> None:
+        """Give up every view."""
+        with self._lock:
+            self._views.clear()

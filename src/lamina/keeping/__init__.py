@@ -1,0 +1,1 @@
+"""Keeping traces: writing them, embedding them, correcting, forgetting and deleting them."""

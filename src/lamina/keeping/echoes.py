@@ -1,0 +1,70 @@
+"""Recognising recalled text that comes back as input, so that a memory does not feed on itself."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import Final
+
+from lamina.records import Hit
+from lamina.text import words
+
+OPEN: Final = "<recalled-memory>"
+CLOSE: Final = "</recalled-memory>"
+
+_BLOCK = re.compile(re.escape(OPEN) + r"(.*?)(?:" + re.escape(CLOSE) + r"|\Z)", re.S)
+_LINE = re.compile(r"^\s*(?:-\s*)?(?:\[[^\]]*\]\s*)?(.*?)\s*$")
+
+
+class Echoes:
+    """Remembers what was recalled lately in this process.
+
+    Parameters: `kept`, how many recalled texts are remembered; `least`, the words a text needs to count as an echo (shorter
+    ones are said again by chance).
+    """
+
+    def __init__(self, kept: int = 2000, least: int = 5) -> None:
+        self._kept = kept
+        self._least = least
+        self._lock = threading.Lock()
+        self._recalled: OrderedDict[str, tuple[str, ...]] = OrderedDict()
+
+    def note(self, hits: Iterable[Hit]) -> None:
+        """Remember that these were recalled."""
+        with self._lock:
+            for hit in hits:
+                for shown in (hit.text, f"{hit.speaker}: {hit.text}" if hit.speaker else hit.text):
+                    trimmed = _trim(shown)
+                    if len(trimmed.split()) >= self._least:
+                        self._recalled[trimmed] = hit.sources or (hit.id,)
+                        self._recalled.move_to_end(trimmed)
+            while len(self._recalled) > self._kept:
+                self._recalled.popitem(last=False)
+
+    def originals(self, text: str, role: str | None) -> tuple[str, ...] | None:
+        """The ids a text echoes; () where it is recalled text of unknown origin; None where it is no echo.
+
+        What a person types (`role` "user" or none) counts only where it carries the block a packed recall is wrapped in.
+
+        >>> echoes = Echoes()
+        >>> echoes.originals("Yes.", "assistant") is None, echoes.originals(OPEN + "old" + CLOSE, "user")
+        (True, ())
+        """
+        block = _BLOCK.search(text) if OPEN in text else None
+        if block is None and role in (None, "user"):
+            return None
+        with self._lock:
+            if block is None:
+                return self._recalled.get(_trim(text))
+            found: dict[str, None] = {}
+            for line in block[1].splitlines():
+                match = _LINE.match(line)
+                for id in self._recalled.get(_trim(match[1]), ()) if match else ():
+                    found[id] = None
+            return tuple(found)
+
+
+def _trim(text: str) -> str:
+    return " ".join(words(text))

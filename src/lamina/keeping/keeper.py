@@ -1,0 +1,171 @@
+"""Correcting, forgetting, restoring and deleting, with what follows for everything that rests on a trace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from lamina.errors import InputError, NotFoundError
+from lamina.keeping.embedding import Embedding
+from lamina.keeping.messages import Draft
+from lamina.keeping.writer import Writer
+from lamina.records import EVENT, EVERYWHERE, FORGOTTEN, Edge, EdgeKind, Filter, Item, check_scope
+from lamina.storage.protocol import Store
+
+RESTS: tuple[EdgeKind, ...] = ("cites", "contains")
+"""Edges that run from a derived item to what it rests on."""
+
+
+class Keeper:
+    """What can be done to items once they are there.
+
+    Parameters: `store`, `writer` (stores events and corrections), `embedding` (told of what is new).
+    """
+
+    def __init__(self, store: Store, writer: Writer, embedding: Embedding) -> None:
+        self._store = store
+        self._writer = writer
+        self._embedding = embedding
+
+    def required(self, ids: Sequence[str]) -> list[Item]:
+        """The items with these ids. Raises `NotFoundError` naming the first that is not there."""
+        if isinstance(ids, str):
+            raise InputError("give a list of ids")
+        found: list[Item] = []
+        for id, item in zip(ids, self._store.items.get(ids), strict=True):
+            if item is None:
+                raise NotFoundError(f"there is no item {id!r}: it was deleted, or belongs to another memory")
+            found.append(item)
+        return found
+
+    # ------------------------------------------------------------------------------------------------ correcting
+    def update(self, id: str, draft: Draft) -> str:
+        """Put a new trace in the place of one; the old one stays in history. Returns the new id."""
+        with self._store.transaction():
+            old = self.required([id])[0]
+            if old.kind != "trace" or old.role == EVENT:
+                raise InputError(f"{id} is {old.kind if old.kind != 'trace' else 'an event'}: only traces are corrected, the rest is rebuilt")
+            new = self._writer.correct(old, draft)
+            self._blank_dependents([old])
+        self._embedding.notify()
+        return new
+
+    def history(self, id: str) -> list[Item]:
+        """All versions of an item from the first to the newest, with the events that concern them, in the order of recording."""
+        keys = {self.required([id])[0].key}
+        waiting = set(keys)
+        while waiting:
+            some = sorted(waiting)
+            near = {edge.dst for edge in self._store.edges.out(some, ["supersedes"])}
+            near |= {edge.src for edge in self._store.edges.into(some, ["supersedes"])}
+            waiting = near - keys
+            keys |= near
+        about = {edge.src for edge in self._store.edges.into(sorted(keys), ["mentions"])}
+        events = {key for key, item in self._store.items.by_key(sorted(about)).items() if item.role == EVENT}
+        return sorted(self._store.items.by_key(sorted(keys | events)).values(), key=lambda item: item.key)
+
+    # ------------------------------------------------------------------------------------------------ forgetting
+    def forget(self, ids: Sequence[str], reason: str | None = None) -> int:
+        """Hide items from recall; what was derived from them is hidden until it is derived again. Returns how many."""
+        with self._store.transaction():
+            items = [item for item in self.required(ids) if not item.forgotten and item.role != EVENT]
+            self._store.items.set_status([item.key for item in items], FORGOTTEN, True)
+            if items:
+                self._writer.event("forget", items, reason)
+                self._blank_dependents(items)
+        return len(items)
+
+    def restore(self, ids: Sequence[str]) -> int:
+        """Bring forgotten items back. Returns how many."""
+        with self._store.transaction():
+            items = [item for item in self.required(ids) if item.forgotten]
+            self._store.items.set_status([item.key for item in items], FORGOTTEN, False)
+            if items:
+                self._writer.event("restore", items)
+        return len(items)
+
+    # ------------------------------------------------------------------------------------------------ deleting
+    def delete(self, ids: Sequence[str]) -> int:
+        """Remove items for good. What rests on a removed trace is blanked, or goes too if it rests on nothing else.
+
+        A derived item that is deleted is not derived again from the same sources. Returns how many of `ids` were removed.
+        """
+        with self._store.transaction():
+            items = self.required(ids)
+            derived = [item for item in items if item.kind != "trace"]
+            if derived:
+                self._writer.event("retract", derived)
+            self._remove(items)
+        return len(items)
+
+    def delete_all(self, scope: str) -> int:
+        """Remove everything in a scope and its descendants ('*': the whole memory). Returns how many items were removed."""
+        check_scope(scope)
+        everything = Filter(scope=scope, forgotten=True, stale=True, events=True, retired=True)
+        with self._store.transaction():
+            keys = self._store.items.matching(everything).tolist()
+            outside = self._resting_on(keys, set(keys))
+            self._store.items.delete(keys)
+            self._settle(outside)
+            self._store.watermarks.reset(scope)
+            if scope == EVERYWHERE:
+                self._store.watermarks.reset(EVERYWHERE)
+        return len(keys)
+
+    def _remove(self, items: Sequence[Item]) -> None:
+        keys = [item.key for item in items]
+        dependents = self._resting_on(keys, set(keys))
+        revived = self._superseded_by(keys)
+        self._stitch(keys)
+        self._store.items.delete(keys)
+        self._settle(dependents)
+        if revived:
+            self._store.items.retire(revived, None)
+            self._writer.event("revive", list(self._store.items.by_key(revived).values()))
+
+    def _resting_on(self, keys: Sequence[int], besides: set[int]) -> list[int]:
+        """Everything derived that rests on these items, directly or not, nearest first."""
+        found: dict[int, None] = {}
+        front = list(keys)
+        while front:
+            front = sorted({e.src for e in self._store.edges.into(front, RESTS)} - besides - found.keys())
+            found.update(dict.fromkeys(front))
+        items = self._store.items.by_key(list(found))
+        return [key for key in found if key in items and items[key].kind != "trace"]
+
+    def _settle(self, dependents: Sequence[int]) -> None:
+        """Blank what lost a source; remove what has none left."""
+        there = self._store.items.by_key(dependents)
+        for key in dependents:  # nearest first: an episode goes before the topic that rests on it
+            if key in there and not self._store.edges.out([key], ["cites"]):
+                self._store.items.delete([key])
+                del there[key]
+        self._store.items.blank(sorted(there))
+
+    def _blank_dependents(self, items: Iterable[Item]) -> None:
+        keys = [item.key for item in items]
+        self._store.items.blank(self._resting_on(keys, set(keys)))
+
+    def _superseded_by(self, keys: Sequence[int]) -> list[int]:
+        """Retired items whose only newer versions are among these: they hold again once these are gone."""
+        going = set(keys)
+        older = {edge.dst for edge in self._store.edges.out(keys, ["supersedes"])} - going
+        newer: dict[int, set[int]] = {}
+        for edge in self._store.edges.into(sorted(older), ["supersedes"]):
+            newer.setdefault(edge.dst, set()).add(edge.src)
+        return sorted(key for key in older if newer[key] <= going)
+
+    def _stitch(self, keys: Sequence[int]) -> None:
+        """Lead the `next` chain of a session around traces that go."""
+        going = set(keys)
+        into = {edge.dst: edge for edge in self._store.edges.into(keys, ["next"])}
+        out = {edge.src: edge for edge in self._store.edges.out(keys, ["next"])}
+        bridges: list[Edge] = []
+        for key, edge in into.items():
+            if edge.src in going:
+                continue
+            end = key
+            while end in going and end in out:
+                end = out[end].dst
+            if end not in going:
+                bridges.append(Edge(edge.src, end, "next", recorded_at=edge.recorded_at))
+        self._store.edges.add(bridges)

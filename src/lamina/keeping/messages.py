@@ -1,0 +1,179 @@
+"""From what a caller hands in (text, a chat message, a list of them) to drafts of traces."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
+from typing import Any
+
+from lamina.errors import InputError
+from lamina.text import check_text
+from lamina.times import Moment, MomentLike, parse_moment
+
+Message = Mapping[str, Any]
+Content = str | Message | Sequence[str | Message]
+
+_KNOWN = {
+    "role", "content", "text", "name", "speaker", "at", "timestamp", "until", "origin", "place", "session", "metadata",
+    "captions", "images", "tool_calls", "tool_call_id", "echo_of",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One trace before it has an id: what was said, by whom, when, and what came with it."""
+
+    text: str
+    role: str | None = None
+    at: Moment | None = None
+    until: Moment | None = None
+    session: str | None = None
+    origin: str | None = None
+    echo_of: tuple[str, ...] = ()
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_drafts(content: Content, zone: tzinfo = UTC, **common: Any) -> list[Draft]:
+    """Drafts of everything in `content`, in order; `common` holds fields for all of them, a message's own fields win.
+
+    A message is a mapping with `content` (text, or a list of text and image parts) and, as needed, `role`, `name` or
+    `speaker`, `at` or `timestamp`, `until`, `place`, `origin`, `session`, `metadata`, `captions`, `tool_calls`,
+    `tool_call_id`; whatever else it has is kept under `metadata`. Raises `InputError` before anything is written.
+
+    >>> [(d.role, d.text) for d in read_drafts([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello!"}])]
+    [('user', 'Hi'), ('assistant', 'Hello!')]
+    """
+    if isinstance(content, (str, Mapping)):
+        content = [content]
+    if not isinstance(content, Sequence) or isinstance(content, (bytes, bytearray)):
+        raise InputError(f"content must be text, a message, or a list of them, not {type(content).__name__}")
+    if not content:
+        raise InputError("content is an empty list: there is nothing to remember")
+    return [_draft(part, zone, common, place if len(content) > 1 else None) for place, part in enumerate(content)]
+
+
+def _draft(part: str | Message, zone: tzinfo, common: Mapping[str, Any], place: int | None) -> Draft:
+    what = "content" if place is None else f"message {place}"
+    given = {name: value for name, value in common.items() if value is not None}
+    if isinstance(part, str):
+        message: dict[str, Any] = {"content": part}
+    elif isinstance(part, Mapping):
+        message = {str(name): value for name, value in part.items() if value is not None}
+    else:
+        raise InputError(f"{what} must be text or a mapping, not {type(part).__name__}")
+    if given.get("origin") is not None and place is not None and "origin" not in message:
+        given["origin"] = f"{given['origin']}/{place}"
+    merged = {**given, **message}
+    text, captions = _text_and_captions(merged, what)
+    data: dict[str, Any] = {}
+    _put_text(data, "speaker", merged.get("speaker", merged.get("name")), what)
+    _put_text(data, "place", merged.get("place"), what)
+    if captions:
+        data["captions"] = captions
+    for name in ("tool_calls", "tool_call_id"):
+        if merged.get(name):
+            data[name] = merged[name]
+    extra = {name: value for name, value in message.items() if name not in _KNOWN}
+    metadata = {**_mapping(given.get("metadata"), what), **_mapping(message.get("metadata"), what), **extra}
+    if metadata:
+        data["metadata"] = metadata
+    _check_json(data, what)
+    return Draft(
+        text=text,
+        role=_optional_text(merged.get("role"), f"{what}: role"),
+        at=_moment(merged.get("at", merged.get("timestamp")), zone),
+        until=_moment(merged.get("until"), zone),
+        session=_optional_text(merged.get("session"), f"{what}: session"),
+        origin=_optional_text(merged.get("origin"), f"{what}: origin"),
+        echo_of=_ids(merged.get("echo_of")),
+        data=data,
+    )
+
+
+def _text_and_captions(message: Mapping[str, Any], what: str) -> tuple[str, list[str]]:
+    content = message.get("content", message.get("text"))
+    captions = [check_text(c, f"{what}: caption") for c in message.get("captions", ())]
+    captions += [check_text(c, f"{what}: caption") for image in message.get("images", ()) if (c := _caption(image))]
+    if isinstance(content, Sequence) and not isinstance(content, (str, bytes)):
+        texts = []
+        for part in content:
+            if isinstance(part, str):
+                texts.append(part)
+            elif isinstance(part, Mapping) and isinstance(part.get("text"), str):
+                texts.append(part["text"])
+            elif isinstance(part, Mapping):
+                caption = _caption(part)
+                if caption:
+                    captions.append(check_text(caption, f"{what}: caption"))
+            else:
+                raise InputError(f"{what}: a content part must be text or a mapping, not {type(part).__name__}")
+        content = "\n".join(texts)
+    if not content and message.get("tool_calls"):
+        content = "\n".join(_call(call) for call in message["tool_calls"])
+    if not content and captions:
+        content = "(image)"
+    if content is None:
+        raise InputError(f"{what} has no 'content': give the text of the message")
+    return check_text(content, what), captions
+
+
+def _caption(image: Any) -> str | None:
+    """What a picture shows, where the message says so."""
+    if isinstance(image, str):
+        return image
+    if isinstance(image, Mapping):
+        for name in ("caption", "alt", "alt_text", "description"):
+            if isinstance(image.get(name), str):
+                return str(image[name])
+    return None
+
+
+def _call(call: Any) -> str:
+    """A tool call as words: the searchable form of a message that says nothing else."""
+    if not isinstance(call, Mapping):
+        raise InputError(f"a tool call must be a mapping, not {type(call).__name__}")
+    function = call.get("function", call)
+    name = function.get("name", "tool") if isinstance(function, Mapping) else "tool"
+    arguments = function.get("arguments", "") if isinstance(function, Mapping) else ""
+    shown = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
+    return f"{name}({shown})"
+
+
+def _put_text(data: dict[str, Any], name: str, value: Any, what: str) -> None:
+    text = _optional_text(value, f"{what}: {name}")
+    if text is not None:
+        data[name] = text
+
+
+def _optional_text(value: Any, what: str) -> str | None:
+    return None if value is None else check_text(value, what)
+
+
+def _mapping(value: Any, what: str) -> Mapping[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise InputError(f"{what}: metadata must be a mapping, not {type(value).__name__}")
+    return value
+
+
+def _moment(value: MomentLike | None, zone: tzinfo) -> Moment | None:
+    return None if value is None else parse_moment(value, zone)
+
+
+def _ids(value: Any) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, str) else tuple(str(id) for id in value)
+
+
+def _check_json(data: Mapping[str, Any], what: str) -> None:
+    if not data:
+        return
+    try:
+        written = json.dumps(data, ensure_ascii=False, allow_nan=False)
+        written.encode()
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{what}: metadata and tool calls must be plain JSON ({error})") from None

@@ -1,0 +1,180 @@
+"""Writing: validate, store as traces with their `next` edges in one transaction, acknowledge, leave the rest for later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from lamina.errors import InputError, NotFoundError
+from lamina.keeping.echoes import Echoes
+from lamina.keeping.embedding import Embedding
+from lamina.keeping.messages import Draft
+from lamina.records import EVERYWHERE, Edge, Item, Run, TraceIds, check_scope
+from lamina.storage.protocol import Store
+from lamina.text import CHUNK, chunks
+
+MAX_SESSION = 1024  # characters of a session name or an origin
+
+
+class Writer:
+    """Turns drafts into traces.
+
+    Parameters: `store`, `embedding` (told of what is new), `echoes` (knows what was recalled lately), `run` (the clock).
+    """
+
+    def __init__(self, store: Store, embedding: Embedding, echoes: Echoes, run: Run) -> None:
+        self._store = store
+        self._embedding = embedding
+        self._echoes = echoes
+        self._run = run
+        self._ids = TraceIds()
+
+    def new_id(self, recorded_at: int) -> str:
+        """A fresh trace id."""
+        return self._ids.make(recorded_at)
+
+    def write(self, drafts: Sequence[Draft], scope: str) -> list[str]:
+        """Store drafts in one transaction; returns the ids of their traces in order (of the known ones where an origin repeats)."""
+        items, echoes = self.prepare(drafts, scope)
+        with self._store.transaction():
+            ids = self._store_items(items, echoes)
+        self._embedding.notify()
+        return ids
+
+    def write_many(self, drafts: Iterable[tuple[Draft, str]], batch: int = 1000) -> Iterable[list[str]]:
+        """Store a stream of (draft, scope) in transactions of `batch`; yields the ids of each when it is safe."""
+        waiting: list[tuple[Draft, str]] = []
+        for pair in drafts:
+            waiting.append(pair)
+            if len(waiting) >= batch:
+                yield self._write_batch(waiting)
+                waiting = []
+        if waiting:
+            yield self._write_batch(waiting)
+
+    def _write_batch(self, pairs: Sequence[tuple[Draft, str]]) -> list[str]:
+        items: list[Item] = []
+        echoes: list[tuple[str, ...] | None] = []
+        for draft, scope in pairs:
+            some, their = self.prepare([draft], scope)
+            items += some
+            echoes += their
+        with self._store.transaction():
+            ids = self._store_items(items, echoes)
+        self._embedding.notify()
+        return ids
+
+    def prepare(self, drafts: Sequence[Draft], scope: str) -> tuple[list[Item], list[tuple[str, ...] | None]]:
+        """Items ready to be stored, and what each is an echo of; everything is validated here, before anything is written."""
+        check_scope(scope)
+        if scope == EVERYWHERE:
+            raise InputError("'*' is for recall: name one scope to write to")
+        items: list[Item] = []
+        echoes: list[tuple[str, ...] | None] = []
+        for draft in drafts:
+            for what, name in (("session", draft.session), ("origin", draft.origin), ("role", draft.role)):
+                if name is not None and len(name) > MAX_SESSION:
+                    raise InputError(f"the {what} has {len(name)} characters; the most is {MAX_SESSION}")
+            original = draft.echo_of or self._echoes.originals(draft.text, draft.role)
+            made = self._pieces(draft, scope)
+            items += made
+            echoes += [original] * len(made)
+        return items, echoes
+
+    def _pieces(self, draft: Draft, scope: str) -> list[Item]:
+        """The trace of a draft; several in order where its text is long."""
+        recorded_at = self._run.clock()
+        at = draft.at.at if draft.at is not None else recorded_at
+        if draft.until is not None and draft.until.at <= at:
+            raise InputError(f"until ({draft.until.at}) must come after at ({at})")
+        whole = Item(
+            id=self._ids.make(recorded_at),
+            kind="trace",
+            text=draft.text,
+            at=at,
+            recorded_at=recorded_at,
+            scope=scope,
+            session=draft.session,
+            origin=draft.origin,
+            role=draft.role,
+            until=draft.until.at if draft.until is not None else None,
+            precision=draft.at.precision if draft.at is not None else "instant",
+            offset=draft.at.offset if draft.at is not None else 0,
+            data=draft.data,
+        )
+        if len(draft.text) <= CHUNK:
+            return [whole]
+        pieces = chunks(draft.text)
+        made = []
+        for place, piece in enumerate(pieces):
+            id = whole.id if place == 0 else self._ids.make(recorded_at)
+            origin = whole.origin if place == 0 or whole.origin is None else f"{whole.origin}#{place + 1}"
+            made.append(
+                replace(whole, id=id, text=piece, origin=origin, data={**draft.data, "part": [place + 1, len(pieces)], "whole": whole.id})
+            )
+        return made
+
+    def _store_items(self, items: Sequence[Item], echoes: Sequence[tuple[str, ...] | None]) -> list[str]:
+        """Store items and the edges between them; inside a transaction."""
+        tails: dict[tuple[str, str | None], int | None] = {}
+        for item in items:
+            where = (item.scope, item.session)
+            if where not in tails:
+                tails[where] = self._store.items.last_trace(*where)
+        marked = [
+            replace(item, data={**item.data, "echo": True}) if original is not None else item
+            for item, original in zip(items, echoes, strict=True)
+        ]
+        stored = self._store.items.add(marked)
+        edges: list[Edge] = []
+        for item, place, original in zip(items, stored, echoes, strict=True):
+            if not place.new:
+                continue
+            where = (item.scope, item.session)
+            last = tails[where]
+            if last is not None:
+                edges.append(Edge(last, place.key, "next", recorded_at=item.recorded_at))
+            tails[where] = place.key
+            if original:
+                edges += self._echo_edges(place.key, item, original)
+        if edges:
+            self._store.edges.add(edges)
+        old = [place.key for place in stored if not place.new]
+        ids = {key: item.id for key, item in self._store.items.by_key(old).items()} if old else {}
+        return [item.id if place.new else ids[place.key] for item, place in zip(items, stored, strict=True)]
+
+    def _echo_edges(self, key: int, item: Item, originals: Sequence[str]) -> list[Edge]:
+        keys = self._store.items.keys_of(originals)
+        return [Edge(key, keys[id], "echo_of", recorded_at=item.recorded_at) for id in originals if id in keys]
+
+    def event(self, name: str, targets: Sequence[Item], reason: str | None = None, **more: Any) -> None:
+        """Record what was done to some items: one event trace for each of their sessions; inside a transaction."""
+        groups: dict[tuple[str, str | None], list[Item]] = {}
+        for target in targets:
+            groups.setdefault((target.scope, target.session), []).append(target)
+        now = self._run.clock()
+        for (scope, session), some in groups.items():
+            data: dict[str, Any] = {"event": name, "targets": [item.id for item in some], **more}
+            if reason:
+                data["reason"] = reason
+            event = Item(
+                id=self._ids.make(now), kind="trace", text=name, at=now, recorded_at=now, scope=scope, session=session, role="event",
+                data=data,
+            )  # fmt: skip
+            key = self._store.items.add([event])[0].key
+            self._store.edges.add(Edge(key, item.key, "mentions", recorded_at=now) for item in some)
+
+    def correct(self, old: Item, draft: Draft) -> str:
+        """Store a trace that takes the place of an older one, which is retired but kept; inside a transaction."""
+        if old.retired_at is not None:
+            raise InputError(f"{old.id} was corrected before: correct its newest version (see history)")
+        items, _ = self.prepare([draft], old.scope)
+        ids = self._store_items(items, [None] * len(items))
+        keys = self._store.items.keys_of(ids)
+        if len(keys) != len(ids):
+            raise NotFoundError(f"the correction of {old.id} could not be stored")
+        now = self._run.clock()
+        self._store.edges.add(Edge(keys[id], old.key, "supersedes", recorded_at=now) for id in ids)
+        self._store.items.retire([old.key], now)
+        return ids[0]

@@ -1,0 +1,551 @@
+"""The facade: one object that remembers. It delegates to a writer, a recaller, a keeper and the stages of consolidation."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypedDict, TypeVar, Unpack
+
+from lamina.config import load_config
+from lamina.errors import ConfigError, InputError
+from lamina.index.view import Views
+from lamina.keeping.echoes import Echoes
+from lamina.keeping.embedding import Embedding
+from lamina.keeping.keeper import Keeper
+from lamina.keeping.messages import Content, Draft, Message, read_drafts
+from lamina.keeping.writer import Writer
+from lamina.recall.recaller import Recaller
+from lamina.records import Filter, Hit, Item, Page, Recall, Report, Run, check_scope, make_scope
+from lamina.storage import open_store
+from lamina.storage.protocol import Durability, Order, ScrubReport, Store
+from lamina.times import MomentLike, parse_moment
+
+if TYPE_CHECKING:
+    from lamina.algorithms.strength import ForgettingPolicy
+    from lamina.models.protocols import Embedder, TokenCounter
+    from lamina.storage.sqlite.doctor import Finding
+    from lamina.storage.transfer import ImportReport
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class ScopeArguments(TypedDict, total=False):
+    """Whose memory: `tenant`, `user`, `agent`, or a whole `scope` as `make_scope` builds it ("*": everything)."""
+
+    scope: str | None
+    tenant: str | None
+    user: str | None
+    agent: str | None
+
+
+class Conditions(ScopeArguments, total=False):
+    """What a recall may see; see `lamina.Filter`. Times are anything `parse_moment` reads."""
+
+    where: Filter | None
+    kinds: Sequence[str] | None
+    sessions: Sequence[str] | None
+    speakers: Sequence[str] | None
+    places: Sequence[str] | None
+    roles: Sequence[str] | None
+    since: MomentLike | None
+    before: MomentLike | None
+    as_of: MomentLike | None
+    known_at: MomentLike | None
+    metadata: Mapping[str, Any] | None
+
+
+class Memory:
+    """A memory in one file.
+
+    Parameters:
+        path: the store file, made if it is not there; None or ":memory:" keeps everything in RAM. Default: `LAMINA_PATH`
+            or "lamina.db".
+        embedder: a spec such as "wordllama" or "openai:model@url", or an embedder; default: the one the file was made with.
+        durability: "process" (what was acknowledged survives a killed process) or "power" (also a power cut).
+        read_only: refuse every write.
+        zone: IANA name of the time zone that naive times are in.
+        run: clock, seed, progress and cancellation of the work done here.
+
+    >>> memory = Memory(":memory:")
+    >>> _ = memory.add("Ana moved from Porto to Lisbon in March.", user="ana")
+    >>> memory.search("where does Ana live now?", user="ana")[0].text
+    'Ana moved from Porto to Lisbon in March.'
+    >>> memory.search("where does Ana live now?", user="ben")
+    []
+    >>> memory.close()
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        embedder: str | Embedder | None = None,
+        durability: Durability | None = None,
+        read_only: bool = False,
+        zone: str | None = None,
+        cache_bytes: int | None = None,
+        patience: float | None = None,
+        run: Run | None = None,
+    ) -> None:
+        self.config = load_config(path=path, durability=durability, zone=zone, cache_bytes=cache_bytes, patience=patience)
+        self._zone = self.config.timezone()
+        self._run = run or Run()
+        level: Durability = "power" if self.config.durability == "power" else "process"
+        if self.config.durability not in ("process", "power"):
+            raise ConfigError(f"durability must be 'process' or 'power', not {self.config.durability!r}")
+        self._store: Store = open_store(self.config.path, durability=level, read_only=read_only, patience=self.config.patience)
+        try:
+            self._open(embedder)
+        except BaseException:
+            self._store.close()
+            raise
+
+    def _open(self, embedder: str | Embedder | None) -> None:
+        from lamina.models.registry import load_embedder
+
+        recorded = self._store.meta("embedder")
+        spec = embedder if embedder is not None else recorded or self.config.embedder
+        self._embedding = Embedding(self._store, load_embedder(spec))
+        if isinstance(spec, str) and spec != recorded and not self._store.read_only:
+            with self._store.transaction():
+                self._store.set_meta("embedder", spec)
+        self._echoes = Echoes()
+        self._views = Views(self._store, self.config.cache_bytes)
+        self._writer = Writer(self._store, self._embedding, self._echoes, self._run)
+        self._recaller = Recaller(self._store, self._views, lambda: self._embedding.embedder, self._run)
+        self._keeper = Keeper(self._store, self._writer, self._embedding)
+        self._counter: TokenCounter | None = None
+
+    # -------------------------------------------------------------------------------------------------- writing
+    def add(
+        self,
+        content: Content,
+        *,
+        session: str | None = None,
+        at: MomentLike | None = None,
+        until: MomentLike | None = None,
+        role: str | None = None,
+        speaker: str | None = None,
+        place: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        origin: str | None = None,
+        echo_of: Sequence[str] | None = None,
+        **whose: Unpack[ScopeArguments],
+    ) -> list[str]:
+        """Remember a text, a message, or a list of messages, verbatim; returns the ids of the traces in order.
+
+        All of it is stored in one transaction before the call returns; no model is waited for. `origin` makes the call
+        repeatable: what was stored under it is not stored again. A message of more than 8,000 characters becomes several
+        traces in order. Raises `InputError` for anything that cannot be kept as it is; nothing is then stored.
+        """
+        drafts = read_drafts(
+            content, self._zone, session=session, at=at, until=until, role=role, speaker=speaker, place=place, metadata=metadata,
+            origin=origin, echo_of=echo_of,
+        )  # fmt: skip
+        return self._writer.write(drafts, _scope(whose))
+
+    def add_many(
+        self,
+        messages: Iterable[str | Message],
+        *,
+        session: str | None = None,
+        batch: int = 1000,
+        progress: Callable[[int], None] | None = None,
+        **whose: Unpack[ScopeArguments],
+    ) -> int:
+        """Remember a stream of messages, `batch` of them a transaction; returns how many traces the stream has.
+
+        Interrupted, what was reported to `progress` (traces so far) is safe; with `origin` in the messages the stream can
+        be run again without doubling anything.
+        """
+        if batch < 1:
+            raise InputError(f"batch must be at least 1, not {batch}")
+        scope = _scope(whose)
+        pairs = ((draft, scope) for message in messages for draft in read_drafts(message, self._zone, session=session))
+        done = 0
+        for ids in self._writer.write_many(pairs, batch):
+            done += len(ids)
+            if progress is not None:
+                progress(done)
+            self._run.report("adding", done, 0)
+        return done
+
+    def update(
+        self, id: str, text: str | None = None, *, at: MomentLike | None = None, metadata: Mapping[str, Any] | None = None
+    ) -> str:
+        """Correct a trace: a new one takes its place, the old one stays in history. Returns the new id.
+
+        What is not given is kept; `metadata` is merged. Raises `NotFoundError`, and `InputError` for a derived item.
+        """
+        old = self._keeper.required([id])[0]
+        data = dict(old.data)
+        if metadata is not None:
+            data["metadata"] = {**old.metadata, **metadata}
+        draft = Draft(
+            text=old.text if text is None else read_drafts(text)[0].text,
+            role=old.role,
+            at=old.moment if at is None else parse_moment(at, self._zone),
+            until=None if old.until is None else parse_moment(old.until),
+            session=old.session,
+            data={name: value for name, value in data.items() if name not in ("part", "whole", "echo")},
+        )
+        return self._keeper.update(id, draft)
+
+    # -------------------------------------------------------------------------------------------------- recall
+    def search(
+        self, cue: str, *, k: int = 10, vector: Sequence[float] | None = None, **conditions: Unpack[Conditions]
+    ) -> list[Hit]:
+        """The k items that answer a cue best, best first, each with its score, reasons and sources.
+
+        Raises `InputError` for an empty cue, a k below 1 or a malformed condition.
+        """
+        where = self._filter(conditions)
+        self._embedding.catch_up()
+        given = None if vector is None else _array(vector)
+        hits = self._recaller.search(cue, where, k, given)
+        self._echoes.note(hits)
+        return hits
+
+    def context(
+        self, cue: str, *, budget: int = 800, counter: TokenCounter | Callable[[str], int] | None = None, k: int = 100,
+        **conditions: Unpack[Conditions],
+    ) -> Recall:  # fmt: skip
+        """What to put into a prompt for a cue: at most `budget` tokens, by `counter` (default: the packaged tokenizer).
+
+        The text is marked as quoted data and is empty where nothing fits or nothing is known.
+        """
+        from lamina.models.tokens import CallableTokens
+        from lamina.recall.pack import pack
+
+        chosen = counter if counter is not None else self._default_counter()
+        hits = self.search(cue, k=k, **conditions)
+        return pack(hits, budget, CallableTokens(chosen) if callable(chosen) and not hasattr(chosen, "count") else chosen)  # type: ignore[arg-type]
+
+    def _default_counter(self) -> TokenCounter:
+        if self._counter is None:
+            from lamina.models.tokens import WordLlamaTokens
+
+            self._counter = WordLlamaTokens()
+        return self._counter
+
+    def get(self, id: str) -> Item | None:
+        """The item with this id, whatever its state, or None."""
+        return self._store.items.get([id])[0]
+
+    def get_all(
+        self, *, limit: int = 100, cursor: str | None = None, order: Order = "recorded", **conditions: Unpack[Conditions]
+    ) -> Page:
+        """One page of all items of a scope; hand `page.cursor` in again for the next. Nothing is capped in silence."""
+        return self._store.items.page(self._filter(conditions), cursor=cursor, limit=limit, order=order)
+
+    def count(self, **conditions: Unpack[Conditions]) -> int:
+        """How many items a filter lets through."""
+        return self._store.items.count(self._filter(conditions))
+
+    def zoom(self, id: str, direction: str = "in") -> list[Item]:
+        """From an item to what it contains or cites ("in"), or to what contains or cites it ("out"), in the order of time."""
+        if direction not in ("in", "out"):
+            raise InputError(f"direction must be 'in' or 'out', not {direction!r}")
+        item = self._keeper.required([id])[0]
+        edges = self._store.edges
+        if direction == "in":
+            keys = {edge.dst for edge in edges.out([item.key], ["contains", "cites"])}
+        else:
+            keys = {edge.src for edge in edges.into([item.key], ["contains", "cites"])}
+        found = self._store.items.by_key(sorted(keys)).values()
+        return sorted((one for one in found if not one.status), key=lambda one: (one.at, one.key))
+
+    def history(self, id: str) -> list[Item]:
+        """Every version of an item and the events that concern it, in the order of recording."""
+        return self._keeper.history(id)
+
+    # -------------------------------------------------------------------------------------------------- forgetting
+    def forget(
+        self,
+        ids: str | Sequence[str] | None = None,
+        *,
+        policy: ForgettingPolicy | None = None,
+        reason: str | None = None,
+        **whose: Unpack[ScopeArguments],
+    ) -> int:
+        """Hide items from recall, given by id, or all that a forgetting policy gives up in a scope; returns how many.
+
+        They can be brought back with `restore`. A policy never gives up a dated commitment before its day.
+        """
+        if (ids is None) == (policy is None):
+            raise InputError("give either the ids to forget, or a policy (and a scope)")
+        if policy is None:
+            assert ids is not None
+            return self._keeper.forget([ids] if isinstance(ids, str) else list(ids), reason)
+        from lamina.episodic.fading import Fading
+
+        faded = Fading(policy).sweep(self._store, _scope(whose), self._run)
+        return self._keeper.forget([item.id for item in faded], reason or policy.name) if faded else 0
+
+    def restore(self, ids: str | Sequence[str]) -> int:
+        """Bring forgotten items back; returns how many."""
+        return self._keeper.restore([ids] if isinstance(ids, str) else list(ids))
+
+    def reinforce(self, used: Sequence[Hit | str], *, policy: ForgettingPolicy, signal: float = 1.0) -> int:
+        """Tell a forgetting policy that these were of use (a negative signal: that they misled); returns how many.
+
+        Recall itself never changes anything; call this with what an answer really used.
+        """
+        from lamina.episodic.fading import Fading
+
+        items = self._keeper.required([one if isinstance(one, str) else one.id for one in used])
+        return Fading(policy).reinforce(self._store, items, self._run, signal)
+
+    def delete(self, ids: str | Sequence[str]) -> int:
+        """Remove items for good, and blank what rests on them until it is derived again; returns how many."""
+        return self._keeper.delete([ids] if isinstance(ids, str) else list(ids))
+
+    def delete_all(self, **whose: Unpack[ScopeArguments]) -> int:
+        """Remove everything in a scope and below it; returns how many items. The scope must be named ("*": everything)."""
+        if not any(value is not None for value in whose.values()):
+            raise InputError("delete_all needs a scope: name a tenant, user or agent, or scope='*' for everything")
+        return self._keeper.delete_all(_scope(whose))
+
+    def scrub(self) -> ScrubReport:
+        """Take what deletions left on disk away; the report says whether a reader holds it up."""
+        self._views.clear()
+        return self._store.scrub()
+
+    # -------------------------------------------------------------------------------------------------- deriving
+    def consolidate(self, **whose: Unpack[ScopeArguments]) -> list[Report]:
+        """Sleep: derive the upper levels from what is new. Safe to interrupt and to repeat. Default scope: everything."""
+        from lamina.consolidation.pipeline import Pipeline
+
+        self.flush()
+        reports = Pipeline().run(self._store, _scope(whose, "*"), self._run)
+        self._embedding.notify()
+        return reports
+
+    def rebuild(self, *, embedder: str | Embedder | None = None, **whose: Unpack[ScopeArguments]) -> list[Report]:
+        """Derive everything anew from the traces, with another embedder if one is given. Ids stay what they are."""
+        from lamina.consolidation.embedding_anew import embed_anew
+        from lamina.consolidation.pipeline import Pipeline
+        from lamina.models.registry import load_embedder
+
+        if embedder is not None:
+            chosen = load_embedder(embedder)
+            embed_anew(self._store, chosen, self._run)
+            with self._store.transaction():
+                self._store.set_meta("embedder", embedder if isinstance(embedder, str) else None)
+            self._embedding.close()
+            self._embedding = Embedding(self._store, chosen)
+            self._writer = Writer(self._store, self._embedding, self._echoes, self._run)
+            self._keeper = Keeper(self._store, self._writer, self._embedding)
+            self._views.clear()
+        self.flush()
+        reports = Pipeline().rebuild(self._store, _scope(whose, "*"), self._run)
+        self.flush()
+        return reports
+
+    def flush(self) -> int:
+        """Wait until everything is embedded; returns how many items that took. Raises what the embedder raises."""
+        if self._store.read_only:
+            return 0
+        return self._embedding.flush(lambda done: self._run.report("embedding", done, 0))
+
+    # -------------------------------------------------------------------------------------------------- the file
+    def export(self, path: str | os.PathLike[str], *, vectors: bool = True, **whose: Unpack[ScopeArguments]) -> int:
+        """Write everything in a scope (default: all) to a JSONL file; returns the number of lines. Never overwrites."""
+        from lamina.storage.transfer import export_lines
+
+        target = Path(path)
+        if target.exists():
+            raise InputError(f"{target} exists: choose another name, an export never overwrites")
+        part = target.with_name(target.name + ".part")
+        count = 0
+        try:
+            with open(os.open(part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+                for line in export_lines(self._store, _scope(whose, "*"), vectors):
+                    file.write(line.rstrip("\n") + "\n")
+                    count += 1
+            part.rename(target)
+        finally:
+            part.unlink(missing_ok=True)
+        return count
+
+    def import_(self, path: str | os.PathLike[str], *, mend: bool = False) -> ImportReport:
+        """Read what `export` wrote, all of it or nothing; what is there already stays as it is."""
+        from lamina.storage.transfer import import_file
+
+        report = import_file(self._store, path, mend=mend, progress=lambda done, total: self._run.report("importing", done, total))
+        self._embedding.notify()
+        return report
+
+    def backup(self, path: str | os.PathLike[str]) -> Path:
+        """Copy the whole memory to a new file while others go on writing; returns its path."""
+        return self._store.backup(Path(path))
+
+    def doctor(self, *, repair: bool = False) -> list[Finding]:
+        """Check every invariant of the file; with `repair`, mend what can be mended and return what is left."""
+        from lamina.storage.sqlite import SQLiteStore
+        from lamina.storage.sqlite import doctor as clinic
+
+        if not isinstance(self._store, SQLiteStore):
+            raise InputError("doctor examines SQLite stores")
+        findings = clinic.examine(self._store)
+        if repair and findings:
+            findings = clinic.repair(self._store, findings)
+            self._views.clear()
+        return findings
+
+    def stats(self, **whose: Unpack[ScopeArguments]) -> dict[str, Any]:
+        """Counts by kind, scopes, waiting embeddings, the embedder, and bytes on disk and in views. (JSON values.)"""
+        scope = _scope(whose, "*")
+        everything = Filter(scope=scope, forgotten=True, stale=True, retired=True)
+        kinds = {kind: self._store.items.count(everything.within(kinds=(kind,))) for kind in ("trace", "episode")}
+        visible = self._store.items.count(Filter(scope=scope))
+        pending = len(self._store.vectors.pending(limit=1_000_000))
+        return {
+            "path": str(self._store.path or ":memory:"),
+            "items": kinds,
+            "hidden": sum(kinds.values()) - visible,
+            "edges": self._store.edges.count(),
+            "scopes": len(self._store.items.scopes(scope)),
+            "pending_embeddings": pending,
+            "embedder": self._embedding.embedder.name,
+            "bytes": self._store.nbytes(),
+            "view_bytes": self._views.nbytes(),
+        }
+
+    def scopes(self, under: str = "*") -> list[str]:
+        """Every scope something was written in, at or below `under`."""
+        return self._store.items.scopes(check_scope(under))
+
+    @property
+    def store(self) -> Store:
+        """The store below, for those who build on it."""
+        return self._store
+
+    def close(self) -> None:
+        """Embed what waits, then close the file. A second call does nothing."""
+        try:
+            if not self._store.read_only and self._embedding.embedder.instant:
+                self.flush()
+        except Exception:  # the traces are safe and stay pending: closing must not fail for want of vectors
+            pass
+        finally:
+            self._embedding.close()
+            self._store.close()
+
+    def __enter__(self) -> Memory:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    # -------------------------------------------------------------------------------------------------- arguments
+    def _filter(self, conditions: Conditions) -> Filter:
+        base = conditions.get("where") or Filter()
+        changes: dict[str, Any] = {}
+        if any(conditions.get(name) is not None for name in ScopeArguments.__annotations__):
+            changes["scope"] = _scope(conditions)
+        for name in ("kinds", "sessions", "speakers", "places", "roles"):
+            value = conditions.get(name)
+            if value is not None:
+                changes[name] = (value,) if isinstance(value, str) else tuple(value)
+        for name in ("since", "before", "known_at"):
+            moment = conditions.get(name)
+            if moment is not None:
+                changes[name] = parse_moment(moment, self._zone).at  # type: ignore[arg-type]
+        as_of = conditions.get("as_of")
+        if as_of is not None:
+            changes["as_of"] = parse_moment(as_of, self._zone).end - 1
+        metadata = conditions.get("metadata")
+        if metadata is not None:
+            changes["metadata"] = {**base.metadata, **metadata}
+        unknown = set(conditions) - set(Conditions.__annotations__)
+        if unknown:
+            raise InputError(f"{sorted(unknown)[0]!r} is not a condition: use {', '.join(sorted(Conditions.__annotations__))}")
+        return replace(base, **changes).check()
+
+
+def _scope(whose: ScopeArguments | Conditions, default: str = "") -> str:
+    """The scope that the arguments name."""
+    scope = whose.get("scope")
+    parts = (whose.get("tenant"), whose.get("user"), whose.get("agent"))
+    unknown = set(whose) - set(Conditions.__annotations__)
+    if unknown:
+        raise InputError(f"{sorted(unknown)[0]!r} is not an argument here")
+    if scope is not None:
+        if any(part is not None for part in parts):
+            raise InputError("give either a scope, or tenant, user and agent")
+        return check_scope(scope)
+    if all(part is None for part in parts):
+        return default
+    return make_scope(tenant=parts[0], user=parts[1], agent=parts[2])
+
+
+def _array(vector: Sequence[float]) -> Any:
+    import numpy as np
+
+    return np.asarray(vector, np.float32)
+
+
+def _threaded(method: Callable[Concatenate[Memory, P], R]) -> Callable[Concatenate[AsyncMemory, P], Coroutine[Any, Any, R]]:
+    """The same method, run in a thread."""
+
+    async def call(self: AsyncMemory, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return await asyncio.to_thread(method, self.memory, *args, **kwargs)
+
+    call.__name__, call.__doc__ = method.__name__, method.__doc__
+    return call
+
+
+class AsyncMemory:
+    """`Memory` for asyncio: every call runs in a thread, writes one after another.
+
+    Parameters are those of `Memory`.
+
+    >>> async def main():
+    ...     async with AsyncMemory(":memory:") as memory:
+    ...         await memory.add("The kettle is blue.")
+    ...         return (await memory.search("what colour is the kettle?"))[0].text
+    >>> asyncio.run(main())
+    'The kettle is blue.'
+    """
+
+    def __init__(self, path: str | os.PathLike[str] | None = None, **settings: Any) -> None:  # those of Memory
+        self.memory = Memory(path, **settings)
+
+    add = _threaded(Memory.add)
+    add_many = _threaded(Memory.add_many)
+    update = _threaded(Memory.update)
+    search = _threaded(Memory.search)
+    context = _threaded(Memory.context)
+    get = _threaded(Memory.get)
+    get_all = _threaded(Memory.get_all)
+    count = _threaded(Memory.count)
+    zoom = _threaded(Memory.zoom)
+    history = _threaded(Memory.history)
+    forget = _threaded(Memory.forget)
+    restore = _threaded(Memory.restore)
+    reinforce = _threaded(Memory.reinforce)
+    delete = _threaded(Memory.delete)
+    delete_all = _threaded(Memory.delete_all)
+    scrub = _threaded(Memory.scrub)
+    consolidate = _threaded(Memory.consolidate)
+    rebuild = _threaded(Memory.rebuild)
+    flush = _threaded(Memory.flush)
+    export = _threaded(Memory.export)
+    import_ = _threaded(Memory.import_)
+    backup = _threaded(Memory.backup)
+    doctor = _threaded(Memory.doctor)
+    stats = _threaded(Memory.stats)
+    scopes = _threaded(Memory.scopes)
+    close = _threaded(Memory.close)
+
+    async def __aenter__(self) -> AsyncMemory:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.close()

@@ -1,0 +1,64 @@
+"""Embedders, language models and token counters, each behind a small protocol; nothing is imported until it is used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lamina.models.anthropic import AnthropicModel
+    from lamina.models.http import Retry
+    from lamina.models.openai import OpenAIEmbedder, OpenAIModel
+    from lamina.models.protocols import Completion, Embedder, LanguageModel, Message, TokenCounter, check_vectors
+    from lamina.models.registry import load_embedder, load_model
+    from lamina.models.replay import ReplayCache
+    from lamina.models.sentence_transformer import SentenceTransformerEmbedder
+    from lamina.models.static import StaticEmbedder
+    from lamina.models.tokens import CallableTokens, WordLlamaTokens
+
+__all__ = [
+    "AnthropicModel",
+    "CallableTokens",
+    "Completion",
+    "Embedder",
+    "LanguageModel",
+    "Message",
+    "OpenAIEmbedder",
+    "OpenAIModel",
+    "ReplayCache",
+    "Retry",
+    "SentenceTransformerEmbedder",
+    "StaticEmbedder",
+    "TokenCounter",
+    "WordLlamaTokens",
+    "check_vectors",
+    "load_embedder",
+    "load_model",
+]
+
+_HOMES = {
+    "AnthropicModel": "anthropic",
+    "CallableTokens": "tokens",
+    "Completion": "protocols",
+    "Embedder": "protocols",
+    "LanguageModel": "protocols",
+    "Message": "protocols",
+    "OpenAIEmbedder": "openai",
+    "OpenAIModel": "openai",
+    "ReplayCache": "replay",
+    "Retry": "http",
+    "SentenceTransformerEmbedder": "sentence_transformer",
+    "StaticEmbedder": "static",
+    "TokenCounter": "protocols",
+    "WordLlamaTokens": "tokens",
+    "check_vectors": "protocols",
+    "load_embedder": "registry",
+    "load_model": "registry",
+}
+
+
+def __getattr__(name: str) -> Any:  # PEP 562: the type depends on the name
+    if name not in _HOMES:
+        raise AttributeError(f"module 'lamina.models' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(f"lamina.models.{_HOMES[name]}"), name)

@@ -1,0 +1,147 @@
+"""Language models behind the Anthropic Messages API; a schema becomes a tool that the model has to call."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from lamina.errors import InputError, ModelError, ModelOutputError
+from lamina.models.http import JsonEndpoint, RequestRefused, Retry
+from lamina.models.protocols import Completion, Message, Schema, check_request
+from lamina.models.structured import complete_in_form
+
+if TYPE_CHECKING:
+    import httpx
+
+ANTHROPIC_URL: Final = "https://api.anthropic.com"
+_API_VERSION: Final = "2023-06-01"
+_TOOL: Final = "answer"
+_WRAPPED: Final = "value"  # a tool's input is an object, so any other form travels inside one
+
+
+def _key_header(key: str) -> dict[str, str]:
+    return {"x-api-key": key, "anthropic-version": _API_VERSION}
+
+
+class AnthropicModel:
+    """Completes through `POST {base_url}/v1/messages`.
+
+    System messages are joined into the API's own field. Parameters: `model`; `base_url`; `api_key`; `timeout` in
+    seconds; `retry`; `extra`, further fields of the request as the API documents them.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        base_url: str = ANTHROPIC_URL,
+        api_key: str | None = None,
+        *,
+        timeout: float = 120.0,
+        retry: Retry | None = None,
+        extra: Mapping[str, Any] | None = None,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self._model = model
+        self._endpoint = JsonEndpoint(f"model {model!r}", base_url, _key_header, api_key, timeout, retry, transport)
+        self._path = "messages" if self._endpoint.base_url.endswith("/v1") else "v1/messages"
+        self._extra = dict(extra or {})
+        self._takes_temperature = True
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self._model
+
+    def complete(
+        self,
+        messages: Sequence[Message],
+        *,
+        schema: Schema | None = None,
+        max_tokens: int = 1024,
+        temperature: float = 0.0,
+    ) -> Completion:
+        """See `LanguageModel.complete`; needs at least one message that is not the system's."""
+        check_request(messages, max_tokens, temperature)
+        if all(message.role == "system" for message in messages):
+            raise InputError("the Messages API needs a message of role 'user' beside the system's")
+
+        def ask(said: Sequence[Message]) -> Completion:
+            return self._ask(said, schema, max_tokens, temperature)
+
+        return ask(messages) if schema is None else complete_in_form(ask, messages, schema, f"model {self._model!r}")
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._endpoint.close()
+
+    def _ask(
+        self,
+        messages: Sequence[Message],
+        schema: Schema | None,
+        max_tokens: int,
+        temperature: float,
+    ) -> Completion:
+        body: dict[str, Any] = {
+            "model": self._model,
+            "max_tokens": max_tokens,
+            "messages": [{"role": one.role, "content": one.content} for one in messages if one.role != "system"],
+        }
+        system = "\n\n".join(one.content for one in messages if one.role == "system")
+        if system:
+            body["system"] = system
+        if schema is not None:
+            body["tools"] = [{"name": _TOOL, "description": "Give the answer.", "input_schema": _as_object(schema)}]
+            body["tool_choice"] = {"type": "tool", "name": _TOOL}
+        if self._takes_temperature:
+            body["temperature"] = temperature
+        try:
+            answer = self._endpoint.post(self._path, {**body, **self._extra})
+        except RequestRefused as refusal:
+            if refusal.status != 400 or "temperature" not in refusal.detail.lower() or "temperature" not in body:
+                raise
+            self._takes_temperature = False
+            return self._ask(messages, schema, max_tokens, temperature)
+        return self._read(answer, schema)
+
+    def _read(self, answer: Mapping[str, Any], schema: Schema | None) -> Completion:
+        what = f"model {self._model!r} at {self._endpoint.base_url}"
+        try:
+            blocks = [dict(block) for block in answer["content"]]
+            called = [block["input"] for block in blocks if block.get("type") == "tool_use"]
+            text = "".join(block["text"] for block in blocks if block.get("type") == "text")
+        except (KeyError, TypeError, ValueError):
+            raise ModelError(f"{what} did not answer with a message: check that the address serves messages") from None
+        if answer.get("stop_reason") == "refusal":
+            raise ModelOutputError(f"{what} declined to answer")
+        if schema is not None and called:
+            given = called[0]
+            if not _is_object(schema) and isinstance(given, Mapping) and _WRAPPED in given:
+                given = given[_WRAPPED]
+            text = json.dumps(given, ensure_ascii=False)
+        usage = answer.get("usage")
+        counts = usage if isinstance(usage, Mapping) else {}
+        prompt, completion = counts.get("input_tokens"), counts.get("output_tokens")
+        return Completion(
+            text,
+            model=str(answer.get("model") or self._model),
+            prompt_tokens=prompt if isinstance(prompt, int) else None,
+            completion_tokens=completion if isinstance(completion, int) else None,
+            truncated=answer.get("stop_reason") == "max_tokens",
+        )
+
+    def __repr__(self) -> str:
+        return f"AnthropicModel({self._model!r}, {self._endpoint.base_url!r})"
+
+
+def _is_object(schema: Schema) -> bool:
+    return schema.get("type") == "object"
+
+
+def _as_object(schema: Schema) -> Schema:
+    """The schema itself if it is an object's, else that of an object around it; definitions stay at the root."""
+    if _is_object(schema):
+        return schema
+    inner = {key: value for key, value in schema.items() if key not in ("$defs", "definitions")}
+    shared = {key: value for key, value in schema.items() if key in ("$defs", "definitions")}
+    return {"type": "object", "properties": {_WRAPPED: inner}, "required": [_WRAPPED], **shared}

@@ -1,0 +1,191 @@
+"""What an embedder, a language model and a token counter are to the rest of the house, and the checks they share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, get_args
+
+from lamina.errors import InputError, VectorError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+TextKind = Literal["document", "query"]
+"""What an embedded text is for: some embedders treat what is stored and what is asked differently."""
+
+Role = Literal["system", "user", "assistant"]
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
+
+Schema = Mapping[str, Any]
+"""A JSON Schema (draft 2020-12) as a mapping. Its values are any JSON, which has no narrower type."""
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors whose inner product is their likeness.
+
+    `name`: for people; `dim`: components of a vector; `fingerprint`: changes whenever the same text would get another
+    vector, so a store can refuse to mix two spaces; `instant`: cheap enough to embed a text inline while searching.
+    """
+
+    @property
+    def name(self) -> str:
+        """The embedder's name."""
+        ...
+
+    @property
+    def dim(self) -> int:
+        """Components of a vector."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells this vector space from others."""
+        ...
+
+    @property
+    def instant(self) -> bool:
+        """Whether a query may be embedded inline."""
+        ...
+
+    def embed(self, texts: Sequence[str], kind: TextKind = "document") -> NDArray[np.float32]:
+        """Vectors of `texts`: float32 (n, dim), rows of length 1, a zero row where a text has no known token."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a prompt.
+
+    >>> Message("user", "Where does Ana live?").role
+    'user'
+    >>> Message("robot", "beep")
+    Traceback (most recent call last):
+        ...
+    lamina.errors.InputError: 'robot' is not a message role: use one of system, user, assistant
+    """
+
+    role: Role
+    content: str
+
+    def __post_init__(self) -> None:
+        if self.role not in ROLES:
+            raise InputError(f"{self.role!r} is not a message role: use one of {', '.join(ROLES)}")
+        if not isinstance(self.content, str):
+            raise InputError(f"a message's content must be text, not {type(self.content).__name__}")
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What a language model answered.
+
+    `data` is the parsed JSON where a schema was given (JSON has no narrower type), else None. `model` is the name the
+    endpoint gave itself. Token counts cover every request made for the answer, None where the endpoint does not tell.
+    `truncated`: the answer stopped because it reached `max_tokens`.
+    """
+
+    text: str
+    data: Any = None
+    model: str = ""
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    truncated: bool = False
+
+
+class LanguageModel(Protocol):
+    """Answers a list of messages, freely or in the form of a JSON schema."""
+
+    @property
+    def name(self) -> str:
+        """The model's name; part of a replay's key."""
+        ...
+
+    def complete(
+        self,
+        messages: Sequence[Message],
+        *,
+        schema: Schema | None = None,
+        max_tokens: int = 1024,
+        temperature: float = 0.0,
+    ) -> Completion:
+        """The model's answer; with `schema`, `Completion.data` is JSON that satisfies it.
+
+        Raises `ModelError` when the model fails after its retries, `ModelOutputError` when it answers in another form
+        than the one asked for, `InputError` for a malformed request.
+        """
+        ...
+
+
+class TokenCounter(Protocol):
+    """Counts the tokens of a text as a model would."""
+
+    def count(self, text: str) -> int:
+        """The number of tokens of the whole of `text`, without special tokens around it."""
+        ...
+
+
+def check_texts(texts: Sequence[str], kind: str) -> None:
+    """Raise `InputError` unless `texts` is a sequence of strings and `kind` is "document" or "query"."""
+    if isinstance(texts, (str, bytes)):
+        raise InputError("embed takes a list of texts: put the text in a list")
+    if kind not in get_args(TextKind):
+        raise InputError(f"{kind!r} is not a kind of text: use one of {', '.join(get_args(TextKind))}")
+    for position, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise InputError(f"text {position} to embed must be a string, not {type(text).__name__}")
+
+
+def check_request(messages: Sequence[Message], max_tokens: int, temperature: float) -> None:
+    """Raise `InputError` unless a language model could be asked this."""
+    if not messages or not all(isinstance(message, Message) for message in messages):
+        raise InputError("messages must be a non-empty list of Message(role, content)")
+    if isinstance(max_tokens, bool) or not isinstance(max_tokens, int) or max_tokens < 1:
+        raise InputError(f"max_tokens must be a whole number of at least 1, not {max_tokens!r}")
+    if not math.isfinite(temperature) or temperature < 0:
+        raise InputError(f"temperature must be a number of at least 0, not {temperature!r}")
+
+
+def check_vectors(array: Any, n: int, dim: int, name: str) -> NDArray[np.float32]:
+    """Return what an embedder made as contiguous float32 (n, dim), else raise `VectorError`.
+
+    `array` is whatever came out of an embedder, so its type is open; refused are another shape, values that are no
+    numbers, NaN and infinity. `name` is the embedder's, for the message.
+
+    >>> check_vectors([[0.6, 0.8]], 1, 2, "mine").dtype
+    dtype('float32')
+    >>> check_vectors([[float("nan"), 0.0]], 1, 2, "mine")
+    Traceback (most recent call last):
+        ...
+    lamina.errors.VectorError: embedder 'mine' gave NaN or infinity for text 0: check its model and its input
+    """
+    import numpy as np
+
+    try:
+        with np.errstate(over="ignore"):  # what overflows float32 becomes infinite and is refused below
+            vectors: NDArray[np.float32] = np.ascontiguousarray(array, dtype=np.float32)
+    except (TypeError, ValueError):
+        raise VectorError(f"embedder {name!r} gave something that is not a matrix of numbers") from None
+    if vectors.shape != (n, dim):
+        raise VectorError(f"embedder {name!r} gave an array of shape {vectors.shape} where {(n, dim)} was expected")
+    finite = np.isfinite(vectors)
+    if not finite.all():
+        row = int(np.argmin(finite.all(axis=1)))
+        raise VectorError(f"embedder {name!r} gave NaN or infinity for text {row}: check its model and its input")
+    return vectors
+
+
+def normalise_rows(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Scale every row of float32 (n, dim) to length 1 in place and return it; a zero row stays zero.
+
+    >>> import numpy as np
+    >>> normalise_rows(np.array([[3, 4], [0, 0]], dtype=np.float32)).tolist()
+    [[0.6000000238418579, 0.800000011920929], [0.0, 0.0]]
+    """
+    import numpy as np
+
+    lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
+    lengths[lengths == 0] = 1
+    vectors /= lengths[:, None]
+    return vectors

@@ -1,0 +1,52 @@
+"""Token counters: the packaged tokenizer by default, or a function of the user's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from lamina.errors import InputError
+from lamina.models.word_pieces import ID_BYTES, WordPieces, load_word_pieces
+
+
+class WordLlamaTokens:
+    """Counts with the Llama 2 tokenizer packaged with wordllama, which it shares with `StaticEmbedder`.
+
+    Exact on the whole string, by no sampling or rule of thumb. Parameters: `path`, another `tokenizers` JSON file.
+
+    >>> WordLlamaTokens().count("Ana moved from Porto to Lisbon.")
+    8
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path
+
+    @cached_property
+    def _pieces(self) -> WordPieces:
+        return load_word_pieces(self._path)
+
+    def count(self, text: str) -> int:
+        """The number of tokens of `text`, without special tokens around it."""
+        if not isinstance(text, str):
+            raise InputError(f"only text has tokens, not {type(text).__name__}")
+        return len(self._pieces.encode(text)) // ID_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class CallableTokens:
+    """Counts with a function from text to a whole number, such as a model's own tokenizer.
+
+    >>> CallableTokens(lambda text: len(text.split())).count("one two three")
+    3
+    """
+
+    function: Callable[[str], int]
+
+    def count(self, text: str) -> int:
+        """What the function says of the whole of `text`; raises `InputError` where that is not a count."""
+        counted = self.function(text)
+        if isinstance(counted, bool) or not isinstance(counted, int) or counted < 0:
+            raise InputError(f"the token counter must return a whole number of at least 0, not {counted!r}")
+        return counted

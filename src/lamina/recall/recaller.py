@@ -1,0 +1,145 @@
+"""Reading down: cue → candidates from all sources → one feature matrix → one ranker → hits, each with its reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lamina.errors import InputError
+from lamina.index.flat import top
+from lamina.index.view import ScopeView, Views
+from lamina.models.protocols import Embedder
+from lamina.recall.cue import Cue, read_cue
+from lamina.recall.features import FEATURES, Scene, feature_matrix
+from lamina.recall.ranker import Ranker, shipped_ranker
+from lamina.recall.signals import Signals
+from lamina.recall.sources import CandidateSource, Dense, Descent, Lexical, Neighbours, Time, union
+from lamina.records import Filter, Hit, Item, Kind, Reason, Run
+from lamina.storage.protocol import Store
+
+CANDIDATES = 200  # proposed by each source for a recall of few hits; more where more hits are asked for
+CONTAINERS: tuple[Kind, ...] = ("episode", "topic")
+"""Kinds that stand for what they contain: found by descent, and returned themselves only where they are asked for."""
+STATEMENTS: tuple[Kind, ...] = ("trace", "note", "thought", "entity", "fact", "portrait")
+
+
+class Recaller:
+    """Answers cues from one store.
+
+    Parameters: `store`, `views`, `embedder` (a function, so that it is loaded with the first cue), `run` (the clock),
+    `ranker`, `sources` (default: lexical, dense, neighbours, episode descent, time).
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        views: Views,
+        embedder: Callable[[], Embedder],
+        run: Run,
+        ranker: Ranker | None = None,
+        sources: Sequence[CandidateSource] | None = None,
+    ) -> None:
+        self._store = store
+        self._views = views
+        self._embedder = embedder
+        self._run = run
+        self._ranker = ranker
+        self._sources = sources if sources is not None else (Lexical(), Dense(), Neighbours(), Descent(store), Time())
+
+    @property
+    def ranker(self) -> Ranker:
+        """The ranker in use."""
+        if self._ranker is None:
+            self._ranker = shipped_ranker()
+        return self._ranker
+
+    def search(self, text: str, where: Filter, k: int, vector: NDArray[np.float32] | None = None) -> list[Hit]:
+        """The best k items for a cue among those a filter lets through, best first.
+
+        Raises `InputError` for an empty cue, a k below 1 or a vector of the wrong form.
+        """
+        if k < 1:
+            raise InputError(f"k must be at least 1, not {k}")
+        where = where.check() if where.kinds is not None else where.within(kinds=STATEMENTS).check()
+        view = self._views.get(where.scope)
+        vector = self._vector(text, view, vector)
+        with view.lock:
+            speakers = [str(name) for name in view.speakers.names]
+            cue = read_cue(text, speakers=speakers, vector=vector, now=where.as_of or where.known_at or self._run.clock())
+            slots, scores, matrix = self.rank(view, cue, where, k)
+            keys = view.keys[slots].tolist()
+        return self._confirm(keys, scores, matrix, where, k)
+
+    def _vector(self, text: str, view: ScopeView, vector: NDArray[np.float32] | None) -> NDArray[np.float32] | None:
+        if vector is not None:
+            given = np.asarray(vector, np.float32)
+            if view.space is not None and given.shape != (view.space.dim,):
+                raise InputError(f"the cue's vector must have shape ({view.space.dim},), not {given.shape}")
+            return given
+        if view.space is None or not text or not isinstance(text, str):
+            return None
+        embedded: NDArray[np.float32] = self._embedder().embed([text], "query")[0]
+        return embedded
+
+    def rank(
+        self, view: ScopeView, cue: Cue, where: Filter, k: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
+        """Slots, scores and features of the best candidates: some more than k, since the store has the last word."""
+        if not len(view):
+            return np.empty(0, np.int64), np.empty(0, np.float32), np.empty((0, len(FEATURES)), np.float32)
+        signals = Signals(view, cue, view.mask(where))
+        slots = union(self._sources, signals, max(CANDIDATES, 2 * k))
+        matrix = feature_matrix(Scene(signals, slots))
+        scores = self.ranker.score(matrix)
+        best = top(scores, k + 32)
+        return slots[best], scores[best], matrix[best]
+
+    def _confirm(
+        self, keys: Sequence[int], scores: NDArray[np.float32], matrix: NDArray[np.float32], where: Filter, k: int
+    ) -> list[Hit]:
+        """Hits for the keys the store still shows; an echo follows right after its original."""
+        found = self._store.items.by_key(keys)
+        hits: list[Hit] = []
+        for key, score, row in zip(keys, scores.tolist(), matrix, strict=True):
+            item = found.get(key)
+            if item is None or (item.forgotten and not where.forgotten) or (item.stale and not where.stale):
+                continue
+            hits.append(Hit(item, score, reasons=self.ranker.reasons(row)))
+        hits = self._echoes_last(hits)[:k]
+        return [replace(hit, sources=self._sources_of(hit.item)) for hit in hits]
+
+    def _echoes_last(self, hits: list[Hit]) -> list[Hit]:
+        """Rank an echo just below its original."""
+        echoes = [hit for hit in hits if hit.item.data.get("echo")]
+        if not echoes:
+            return hits
+        originals: dict[int, list[int]] = {}
+        for edge in self._store.edges.out([hit.item.key for hit in echoes], ["echo_of"]):
+            originals.setdefault(edge.src, []).append(edge.dst)
+        score = {hit.item.key: hit.score for hit in hits}
+        lowered = []
+        for hit in hits:
+            above = [score[key] for key in originals.get(hit.item.key, ()) if key in score]
+            if above and hit.score >= min(above):
+                part = Reason("echo", 1.0, min(above) - 1e-3 - hit.score, "recalled text that came back as input")
+                hit = replace(hit, score=hit.score + part.contribution, reasons=(*hit.reasons, part))
+            lowered.append(hit)
+        return sorted(lowered, key=lambda hit: -hit.score)
+
+    def _sources_of(self, item: Item) -> tuple[str, ...]:
+        """The ids of the traces an item rests on, in order of key; a trace rests on itself."""
+        if item.kind == "trace":
+            return (item.id,)
+        seen: set[int] = set()
+        traces: dict[int, str] = {}
+        front = [item.key]
+        while front:
+            below = sorted({edge.dst for edge in self._store.edges.out(front, ["cites"])} - seen)
+            seen.update(below)
+            items = self._store.items.by_key(below)
+            traces.update({key: found.id for key, found in items.items() if found.kind == "trace"})
+            front = [key for key in below if key in items and items[key].kind != "trace"]
+        return tuple(traces[key] for key in sorted(traces))
