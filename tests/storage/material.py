@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -32,13 +33,18 @@ HOSTILE_SEGMENTS = (
     "x y",
     "..",
 )
-_ids = TraceIds()
+_ids: dict[int, TraceIds] = {}
+
+
+def new_id(recorded_at: int) -> str:
+    """A trace id; a forked process goes on with ids of its own."""
+    return _ids.setdefault(os.getpid(), TraceIds()).make(recorded_at)
 
 
 def trace(text: str = "hello", **fields: Any) -> Item:
     recorded_at = fields.pop("recorded_at", NOW)
     at = fields.pop("at", recorded_at)
-    return Item(id=fields.pop("id", _ids.make(recorded_at)), kind="trace", text=text, at=at, recorded_at=recorded_at, **fields)
+    return Item(id=fields.pop("id", new_id(recorded_at)), kind="trace", text=text, at=at, recorded_at=recorded_at, **fields)
 
 
 def derived(kind: Kind, text: str, sources: Sequence[Item], **fields: Any) -> Item:
@@ -117,7 +123,7 @@ def items(draw: st.DrawFn, number: int) -> Item:
     stale = bool(status & STALE)
     data = {} if stale else draw(st.fixed_dictionaries({}, optional={"speaker": words, "place": words, "metadata": values, "captions": st.lists(words, max_size=2)}))  # fmt: skip
     return Item(
-        id=_ids.make(recorded_at) if kind == "trace" else f"{kind}-{number:024d}",
+        id=new_id(recorded_at) if kind == "trace" else f"{kind}-{number:024d}",
         kind=kind,
         text="" if stale else draw(texts),
         at=at,
@@ -141,7 +147,9 @@ def worlds(draw: st.DrawFn, store: Store) -> None:
     """Fill a store with generated content of every sort."""
     drawn = [draw(items(number)) for number in range(draw(st.integers(0, 8)))]
     keys = add(store, *drawn)
-    key = st.sampled_from(keys) if keys else st.nothing()
+    if not keys:
+        return
+    key = st.sampled_from(keys)
     with store.transaction():
         for src, dst in draw(st.lists(st.tuples(key, key), max_size=8)):
             kind = draw(st.sampled_from([kind for kind in EDGE_KINDS if kind != "next"]))
@@ -158,7 +166,7 @@ def worlds(draw: st.DrawFn, store: Store) -> None:
             store.vectors.put(space, some, np.array(vectors, np.float32).reshape(-1, 3))
         for policy in ("decay", "layers"):
             store.strengths.put(policy, dict.fromkeys(draw(st.lists(key, max_size=3)), '{"é":1}'))
-        for item, stored in draw(st.lists(st.sampled_from(list(zip(drawn, keys, strict=True))), max_size=3)) if keys else ():
+        for item, stored in draw(st.lists(st.sampled_from(list(zip(drawn, keys, strict=True))), max_size=3)):
             store.watermarks.set(draw(words), item.scope, stored)
         for one in draw(st.lists(key, max_size=2)):
             store.artifacts.put(one, draw(words), draw(st.binary(max_size=20)), inline=draw(st.booleans()))

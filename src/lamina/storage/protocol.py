@@ -43,7 +43,7 @@ class Columns:
 
     keys: NDArray[np.int64]
     at: NDArray[np.int64]
-    until: NDArray[np.int64]  # at + 1 where there is none
+    until: NDArray[np.int64]  # the largest int64 where there is none
     recorded_at: NDArray[np.int64]
     retired_at: NDArray[np.int64]  # the largest int64 where there is none
     status: NDArray[np.uint8]
@@ -145,6 +145,7 @@ class Strengths(Protocol):
 
     def get(self, policy: str, keys: Sequence[int]) -> dict[int, str]: ...
     def put(self, policy: str, states: Mapping[int, str]) -> None: ...
+    def remove(self, keys: Sequence[int]) -> None: ...
     def policies(self) -> list[str]: ...
     def each(self, policy: str, scope: str) -> list[tuple[int, str]]: ...
 

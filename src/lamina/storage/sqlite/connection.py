@@ -59,8 +59,8 @@ class Connection:
         self._shared = path is None  # one connection serves all threads
         if path is not None:
             self.read_only = check_file(path, read_only)
+        self._writer = self._connect()
         with translated(self.name):
-            self._writer = self._connect()
             try:
                 self._migrate()
             except BaseException:
@@ -74,7 +74,8 @@ class Connection:
         return str(self.path) if self.path is not None else ":memory:"
 
     def _connect(self) -> sqlite3.Connection:
-        return connect(self.path, durability=self.durability, read_only=self.read_only, patience=self._patience)
+        with translated(self.name):
+            return connect(self.path, durability=self.durability, read_only=self.read_only, patience=self._patience)
 
     def _migrate(self) -> None:
         newest = self._migrations[-1].to

@@ -24,7 +24,7 @@ _FIELDS = "id, kind, scope, session, origin, role, text, at, until, time_info, r
 _MARKS = ", ".join("?" * 16)
 T = TypeVar("T")
 NEVER = sys.maxsize
-"""Stands for "not retired" in columns."""
+"""Stands for "no end" and "not retired" in columns."""
 
 
 def as_json(data: Mapping[str, Any]) -> str | None:
@@ -43,7 +43,7 @@ def _check_stored_scope(scope: str) -> None:
         raise InputError("nothing can be stored in the scope '*': it stands for all scopes when reading")
 
 
-def _row(key: int, item: Item) -> tuple[Any, ...]:
+def _row(key: int | None, item: Item) -> tuple[Any, ...]:
     if item.kind not in KINDS:
         raise InputError(f"{item.kind!r} is not a kind: use one of {', '.join(KINDS)}")
     _check_stored_scope(item.scope)
@@ -87,31 +87,38 @@ class SQLiteItems:
         Raises `InputError` where an id is taken by something else; the transaction is then the caller's to roll back.
         """
         known = self._known_origins(items)
-        next_key = int(self._db.value("SELECT seq FROM sqlite_sequence WHERE name = 'item'") or 0) + 1
-        stored: list[Stored] = []
-        fresh: list[tuple[int, Item]] = []
+        places: dict[tuple[str, str], int] = {}  # of new origins among the fresh items
+        fresh: list[Item] = []
+        answers: list[tuple[int, bool]] = []  # an old key, or a place among the fresh items
         for item in items:
-            place = (item.scope, item.origin)
-            if item.origin is not None and place in known:
-                stored.append(Stored(known[place], False))
-                continue
-            stored.append(Stored(next_key, True))
-            fresh.append((next_key, item))
-            if item.origin is not None:
-                known[place] = next_key
-            next_key += 1
-        if fresh:
-            self._insert(fresh)
-        return stored
+            origin = None if item.origin is None else (item.scope, item.origin)
+            if origin in known:
+                answers.append((known[origin], False))
+            elif origin in places:
+                answers.append((-places[origin], False))
+            else:
+                if origin is not None:
+                    places[origin] = len(fresh)
+                answers.append((-len(fresh), True))
+                fresh.append(item)
+        first = self._insert(fresh) if fresh else 0
+        return [Stored(number if number > 0 else first - number, new) for number, new in answers]
 
-    def _insert(self, fresh: Sequence[tuple[int, Item]]) -> None:
-        self._db.execute_many(f"INSERT INTO item(key, {_FIELDS}) VALUES ({_MARKS})", [_row(*pair) for pair in fresh])
-        entries = [(key, indexed_terms(item)) for key, item in fresh]
-        self._db.execute_many("INSERT INTO lexicon(item, terms) VALUES (?, ?)", entries)
-        self._db.execute_many("INSERT INTO pending(item) VALUES (?)", [(key,) for key, item in fresh if needs_vector(item)])
+    def _insert(self, fresh: Sequence[Item]) -> int:
+        """Write new items under consecutive keys; returns the first of them, which the engine chooses."""
+        statement = f"INSERT INTO item(key, {_FIELDS}) VALUES ({_MARKS})"
+        rows = [_row(None, item) for item in fresh]
+        entries = [indexed_terms(item) for item in fresh]
+        first = int(self._db.execute(statement, rows[0]).lastrowid or 0)
+        if len(rows) > 1:
+            self._db.execute_many(statement, [(key, *row[1:]) for key, row in enumerate(rows[1:], first + 1)])
+        self._db.execute_many("INSERT INTO lexicon(item, terms) VALUES (?, ?)", enumerate(entries, first))
+        waiting = [(key,) for key, item in enumerate(fresh, first) if needs_vector(item)]
+        self._db.execute_many("INSERT INTO pending(item) VALUES (?)", waiting)
+        return first
 
-    def _known_origins(self, items: Sequence[Item]) -> dict[tuple[str, str | None], int]:
-        known: dict[tuple[str, str | None], int] = {}
+    def _known_origins(self, items: Sequence[Item]) -> dict[tuple[str, str] | None, int]:
+        known: dict[tuple[str, str] | None, int] = {}
         by_scope: dict[str, list[str]] = {}
         for item in items:
             if item.origin is not None:
@@ -241,14 +248,10 @@ class SQLiteItems:
         return Page(items, f"{items[-1].at}:{items[-1].key}" if len(rows) > limit else None)
 
     def each(self, where: Filter, *, batch: int = 1000) -> Iterator[Item]:
-        """All that a filter lets through, in the order of recording, read in batches."""
-        cursor: str | None = None
-        while True:
-            page = self.page(where, cursor=cursor, limit=batch)
-            yield from page
-            cursor = page.cursor
-            if cursor is None:
-                return
+        """All that a filter lets through when it is asked, in the order of recording, read in batches."""
+        for part in batches(self.matching(where).tolist(), batch):
+            found = self.by_key(part)
+            yield from (found[key] for key in part if key in found)
 
     def matching(self, where: Filter) -> NDArray[np.int64]:
         """The keys of all that a filter lets through, ascending, shape (items,)."""
@@ -307,7 +310,7 @@ class SQLiteItems:
         return Columns(
             keys=np.fromiter((r[0] for r in rows), np.int64, count),
             at=np.fromiter((r[1] for r in rows), np.int64, count),
-            until=np.fromiter((r[1] + 1 if r[2] is None else r[2] for r in rows), np.int64, count),
+            until=np.fromiter((NEVER if r[2] is None else r[2] for r in rows), np.int64, count),
             recorded_at=np.fromiter((r[3] for r in rows), np.int64, count),
             retired_at=np.fromiter((NEVER if r[4] is None else r[4] for r in rows), np.int64, count),
             status=np.fromiter((r[5] for r in rows), np.uint8, count),

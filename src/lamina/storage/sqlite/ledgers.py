@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from lamina.errors import CorruptStoreError, InputError, NotFoundError
 from lamina.storage.protocol import Artifact
@@ -16,7 +17,8 @@ from lamina.storage.sqlite.connection import Connection
 from lamina.storage.sqlite.filters import scope_condition
 from lamina.storage.sqlite.items import batches, present
 
-INLINE = 256 * 1024  # bytes up to which an artifact lies in the file itself
+_ID: Final = re.compile("[0-9a-f]{32}")
+INLINE: Final = 256 * 1024  # bytes up to which an artifact lies in the file itself
 
 
 class SQLiteStrengths:
@@ -42,6 +44,11 @@ class SQLiteStrengths:
             "INSERT OR REPLACE INTO strength(item, policy, state) VALUES (?, ?, ?)",
             [(int(key), policy, state) for key, state in states.items() if key in there],
         )
+
+    def remove(self, keys: Sequence[int]) -> None:
+        """Take the states of some items away, whatever the policy."""
+        for part in batches(keys):
+            self._db.execute(f"DELETE FROM strength WHERE item IN ({','.join('?' * len(part))})", part)
 
     def policies(self) -> list[str]:
         """The policies that keep states here."""
@@ -102,7 +109,7 @@ class SQLiteArtifacts:
 
         A file is complete on disk before the row that names it; where the transaction is undone it goes again.
         """
-        if id is not None and re.fullmatch("[0-9a-f]{32}", id) is None:
+        if id is not None and _ID.fullmatch(id) is None:
             raise InputError(f"an artifact's id is 32 hexadecimal digits, not {id!r}")
         if id is not None and self._db.value("SELECT 1 FROM artifact WHERE id = ?", (id,)):
             raise InputError(f"there is an artifact {id!r} already")
@@ -143,7 +150,7 @@ class SQLiteArtifacts:
         digest, path, data = rows[0]
         folder = self.folder
         try:
-            content = bytes(data) if path is None or folder is None else (folder / path).read_bytes()
+            content = bytes(data or b"") if path is None or folder is None else (folder / file_name(path)).read_bytes()
         except FileNotFoundError:
             raise CorruptStoreError(
                 f"the file of artifact {id} is gone: restore a backup, or run 'lamina doctor --repair'"
@@ -189,7 +196,8 @@ class SQLiteArtifacts:
 
             def remove() -> None:
                 for name in names:
-                    (folder / name).unlink(missing_ok=True)
+                    if is_file_name(name):  # a damaged row must not delete anything else
+                        (folder / name).unlink(missing_ok=True)
 
             self._db.after_commit(remove)
 
@@ -200,6 +208,18 @@ class SQLiteArtifacts:
             return []
         known = {row[0] for row in self._db.rows("SELECT path FROM artifact WHERE path IS NOT NULL")}
         return [path for path in sorted(folder.iterdir()) if path.name not in known]
+
+
+def is_file_name(path: str) -> bool:
+    """Whether an artifact's path is what this store gives: 32 hexadecimal digits, inside its own folder."""
+    return _ID.fullmatch(path) is not None
+
+
+def file_name(path: str) -> str:
+    """The name of an artifact's file; raises `CorruptStoreError` for a path that leads elsewhere."""
+    if not is_file_name(path):
+        raise CorruptStoreError(f"the artifact's path {path!r} is not one of this store: run 'lamina doctor'")
+    return path
 
 
 def _sync_folder(folder: Path) -> None:

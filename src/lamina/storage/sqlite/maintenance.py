@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from lamina.errors import StoreError, TransferError
 from lamina.storage.protocol import ScrubReport
 from lamina.storage.sqlite.failures import translated
+from lamina.storage.sqlite.ledgers import file_name
 
 if TYPE_CHECKING:
     from lamina.storage.sqlite import SQLiteStore
@@ -106,6 +107,6 @@ def _copy_files(store: SQLiteStore, copy: Path, files: Path) -> None:
     files.mkdir(mode=0o700)
     for name in names:
         try:
-            shutil.copy2(folder / name, files / name)
+            shutil.copy2(folder / file_name(name), files / name)
         except FileNotFoundError:
             raise StoreError(f"the file of artifact {name} is gone: run 'lamina doctor {store.path} --repair' first") from None

@@ -15,6 +15,7 @@ from itertools import islice
 from typing import Any, Final
 
 import lamina
+from lamina.errors import CorruptStoreError
 from lamina.records import Filter, Item, check_scope, covers
 from lamina.storage.protocol import Store
 from lamina.times import isoformat
@@ -111,18 +112,29 @@ def _records(live: Store, scope: str, vectors: bool) -> Iterator[dict[str, Any]]
                 for key, vector in sorted(store.vectors.get(space, list(batch)).items()):
                     raw = vector.astype("<f2").tobytes()
                     yield {"type": "vector", "item": batch[key], "space": number, "data": base64.b64encode(raw).decode()}
-        artifacts = store.artifacts.each(scope)
-        ids = _ids(store, [artifact.item for artifact in artifacts])
-        for artifact in artifacts:
-            yield {
-                "type": "artifact",
-                "id": artifact.id,
-                "item": ids[artifact.item],
-                "kind": artifact.kind,
-                "inline": artifact.path is None,
-                "digest": artifact.digest,
-                "data": base64.b64encode(store.artifacts.get(artifact.id)).decode(),
-            }
+        yield from _artifacts(store, live, scope)
+
+
+def _artifacts(store: Store, live: Store, scope: str) -> Iterator[dict[str, Any]]:
+    """The artifacts of one state of a store; one that the live store has deleted since is left out."""
+    artifacts = store.artifacts.each(scope)
+    ids = _ids(store, [artifact.item for artifact in artifacts])
+    for artifact in artifacts:
+        try:
+            content = store.artifacts.get(artifact.id)
+        except CorruptStoreError:
+            if artifact in live.artifacts.of(artifact.item):
+                raise
+            continue  # it was deleted while the export ran
+        yield {
+            "type": "artifact",
+            "id": artifact.id,
+            "item": ids[artifact.item],
+            "kind": artifact.kind,
+            "inline": artifact.path is None,
+            "digest": artifact.digest,
+            "data": base64.b64encode(content).decode(),
+        }
 
 
 def _batches(store: Store, scope: str) -> Iterator[dict[int, str]]:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from lamina.storage.sqlite import SQLiteStore
 from lamina.storage.sqlite.doctor.checks import Check, names, statements
+from lamina.storage.sqlite.ledgers import is_file_name
 
 _KEYS_GIVEN: Final = "(SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'item')"
 _CHANGES_GIVEN: Final = "(SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'change')"
@@ -26,7 +27,7 @@ def _artifacts(store: SQLiteStore) -> Iterator[tuple[str, str]]:
         size, digest, path, data = row
         if path is None:
             fault = "missing" if data is None else "" if _as_stored(data, size, digest) else "damaged"
-        elif folder is None or "/" in path or path in (".", "..") or not (folder / path).is_file():
+        elif folder is None or not is_file_name(str(path)) or not (folder / path).is_file():
             fault = "missing"
         else:
             fault = "" if _as_stored((folder / path).read_bytes(), size, digest) else "damaged"
