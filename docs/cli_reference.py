@@ -42,7 +42,9 @@ def section(words: str, command: Any) -> str:
         lines += ["| argument | |", "|---|---|"]
         for parameter in arguments:
             name = (parameter.metavar or parameter.name).upper()
-            lines.append(f"| `{name}`{'' if parameter.required else ' (optional)'} | {plain(getattr(parameter, 'help', ''))} |")
+            # "[FILE]" may be left out; a name without brackets must be there, even where the words before it may be missing
+            optional = name.startswith("[") or not (parameter.required or parameter.metavar)
+            lines.append(f"| `{name.strip('[]')}`{' (optional)' if optional else ''} | {plain(getattr(parameter, 'help', ''))} |")
         lines.append("")
     if options:
         lines += ["| option | | default |", "|---|---|---|"]

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lamina.memory import AsyncMemory, Memory
+    from lamina.asynchronous import AsyncMemory
+    from lamina.memory import Memory
     from lamina.records import Filter, Hit, Item, Recall
 
 __version__ = "0.1.0"
 __all__ = ["AsyncMemory", "Filter", "Hit", "Item", "Memory", "Recall", "__version__"]
 
 _HOMES = {
-    "AsyncMemory": "lamina.memory",
+    "AsyncMemory": "lamina.asynchronous",
     "Filter": "lamina.records",
     "Hit": "lamina.records",
     "Item": "lamina.records",

@@ -19,7 +19,8 @@ class Config:
 
     `path` of the store file; `durability` ("process" or "power"); `embedder` and `model`, specs as `lamina.models` reads
     them; `zone`, the time zone of naive times (an IANA name); `cache_bytes`, what in-memory views may take; `patience`,
-    seconds to wait for another process's write lock.
+    seconds to wait for another process's write lock; `index`, how vectors are searched: "exact", or "usearch" (extra "ann":
+    a graph in views of 200,000 vectors and more, which may miss some of the best).
     """
 
     path: str = "lamina.db"
@@ -29,6 +30,7 @@ class Config:
     zone: str = "UTC"
     cache_bytes: int = 1 << 30
     patience: float = 60.0
+    index: str = "exact"
 
     def timezone(self) -> tzinfo:
         """The zone of naive times."""
@@ -38,7 +40,7 @@ class Config:
 
         try:
             return ZoneInfo(self.zone)
-        except (ZoneInfoNotFoundError, ValueError):
+        except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a folder of zones
             raise ConfigError(f"{self.zone!r} is not a time zone: use a name such as 'Europe/Lisbon'") from None
 
 
@@ -48,7 +50,7 @@ def load_config(file: str | os.PathLike[str] | None = None, environment: Mapping
     Raises `ConfigError` for a setting that does not exist or has the wrong type.
 
     >>> load_config(environment={"LAMINA_PATH": "a.db", "LAMINA_PATIENCE": "5"}, durability="power")
-    Config(path='a.db', durability='power', embedder='wordllama', model=None, zone='UTC', cache_bytes=1073741824, patience=5.0)
+    Config(path='a.db', durability='power', embedder='wordllama', model=None, zone='UTC', cache_bytes=1073741824, patience=5.0, index='exact')
     """
     known = {field.name: field.type for field in fields(Config)}
     environ = os.environ if environment is None else environment
@@ -69,7 +71,7 @@ def _read_file(path: Path, known: Mapping[str, object]) -> dict[str, Any]:
             table = tomllib.load(file)
     except OSError as error:
         raise ConfigError(f"the settings file {path} cannot be read: {error.strerror}") from None
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # not TOML, or not UTF-8
         raise ConfigError(f"the settings file {path} is not TOML: {error}") from None
     unknown = set(table) - set(known)
     if unknown:
@@ -78,11 +80,27 @@ def _read_file(path: Path, known: Mapping[str, object]) -> dict[str, Any]:
 
 
 def _convert(name: str, value: Any) -> Any:
-    wanted: type = {"cache_bytes": int, "patience": float}.get(name, str)
+    """A setting in its type; numbers may also come as text, as they do from the environment."""
+    if name in ("cache_bytes", "patience"):
+        return _number(name, value, int if name == "cache_bytes" else float)
+    if name == "path" and isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise ConfigError(f"the setting {name} must be text, not {value!r}")
+    known = {"durability": ("process", "power")}.get(name)
+    if known is not None and value not in known:
+        raise ConfigError(f"{name} must be {' or '.join(map(repr, known))}, not {value!r}")
+    return value
+
+
+def _number(name: str, value: Any, wanted: type[int] | type[float]) -> int | float:
+    words = "a whole number" if wanted is int else "a number"
+    if isinstance(value, bool) or not isinstance(value, (str, int, wanted)):
+        raise ConfigError(f"the setting {name} must be {words}, not {value!r}")
     try:
         converted = wanted(value)
-    except (TypeError, ValueError):
-        raise ConfigError(f"the setting {name} must be {wanted.__name__}, not {value!r}") from None
-    if wanted is not str and converted < 0:
-        raise ConfigError(f"the setting {name} must not be negative, not {value!r}")
-    return os.fspath(value) if isinstance(value, os.PathLike) else converted
+    except ValueError:
+        raise ConfigError(f"the setting {name} must be {words}, not {value!r}") from None
+    if not 0 <= converted < float("inf"):
+        raise ConfigError(f"the setting {name} must be finite and not negative, not {value!r}")
+    return converted

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
+import logging
 import os
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import replace
+import weakref
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from lamina.config import load_config
-from lamina.errors import ConfigError, InputError
-from lamina.index.view import Views
+from lamina.errors import InputError, LaminaError, TransferError
+from lamina.index.views import Views
+from lamina.keeping.arguments import Conditions, ScopeArguments, read_filter, read_ids, read_scope, read_vector, whole_number
 from lamina.keeping.echoes import Echoes
 from lamina.keeping.embedding import Embedding
 from lamina.keeping.keeper import Keeper
-from lamina.keeping.messages import Content, Draft, Message, read_drafts
+from lamina.keeping.messages import Content, Draft, Message, check_json, read_drafts
 from lamina.keeping.writer import Writer
 from lamina.recall.recaller import Recaller
-from lamina.records import Filter, Hit, Item, Page, Recall, Report, Run, check_scope, make_scope
+from lamina.records import Filter, Hit, Item, Page, Recall, Report, Run, check_scope
 from lamina.storage import open_store
 from lamina.storage.protocol import Durability, Order, ScrubReport, Store
+from lamina.text import check_text
 from lamina.times import MomentLike, parse_moment
 
 if TYPE_CHECKING:
@@ -30,33 +32,9 @@ if TYPE_CHECKING:
     from lamina.storage.sqlite.doctor import Finding
     from lamina.storage.transfer import ImportReport
 
-P = ParamSpec("P")
-R = TypeVar("R")
+log = logging.getLogger("lamina")
 
-
-class ScopeArguments(TypedDict, total=False):
-    """Whose memory: `tenant`, `user`, `agent`, or a whole `scope` as `make_scope` builds it ("*": everything)."""
-
-    scope: str | None
-    tenant: str | None
-    user: str | None
-    agent: str | None
-
-
-class Conditions(ScopeArguments, total=False):
-    """What a recall may see; see `lamina.Filter`. Times are anything `parse_moment` reads."""
-
-    where: Filter | None
-    kinds: Sequence[str] | None
-    sessions: Sequence[str] | None
-    speakers: Sequence[str] | None
-    places: Sequence[str] | None
-    roles: Sequence[str] | None
-    since: MomentLike | None
-    before: MomentLike | None
-    as_of: MomentLike | None
-    known_at: MomentLike | None
-    metadata: Mapping[str, Any] | None
+_living: weakref.WeakSet[Memory] = weakref.WeakSet()
 
 
 class Memory:
@@ -69,6 +47,11 @@ class Memory:
         durability: "process" (what was acknowledged survives a killed process) or "power" (also a power cut).
         read_only: refuse every write.
         zone: IANA name of the time zone that naive times are in.
+        cache_bytes: what views in RAM may take; patience: seconds to wait for another process's write lock.
+        index: how vectors are searched: "exact", or "usearch" (see `lamina.config.Config`).
+        rebuild: where the file was made with another embedder, embed everything anew instead of raising
+            `EmbedderMismatchError`.
+        index: "exact", or "usearch" (extra "ann"): a graph for views of 200,000 vectors and more, which may miss some of the best.
         run: clock, seed, progress and cancellation of the work done here.
 
     >>> memory = Memory(":memory:")
@@ -90,36 +73,58 @@ class Memory:
         zone: str | None = None,
         cache_bytes: int | None = None,
         patience: float | None = None,
+        index: str | None = None,
+        rebuild: bool = False,
         run: Run | None = None,
     ) -> None:
-        self.config = load_config(path=path, durability=durability, zone=zone, cache_bytes=cache_bytes, patience=patience)
+        self.config = load_config(path=path, durability=durability, zone=zone, cache_bytes=cache_bytes, patience=patience, index=index)
         self._zone = self.config.timezone()
         self._run = run or Run()
-        level: Durability = "power" if self.config.durability == "power" else "process"
-        if self.config.durability not in ("process", "power"):
-            raise ConfigError(f"durability must be 'process' or 'power', not {self.config.durability!r}")
+        level = cast("Durability", self.config.durability)
+        self._closed = False
         self._store: Store = open_store(self.config.path, durability=level, read_only=read_only, patience=self.config.patience)
         try:
-            self._open(embedder)
+            self._open(embedder, rebuild)
         except BaseException:
             self._store.close()
             raise
+        _living.add(self)
 
-    def _open(self, embedder: str | Embedder | None) -> None:
+    def _open(self, embedder: str | Embedder | None, rebuild: bool) -> None:
         from lamina.models.registry import load_embedder
 
         recorded = self._store.meta("embedder")
         spec = embedder if embedder is not None else recorded or self.config.embedder
-        self._embedding = Embedding(self._store, load_embedder(spec))
+        chosen = load_embedder(spec)
+        self._echoes = Echoes()
+        self._counter: TokenCounter | None = None
+        if rebuild:
+            self._embed_anew(spec, chosen)
+            return
+        self._assemble(Embedding(self._store, chosen))
         if isinstance(spec, str) and spec != recorded and not self._store.read_only:
             with self._store.transaction():
                 self._store.set_meta("embedder", spec)
-        self._echoes = Echoes()
-        self._views = Views(self._store, self.config.cache_bytes)
-        self._writer = Writer(self._store, self._embedding, self._echoes, self._run)
-        self._recaller = Recaller(self._store, self._views, lambda: self._embedding.embedder, self._run)
-        self._keeper = Keeper(self._store, self._writer, self._embedding)
-        self._counter: TokenCounter | None = None
+
+    def _embed_anew(self, spec: str | Embedder, chosen: Embedder) -> None:
+        """Embed everything with another embedder, and go on with it."""
+        from lamina.consolidation.embedding_anew import embed_anew
+
+        embed_anew(self._store, chosen, self._run, spec if isinstance(spec, str) else None)
+        self._assemble(Embedding(self._store, chosen))
+
+    def _assemble(self, embedding: Embedding) -> None:
+        self._embedding = embedding
+        self._views = Views(self._store, self.config.cache_bytes, self.config.index)
+        self._writer = Writer(self._store, embedding, self._echoes, self._run)
+        self._recaller = Recaller(self._store, self._views, lambda: embedding.embedder, self._run)
+        self._keeper = Keeper(self._store, self._writer, embedding)
+
+    def _after_fork(self) -> None:
+        """In a forked child: locks may be held by threads that are not there, ids must not be those of the parent."""
+        self._echoes.after_fork()
+        self._embedding.after_fork()
+        self._assemble(self._embedding)
 
     # -------------------------------------------------------------------------------------------------- writing
     def add(
@@ -147,7 +152,7 @@ class Memory:
             content, self._zone, session=session, at=at, until=until, role=role, speaker=speaker, place=place, metadata=metadata,
             origin=origin, echo_of=echo_of,
         )  # fmt: skip
-        return self._writer.write(drafts, _scope(whose))
+        return self._writer.write(drafts, read_scope(whose))
 
     def add_many(
         self,
@@ -163,9 +168,10 @@ class Memory:
         Interrupted, what was reported to `progress` (traces so far) is safe; with `origin` in the messages the stream can
         be run again without doubling anything.
         """
-        if batch < 1:
-            raise InputError(f"batch must be at least 1, not {batch}")
-        scope = _scope(whose)
+        whole_number(batch, "batch", 1)
+        if isinstance(messages, (str, bytes, Mapping)) or not isinstance(messages, Iterable):
+            raise InputError(f"add_many takes a stream of messages, not {type(messages).__name__}: use add for one message")
+        scope = read_scope(whose)
         pairs = ((draft, scope) for message in messages for draft in read_drafts(message, self._zone, session=session))
         done = 0
         for ids in self._writer.write_many(pairs, batch):
@@ -182,12 +188,15 @@ class Memory:
 
         What is not given is kept; `metadata` is merged. Raises `NotFoundError`, and `InputError` for a derived item.
         """
-        old = self._keeper.required([id])[0]
+        old = self._keeper.required(read_ids([id]))[0]
         data = dict(old.data)
         if metadata is not None:
+            if not isinstance(metadata, Mapping):
+                raise InputError(f"metadata must map field names to values, not be {type(metadata).__name__}")
+            check_json(metadata, "metadata")
             data["metadata"] = {**old.metadata, **metadata}
         draft = Draft(
-            text=old.text if text is None else read_drafts(text)[0].text,
+            text=old.text if text is None else check_text(text),
             role=old.role,
             at=old.moment if at is None else parse_moment(at, self._zone),
             until=None if old.until is None else parse_moment(old.until),
@@ -204,9 +213,12 @@ class Memory:
 
         Raises `InputError` for an empty cue, a k below 1 or a malformed condition.
         """
-        where = self._filter(conditions)
+        where = read_filter(conditions, self._zone)
+        check_text(cue, "the cue")
+        whole_number(k, "k", 1)
+        given = None if vector is None else read_vector(vector)
+        self._embedding.check()
         self._embedding.catch_up()
-        given = None if vector is None else _array(vector)
         hits = self._recaller.search(cue, where, k, given)
         self._echoes.note(hits)
         return hits
@@ -222,9 +234,14 @@ class Memory:
         from lamina.models.tokens import CallableTokens
         from lamina.recall.pack import pack
 
-        chosen = counter if counter is not None else self._default_counter()
-        hits = self.search(cue, k=k, **conditions)
-        return pack(hits, budget, CallableTokens(chosen) if callable(chosen) and not hasattr(chosen, "count") else chosen)  # type: ignore[arg-type]
+        whole_number(budget, "budget", 0)
+        if counter is None:
+            tokens = self._default_counter()
+        elif callable(counter) and not hasattr(counter, "count"):
+            tokens = CallableTokens(counter)
+        else:
+            tokens = cast("TokenCounter", counter)
+        return pack(self.search(cue, k=k, **conditions), budget, tokens)
 
     def _default_counter(self) -> TokenCounter:
         if self._counter is None:
@@ -235,23 +252,24 @@ class Memory:
 
     def get(self, id: str) -> Item | None:
         """The item with this id, whatever its state, or None."""
-        return self._store.items.get([id])[0]
+        return self._store.items.get(read_ids([id]))[0]
 
     def get_all(
         self, *, limit: int = 100, cursor: str | None = None, order: Order = "recorded", **conditions: Unpack[Conditions]
     ) -> Page:
         """One page of all items of a scope; hand `page.cursor` in again for the next. Nothing is capped in silence."""
-        return self._store.items.page(self._filter(conditions), cursor=cursor, limit=limit, order=order)
+        whole_number(limit, "limit", 1)
+        return self._store.items.page(read_filter(conditions, self._zone), cursor=cursor, limit=limit, order=order)
 
     def count(self, **conditions: Unpack[Conditions]) -> int:
         """How many items a filter lets through."""
-        return self._store.items.count(self._filter(conditions))
+        return self._store.items.count(read_filter(conditions, self._zone))
 
     def zoom(self, id: str, direction: str = "in") -> list[Item]:
         """From an item to what it contains or cites ("in"), or to what contains or cites it ("out"), in the order of time."""
         if direction not in ("in", "out"):
             raise InputError(f"direction must be 'in' or 'out', not {direction!r}")
-        item = self._keeper.required([id])[0]
+        item = self._keeper.required(read_ids([id]))[0]
         edges = self._store.edges
         if direction == "in":
             keys = {edge.dst for edge in edges.out([item.key], ["contains", "cites"])}
@@ -262,7 +280,7 @@ class Memory:
 
     def history(self, id: str) -> list[Item]:
         """Every version of an item and the events that concern it, in the order of recording."""
-        return self._keeper.history(id)
+        return self._keeper.history(read_ids([id])[0])
 
     # -------------------------------------------------------------------------------------------------- forgetting
     def forget(
@@ -279,17 +297,22 @@ class Memory:
         """
         if (ids is None) == (policy is None):
             raise InputError("give either the ids to forget, or a policy (and a scope)")
-        if policy is None:
-            assert ids is not None
-            return self._keeper.forget([ids] if isinstance(ids, str) else list(ids), reason)
+        if reason is not None:
+            check_text(reason, "the reason")
+        scope = read_scope(whose)
+        if ids is not None:
+            if any(value is not None for value in whose.values()):
+                raise InputError("ids name items of any scope: give a scope only together with a policy")
+            return self._keeper.forget(read_ids(ids), reason)
+        assert policy is not None
         from lamina.episodic.fading import Fading
 
-        faded = Fading(policy).sweep(self._store, _scope(whose), self._run)
+        faded = Fading(policy).sweep(self._store, scope, self._run)
         return self._keeper.forget([item.id for item in faded], reason or policy.name) if faded else 0
 
     def restore(self, ids: str | Sequence[str]) -> int:
         """Bring forgotten items back; returns how many."""
-        return self._keeper.restore([ids] if isinstance(ids, str) else list(ids))
+        return self._keeper.restore(read_ids(ids))
 
     def reinforce(self, used: Sequence[Hit | str], *, policy: ForgettingPolicy, signal: float = 1.0) -> int:
         """Tell a forgetting policy that these were of use (a negative signal: that they misled); returns how many.
@@ -298,18 +321,19 @@ class Memory:
         """
         from lamina.episodic.fading import Fading
 
-        items = self._keeper.required([one if isinstance(one, str) else one.id for one in used])
+        items = self._keeper.required(read_ids([one.id if isinstance(one, Hit) else one for one in used]))
         return Fading(policy).reinforce(self._store, items, self._run, signal)
 
     def delete(self, ids: str | Sequence[str]) -> int:
         """Remove items for good, and blank what rests on them until it is derived again; returns how many."""
-        return self._keeper.delete([ids] if isinstance(ids, str) else list(ids))
+        return self._keeper.delete(read_ids(ids))
 
     def delete_all(self, **whose: Unpack[ScopeArguments]) -> int:
         """Remove everything in a scope and below it; returns how many items. The scope must be named ("*": everything)."""
+        scope = read_scope(whose)
         if not any(value is not None for value in whose.values()):
             raise InputError("delete_all needs a scope: name a tenant, user or agent, or scope='*' for everything")
-        return self._keeper.delete_all(_scope(whose))
+        return self._keeper.delete_all(scope)
 
     def scrub(self) -> ScrubReport:
         """Take what deletions left on disk away; the report says whether a reader holds it up."""
@@ -321,29 +345,22 @@ class Memory:
         """Sleep: derive the upper levels from what is new. Safe to interrupt and to repeat. Default scope: everything."""
         from lamina.consolidation.pipeline import Pipeline
 
+        scope = read_scope(whose, "*")
         self.flush()
-        reports = Pipeline().run(self._store, _scope(whose, "*"), self._run)
+        reports = Pipeline().run(self._store, scope, self._run)
         self._embedding.notify()
         return reports
 
     def rebuild(self, *, embedder: str | Embedder | None = None, **whose: Unpack[ScopeArguments]) -> list[Report]:
         """Derive everything anew from the traces, with another embedder if one is given. Ids stay what they are."""
-        from lamina.consolidation.embedding_anew import embed_anew
         from lamina.consolidation.pipeline import Pipeline
         from lamina.models.registry import load_embedder
 
+        scope = read_scope(whose, "*")
         if embedder is not None:
-            chosen = load_embedder(embedder)
-            embed_anew(self._store, chosen, self._run)
-            with self._store.transaction():
-                self._store.set_meta("embedder", embedder if isinstance(embedder, str) else None)
-            self._embedding.close()
-            self._embedding = Embedding(self._store, chosen)
-            self._writer = Writer(self._store, self._embedding, self._echoes, self._run)
-            self._keeper = Keeper(self._store, self._writer, self._embedding)
-            self._views.clear()
+            self._embed_anew(embedder, load_embedder(embedder))
         self.flush()
-        reports = Pipeline().rebuild(self._store, _scope(whose, "*"), self._run)
+        reports = Pipeline().rebuild(self._store, scope, self._run)
         self.flush()
         return reports
 
@@ -359,13 +376,16 @@ class Memory:
         from lamina.storage.transfer import export_lines
 
         target = Path(path)
+        scope = read_scope(whose, "*")
         if target.exists():
             raise InputError(f"{target} exists: choose another name, an export never overwrites")
+        if not target.parent.is_dir():
+            raise TransferError(f"the folder {target.parent} does not exist: create it first")
         part = target.with_name(target.name + ".part")
         count = 0
         try:
             with open(os.open(part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-                for line in export_lines(self._store, _scope(whose, "*"), vectors):
+                for line in export_lines(self._store, scope, vectors):
                     file.write(line.rstrip("\n") + "\n")
                     count += 1
             part.rename(target)
@@ -400,7 +420,7 @@ class Memory:
 
     def stats(self, **whose: Unpack[ScopeArguments]) -> dict[str, Any]:
         """Counts by kind, scopes, waiting embeddings, the embedder, and bytes on disk and in views. (JSON values.)"""
-        scope = _scope(whose, "*")
+        scope = read_scope(whose, "*")
         everything = Filter(scope=scope, forgotten=True, stale=True, retired=True)
         kinds = {kind: self._store.items.count(everything.within(kinds=(kind,))) for kind in ("trace", "episode")}
         visible = self._store.items.count(Filter(scope=scope))
@@ -427,12 +447,15 @@ class Memory:
         return self._store
 
     def close(self) -> None:
-        """Embed what waits, then close the file. A second call does nothing."""
+        """Embed what waits (where that is quick), then close the file. A second call does nothing."""
+        if self._closed:
+            return
+        self._closed = True
         try:
             if not self._store.read_only and self._embedding.embedder.instant:
                 self.flush()
-        except Exception:  # the traces are safe and stay pending: closing must not fail for want of vectors
-            pass
+        except LaminaError as error:  # the traces are safe and stay pending: closing must not fail for want of vectors
+            log.warning("the memory is closed before everything has its vector (%s)", type(error).__name__)
         finally:
             self._embedding.close()
             self._store.close()
@@ -443,109 +466,10 @@ class Memory:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    # -------------------------------------------------------------------------------------------------- arguments
-    def _filter(self, conditions: Conditions) -> Filter:
-        base = conditions.get("where") or Filter()
-        changes: dict[str, Any] = {}
-        if any(conditions.get(name) is not None for name in ScopeArguments.__annotations__):
-            changes["scope"] = _scope(conditions)
-        for name in ("kinds", "sessions", "speakers", "places", "roles"):
-            value = conditions.get(name)
-            if value is not None:
-                changes[name] = (value,) if isinstance(value, str) else tuple(value)
-        for name in ("since", "before", "known_at"):
-            moment = conditions.get(name)
-            if moment is not None:
-                changes[name] = parse_moment(moment, self._zone).at  # type: ignore[arg-type]
-        as_of = conditions.get("as_of")
-        if as_of is not None:
-            changes["as_of"] = parse_moment(as_of, self._zone).end - 1
-        metadata = conditions.get("metadata")
-        if metadata is not None:
-            changes["metadata"] = {**base.metadata, **metadata}
-        unknown = set(conditions) - set(Conditions.__annotations__)
-        if unknown:
-            raise InputError(f"{sorted(unknown)[0]!r} is not a condition: use {', '.join(sorted(Conditions.__annotations__))}")
-        return replace(base, **changes).check()
+
+def _after_fork() -> None:
+    for memory in list(_living):
+        memory._after_fork()
 
 
-def _scope(whose: ScopeArguments | Conditions, default: str = "") -> str:
-    """The scope that the arguments name."""
-    scope = whose.get("scope")
-    parts = (whose.get("tenant"), whose.get("user"), whose.get("agent"))
-    unknown = set(whose) - set(Conditions.__annotations__)
-    if unknown:
-        raise InputError(f"{sorted(unknown)[0]!r} is not an argument here")
-    if scope is not None:
-        if any(part is not None for part in parts):
-            raise InputError("give either a scope, or tenant, user and agent")
-        return check_scope(scope)
-    if all(part is None for part in parts):
-        return default
-    return make_scope(tenant=parts[0], user=parts[1], agent=parts[2])
-
-
-def _array(vector: Sequence[float]) -> Any:
-    import numpy as np
-
-    return np.asarray(vector, np.float32)
-
-
-def _threaded(method: Callable[Concatenate[Memory, P], R]) -> Callable[Concatenate[AsyncMemory, P], Coroutine[Any, Any, R]]:
-    """The same method, run in a thread."""
-
-    async def call(self: AsyncMemory, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        return await asyncio.to_thread(method, self.memory, *args, **kwargs)
-
-    call.__name__, call.__doc__ = method.__name__, method.__doc__
-    return call
-
-
-class AsyncMemory:
-    """`Memory` for asyncio: every call runs in a thread, writes one after another.
-
-    Parameters are those of `Memory`.
-
-    >>> async def main():
-    ...     async with AsyncMemory(":memory:") as memory:
-    ...         await memory.add("The kettle is blue.")
-    ...         return (await memory.search("what colour is the kettle?"))[0].text
-    >>> asyncio.run(main())
-    'The kettle is blue.'
-    """
-
-    def __init__(self, path: str | os.PathLike[str] | None = None, **settings: Any) -> None:  # those of Memory
-        self.memory = Memory(path, **settings)
-
-    add = _threaded(Memory.add)
-    add_many = _threaded(Memory.add_many)
-    update = _threaded(Memory.update)
-    search = _threaded(Memory.search)
-    context = _threaded(Memory.context)
-    get = _threaded(Memory.get)
-    get_all = _threaded(Memory.get_all)
-    count = _threaded(Memory.count)
-    zoom = _threaded(Memory.zoom)
-    history = _threaded(Memory.history)
-    forget = _threaded(Memory.forget)
-    restore = _threaded(Memory.restore)
-    reinforce = _threaded(Memory.reinforce)
-    delete = _threaded(Memory.delete)
-    delete_all = _threaded(Memory.delete_all)
-    scrub = _threaded(Memory.scrub)
-    consolidate = _threaded(Memory.consolidate)
-    rebuild = _threaded(Memory.rebuild)
-    flush = _threaded(Memory.flush)
-    export = _threaded(Memory.export)
-    import_ = _threaded(Memory.import_)
-    backup = _threaded(Memory.backup)
-    doctor = _threaded(Memory.doctor)
-    stats = _threaded(Memory.stats)
-    scopes = _threaded(Memory.scopes)
-    close = _threaded(Memory.close)
-
-    async def __aenter__(self) -> AsyncMemory:
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        await self.close()
+os.register_at_fork(after_in_child=_after_fork)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -112,12 +113,18 @@ class TraceIds:
     """
 
     def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
         self._lock = threading.Lock()
         self._last = (0, 0)
+        self._process = os.getpid()
 
     def make(self, recorded_at: int) -> str:
         """A new id for something recorded at UTC microseconds `recorded_at`."""
         millis = max(recorded_at // 1000, 0)
+        if self._process != os.getpid():  # a forked child must not go on with its parent's series
+            self._begin()
         with self._lock:
             last_millis, last_random = self._last
             if millis <= last_millis:

@@ -130,12 +130,11 @@ def parse_moment(value: MomentLike, zone: tzinfo = UTC) -> Moment:
     lamina.errors.InputError: 'last Tuesday' is not a time: give ISO 8601 text such as '2023-05-08T13:56:00+01:00', a datetime, or UTC microseconds
     """
     if isinstance(value, Moment):
-        return value
+        return _checked(value)
     if isinstance(value, bool):
         raise InputError(f"{value!r} is not a time")
     if isinstance(value, int):
-        to_datetime(value)
-        return Moment(value)
+        return _checked(Moment(value))
     if isinstance(value, datetime):
         return _of_datetime(value, zone, "instant")
     if isinstance(value, date):
@@ -149,6 +148,8 @@ def parse_moment(value: MomentLike, zone: tzinfo = UTC) -> Moment:
                 precision: Precision = "day" if partial[3] else "month" if partial[2] else "year"
                 return _of_datetime(datetime(year, month, day), zone, precision)
             return _of_datetime(datetime.fromisoformat(text), zone, "instant")
+        except InputError:
+            raise
         except ValueError:
             pass
     raise InputError(
@@ -159,11 +160,22 @@ def parse_moment(value: MomentLike, zone: tzinfo = UTC) -> Moment:
 def _of_datetime(value: datetime, zone: tzinfo, precision: Precision) -> Moment:
     if value.tzinfo is None:
         value = value.replace(tzinfo=zone)
-    offset = value.utcoffset() or timedelta(0)
     try:
-        return Moment(to_micros(value), precision, int(offset.total_seconds() // 60))
+        offset = value.utcoffset() or timedelta(0)
+        # Old local times have offsets with seconds: rounded up to minutes, a day shown in one never begins the day before.
+        minutes = min(-(-offset // timedelta(minutes=1)), 24 * 60 - 1)
+        return _checked(Moment(to_micros(value), precision, minutes))
     except OverflowError:
         raise InputError(f"{value!r} lies outside the years 1 to 9999 in UTC") from None
+
+
+def _checked(moment: Moment) -> Moment:
+    """The moment, if it can be stored and shown in its own offset."""
+    if moment.precision not in PRECISIONS or not isinstance(moment.offset, int) or abs(moment.offset) >= 24 * 60:
+        raise InputError(f"{moment!r} is not a moment: its precision or its offset is unknown")
+    to_datetime(moment.at)
+    to_datetime(moment.at, moment.offset)
+    return moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,26 +190,37 @@ class TimeRange:
         return self.start <= micros < self.end
 
 
-_MONTH_NAME = r"(?P<month>" + "|".join(sorted(_MONTHS, key=len, reverse=True)) + r")\.?"
+_MONTH_NAME = r"(?P<month>" + "|".join(sorted(_MONTHS, key=len, reverse=True)) + r")\b\.?"
+_YEAR = r"(?P<year>(?:1[6-9]|20|21)\d{2})\b"
+_DAY = r"(?<![\d.,:/])(?P<day>\d{1,2})(?P<ordinal>st|nd|rd|th)?"
+_WEEKDAY = rf"(?P<weekday>{'|'.join(_WEEKDAYS)})\b"
+_END = r"(?![.,:/-]?\d)(?! ['’]?\d+\b(?!:))"  # no number goes on, and no year of two digits follows
+_COUNTED = "people|persons|men|women|pieces|parts|words|dollars|euros|pounds|steps|calories|years|months|weeks|days|hours|miles|km|m"
+_SPANS = "summer|spring|autumn|fall|winter|year|end|beginning|start|middle|rest|half|quarter"
 _EXPRESSIONS: Final = (
-    re.compile(r"\b(?P<year>\d{4})-(?P<month_number>\d{2})(?:-(?P<day>\d{2}))?\b"),
-    re.compile(rf"\b(?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?: of)? {_MONTH_NAME}(?:,? (?P<year>\d{{4}}))?\b", re.I),
-    re.compile(rf"\b{_MONTH_NAME} (?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?:,? (?P<year>\d{{4}}))?\b", re.I),
-    re.compile(rf"\b{_MONTH_NAME},? (?P<year>\d{{4}})\b", re.I),
-    re.compile(rf"\b(?:in|during|since|of|this|last|next) (?P<bare>{_MONTH_NAME})(?!\w)", re.I),
-    re.compile(r"\b(?:in|during|since|of) (?P<year>(?:19|20)\d{2})\b", re.I),
+    re.compile(r"\b(?P<far>day before yesterday|day after tomorrow)\b", re.I),
+    re.compile(r"(?<![\d-])(?P<year>\d{4})-(?P<month_number>\d{2})(?:-(?P<day>\d{2}))?(?![\d-])"),
+    re.compile(rf"\b{_DAY}(?P<of> of)? {_MONTH_NAME}(?:(?:,| of)? {_YEAR}|{_END})", re.I),
+    re.compile(rf"(?<!\d )\b{_MONTH_NAME} (?P<day>\d{{1,2}})(?P<ordinal>st|nd|rd|th)?\b(?:,? {_YEAR}|{_END})", re.I),
+    re.compile(rf"\b{_MONTH_NAME}(?:,| of)? {_YEAR}(?! (?:{_COUNTED})\b)", re.I),
+    re.compile(rf"\b(?P<which>in|during|since|of|this|last|next) {_MONTH_NAME}(?!\w| \d)", re.I),
+    re.compile(rf"\b(?:in|during|since|(?:{_SPANS}) of) {_YEAR}(?! (?:{_COUNTED})\b)", re.I),
     re.compile(r"\b(?P<relative>today|yesterday|tomorrow)\b", re.I),
     re.compile(r"\b(?P<which>last|this|next) (?P<unit>week|month|year)\b", re.I),
-    re.compile(r"\b(?P<count>\d{1,3}) (?P<unit>day|week|month|year)s? ago\b", re.I),
-    re.compile(rf"\b(?:on |last )(?P<weekday>{'|'.join(_WEEKDAYS)})\b", re.I),
+    re.compile(r"(?<![\d.,-])\b(?P<count>\d{1,3}) (?P<unit>day|week|month|year)s? ago\b", re.I),
+    re.compile(r"\bin (?P<ahead>\d{1,3}) (?P<unit>day|week|month|year)s?\b", re.I),
+    re.compile(rf"\b(?P<which>on|last|next) {_WEEKDAY}(?! of\b)", re.I),
 )
+_BEFORE = re.compile(r"(\w+) (?:the |early |late |mid )?$")
+_OPEN: Final = {"before", "until", "till", "by", "after", "than", "over", "least", "most"}
+"""Words that make the stretch behind them a bound, not the time that is meant."""
 
 
 def find_ranges(text: str, now: int, prefer: Literal["past", "future"] = "past") -> list[TimeRange]:
     """The stretches of time that `text` names, seen from `now` (UTC microseconds); [] where none is understood.
 
     A day or month without a year is the latest one that does not lie after `now`; with `prefer="future"`, the
-    first one that does not lie before it.
+    first one that does not lie before it. What may mean something else ("the 2 may come", "before March") is left out.
 
     >>> now = parse_moment("2023-05-25").at
     >>> [(isoformat(r.start)[:10], isoformat(r.end)[:10]) for r in find_ranges("What happened in March?", now)]
@@ -211,41 +234,88 @@ def find_ranges(text: str, now: int, prefer: Literal["past", "future"] = "past")
         for found in expression.finditer(text):
             if any(found.start() < end and start < found.end() for start, end in taken):
                 continue
-            span = _resolve(found, now, prefer)
+            span = _resolve(found, now, prefer) if _means_a_time(found, prefer) else None
+            taken.append(found.span())  # also of what means no time: no other expression may read a part of it
             if span is not None:
-                taken.append(found.span())
                 ranges.append(TimeRange(*span, words=found[0]))
     return sorted(ranges, key=lambda stretch: (stretch.start, stretch.end))
 
 
+def _means_a_time(found: re.Match[str], prefer: Literal["past", "future"]) -> bool:
+    """Whether the words around an expression leave it a stretch of time of its own."""
+    parts = found.groupdict()
+    led = _BEFORE.search(found.string, max(0, found.start() - 24), found.start())
+    leading = led[1].lower() if led is not None else ""
+    if prefer == "past" and leading in _OPEN:
+        return False
+    if parts.get("count") and leading in ("to", "or", "and"):  # "3 to 4 days ago"
+        return False
+    if parts.get("unit") and parts.get("which") and found.string[: found.start()].lower().endswith("the "):
+        return False  # "the last week of May", "in the last year"
+    month = parts.get("month")
+    if month in ("may", "march", "mar"):  # also plain words; the name of a month is written so only by the hasty
+        which = (parts.get("which") or "").lower()
+        certain = parts.get("ordinal") or parts.get("of") or which in ("in", "during", "since", "last", "next")
+        return bool(certain) or leading in ("on", "in", "since", "during", "by", "until", "from", "of", "last", "next")
+    return True
+
+
 def _resolve(found: re.Match[str], now: int, prefer: Literal["past", "future"]) -> tuple[int, int] | None:
     parts = {name: value for name, value in found.groupdict().items() if value}
+    which = parts.get("which", "").lower()
     today = to_datetime(now).date()
     try:
+        if "far" in parts:
+            return _days(today + timedelta(days=-2 if "before" in parts["far"].lower() else 2), 1)
         if "relative" in parts:
             shift = {"yesterday": -1, "today": 0, "tomorrow": 1}[parts["relative"].lower()]
             return _days(today + timedelta(days=shift), 1)
         if "weekday" in parts:
-            back = (today.weekday() - _WEEKDAYS[parts["weekday"].lower()] - 1) % 7 + 1
-            return _days(today - timedelta(days=back), 1)
+            return _weekday(today, _WEEKDAYS[parts["weekday"].lower()], which, prefer)
         if "count" in parts:
             return _unit(today, parts["unit"].lower(), -int(parts["count"]))
-        if "which" in parts:
-            return _unit(today, parts["unit"].lower(), {"last": -1, "this": 0, "next": 1}[parts["which"].lower()])
-        month = int(parts["month_number"]) if "month_number" in parts else _MONTHS.get(parts.get("month", "").lower(), 0)
-        if not month:
-            return _span(Moment(to_micros(datetime(int(parts["year"]), 1, 1, tzinfo=UTC)), "year"))
-        year = int(parts["year"]) if "year" in parts else today.year
-        precision: Precision = "day" if "day" in parts else "month"
-        start = datetime(year, month, int(parts.get("day", 1)), tzinfo=UTC)
-        span = _span(Moment(to_micros(start), precision))
-        if "year" not in parts and prefer == "past" and span[0] > now:
-            return _span(Moment(to_micros(start.replace(year=year - 1)), precision))
-        if "year" not in parts and prefer == "future" and span[1] <= now:
-            return _span(Moment(to_micros(start.replace(year=year + 1)), precision))
-        return span
-    except (ValueError, OverflowError):
+        if "ahead" in parts:  # of a duration ("I did it in 3 days") the past has nothing to say
+            return _unit(today, parts["unit"].lower(), int(parts["ahead"])) if prefer == "future" else None
+        if "unit" in parts:
+            return _unit(today, parts["unit"].lower(), {"last": -1, "this": 0, "next": 1}[which])
+        start, end = _calendar(parts, which, now, prefer)
+        if found[0].lower().startswith("since ") and prefer == "past":
+            end = max(end, _days(today, 1)[1])
+        return start, end
+    except (ValueError, OverflowError, InputError):
         return None
+
+
+def _weekday(today: date, weekday: int, which: str, prefer: Literal["past", "future"]) -> tuple[int, int] | None:
+    """A day of the week: the latest one before today; in plans the next, where "next" may mean this week or the one after."""
+    ahead = (weekday - today.weekday() - 1) % 7 + 1
+    if which == "next":
+        return _days(today + timedelta(days=ahead), 8) if prefer == "future" else None
+    if which == "on" and prefer == "future":
+        return _days(today + timedelta(days=ahead), 1)
+    return _days(today - timedelta(days=7 - ahead % 7), 1)
+
+
+def _calendar(parts: dict[str, str], which: str, now: int, prefer: Literal["past", "future"]) -> tuple[int, int]:
+    """A day, a month or a year of the calendar."""
+    today = to_datetime(now).date()
+    month = int(parts["month_number"]) if "month_number" in parts else _MONTHS.get(parts.get("month", "").lower(), 0)
+    if "month" not in parts and "month_number" not in parts:
+        return _span(Moment(to_micros(datetime(int(parts["year"]), 1, 1, tzinfo=UTC)), "year"))
+    year = int(parts["year"]) if "year" in parts else today.year
+    precision: Precision = "day" if "day" in parts else "month"
+    start = datetime(year, month, int(parts.get("day", 1)), tzinfo=UTC)
+    span = _span(Moment(to_micros(start), precision))
+    if "year" in parts or which == "this":
+        return span
+    if which == "last":
+        return span if span[1] <= now else _span(Moment(to_micros(start.replace(year=year - 1)), precision))
+    if which == "next" or prefer == "future":
+        ahead = span[0] > now if which == "next" else span[1] > now
+        return span if ahead else _span(Moment(to_micros(start.replace(year=year + 1)), precision))
+    if span[0] > now:
+        return _span(Moment(to_micros(start.replace(year=year - 1)), precision))
+    return span
 
 
 def _span(moment: Moment) -> tuple[int, int]:

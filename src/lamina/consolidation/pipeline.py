@@ -15,10 +15,18 @@ class Consolidator(Protocol):
     """One stage: derives the items of a level from those below it."""
 
     @property
-    def stage(self) -> str: ...
+    def stage(self) -> str:
+        """The name its watermarks and reports go by."""
+        ...
+
     @property
-    def made_by(self) -> str: ...
-    def consolidate(self, store: Store, scope: str, run: Run, force: bool = False) -> Report: ...
+    def made_by(self) -> str:
+        """Mechanism and version, as the items it makes carry it."""
+        ...
+
+    def consolidate(self, store: Store, scope: str, run: Run, force: bool = False) -> Report:
+        """Bring what it derives in exactly this scope up to date; `force` makes all of it anew, with the same ids."""
+        ...
 
 
 def _stages() -> tuple[Consolidator, ...]:

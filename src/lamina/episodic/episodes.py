@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamina.episodic.segmentation import EventSegmenter, Segmenter
-from lamina.episodic.summaries import ExtractiveSummary
+from lamina.episodic.summaries import Background, ExtractiveSummary
 from lamina.records import EVENT, Edge, Filter, Item, Report, Run, derived_id
 from lamina.storage.protocol import Store
 
@@ -19,8 +19,8 @@ from lamina.storage.protocol import Store
 class EpisodeConsolidator:
     """The stage that turns traces into episodes, session by session.
 
-    A session is done again when it got traces, corrections or events since the last time; episodes whose traces are the
-    same keep their ids. Exact: the order in which traces arrived does not matter. Each session is one transaction, so the
+    A session is done again, as a whole, when it got traces, corrections or events since the last time; episodes whose traces
+    are the same keep their ids. Exact: the order in which traces arrived does not matter. Each session is one transaction, so the
     stage can be interrupted anywhere. Echoes are never derived from.
     """
 
@@ -61,16 +61,17 @@ class EpisodeConsolidator:
             now = _usable(store.items.session_traces(scope, session))
             if [trace.key for trace in now] != [trace.key for trace in traces]:  # somebody wrote in between
                 traces, episodes = self._segment(store, scope, session, run)
-            return (len(traces), *self._write(store, scope, session, episodes, run, force))
+            return (len(traces), *self._write(store, scope, session, episodes, force))
 
     def _segment(self, store: Store, scope: str, session: str | None, run: Run) -> tuple[list[Item], list[Item]]:
         """The traces of a session, and its episodes as they should be (their sources under `data["traces"]`)."""
         traces = _usable(store.items.session_traces(scope, session))
         cuts = self.segmenter.boundaries(traces, _vectors(store, traces), run) if traces else []
         spans = zip([0, *cuts], [*cuts, len(traces)], strict=True)
-        return traces, [self._episode(traces[start:end], traces, scope, session, run) for start, end in spans if end > start]
+        background = Background.of(traces)
+        return traces, [self._episode(traces[start:end], background, scope, session) for start, end in spans if end > start]
 
-    def _episode(self, traces: Sequence[Item], around: Sequence[Item], scope: str, session: str | None, run: Run) -> Item:
+    def _episode(self, traces: Sequence[Item], background: Background, scope: str, session: str | None) -> Item:
         first, last = traces[0], max(traces, key=lambda trace: trace.until or trace.at)
         speakers = list(dict.fromkeys(trace.speaker for trace in traces if trace.speaker))
         return Item(
@@ -86,24 +87,26 @@ class EpisodeConsolidator:
             session=session,
             made_by=self.made_by,
             data={
-                "keywords": self.summary.keywords_of(traces, around),
+                "keywords": self.summary.keywords_of(traces, background),
                 "speakers": speakers,
                 "traces": [trace.id for trace in traces],
             },
         )
 
     def _write(
-        self, store: Store, scope: str, session: str | None, episodes: Sequence[Item], run: Run, force: bool
+        self, store: Store, scope: str, session: str | None, episodes: Sequence[Item], force: bool
     ) -> tuple[int, int, int]:
         """Make the store's episodes of a session the given ones; returns how many were made, kept and removed."""
-        where = Filter(scope=scope, kinds=("episode",), sessions=None if session is None else (session,), stale=True, forgotten=True)
+        where = Filter(
+            scope=scope, kinds=("episode",), sessions=None if session is None else (session,), stale=True, forgotten=True
+        )
         there = {item.id: item for item in store.items.each(where) if item.scope == scope and item.session == session}
         retracted = _retracted(store, scope, session)
         wanted = {item.id: item for item in episodes if item.id not in retracted}
         made = kept = 0
         for id, item in wanted.items():
             old = there.get(id)
-            if old is not None and not old.stale and not force:
+            if old is not None and not force and _same(old, item):
                 kept += 1
                 continue
             key = store.items.put(item)
@@ -118,6 +121,11 @@ class EpisodeConsolidator:
         gone = [item.key for id, item in there.items() if id not in wanted]
         store.items.delete(gone)
         return made, kept, len(gone)
+
+
+def _same(old: Item, new: Item) -> bool:
+    """Whether a stored episode is as it would be made now; keywords depend on the rest of the session too."""
+    return not old.stale and (old.text, old.at, old.until, old.data) == (new.text, new.at, new.until, new.data)
 
 
 def _usable(traces: Sequence[Item]) -> list[Item]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from lamina.algorithms.strength import ForgettingPolicy, StrengthState
-from lamina.records import Filter, Item, Run
+from lamina.errors import InputError
+from lamina.records import EVENT, Filter, Item, Run
 from lamina.storage.protocol import Store
 from lamina.times import find_commitment
+
+log = logging.getLogger("lamina.episodic")
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,9 @@ class Fading:
         now = run.clock()
         with store.transaction():
             states = self._states(store, items)
+            for item in items:
+                if self.policy.forgets(states[item.key], now) and is_commitment(item, now):
+                    states[item.key] = self._initial(item, now)  # held all the same, and now of use: it begins anew
             store.strengths.put(
                 self.policy.name,
                 {item.key: self.policy.reinforce(states[item.key], now, signal).to_json() for item in items},
@@ -49,22 +57,44 @@ class Fading:
         return faded
 
     def _states(self, store: Store, items: Sequence[Item]) -> dict[int, StrengthState]:
-        """The states of items; one that has none yet starts when it was recorded."""
+        """The states of items; one that has none yet starts when it was recorded, or when it was last restored."""
         saved = store.strengths.get(self.policy.name, [item.key for item in items])
-        states: dict[int, StrengthState] = {}
-        for item in items:
-            if item.key in saved:
-                states[item.key] = StrengthState.from_json(saved[item.key])
-            else:
-                metadata = item.metadata
-                importance, layer = metadata.get("importance"), metadata.get("layer")
-                states[item.key] = self.policy.initial(
-                    item.recorded_at,
-                    seed_key=item.id,
-                    importance=float(importance) if isinstance(importance, (int, float)) else None,
-                    layer=layer if isinstance(layer, str) else None,
-                )
+        fresh = [item for item in items if item.key not in saved]
+        restored = _restored(store, [item.key for item in fresh])
+        states = {key: StrengthState.from_json(state) for key, state in saved.items()}
+        for item in fresh:
+            states[item.key] = self._initial(item, max(item.recorded_at, restored.get(item.key, item.recorded_at)))
         return states
+
+    def _initial(self, item: Item, began: int) -> StrengthState:
+        metadata = item.metadata
+        importance, layer = metadata.get("importance"), metadata.get("layer")
+        try:
+            return self.policy.initial(
+                began,
+                seed_key=item.id,
+                importance=float(importance) if _is_number(importance) else None,
+                layer=layer if isinstance(layer, str) else None,
+            )
+        except InputError as error:  # metadata is the caller's own: what it says need not be meant for this policy
+            log.warning("the metadata of %s is no start for %s, a plain one is made: %s", item.id, self.policy.name, error)
+            return self.policy.initial(began, seed_key=item.id)
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _restored(store: Store, keys: Sequence[int]) -> dict[int, int]:
+    """When items were last restored, by key; the restore events of the store know it."""
+    about = store.edges.into(keys, ["mentions"]) if keys else []
+    events = store.items.by_key(sorted({edge.src for edge in about}))
+    times: dict[int, int] = {}
+    for edge in about:
+        event = events.get(edge.src)
+        if event is not None and event.role == EVENT and event.data.get("event") == "restore":
+            times[edge.dst] = max(times.get(edge.dst, event.recorded_at), event.recorded_at)
+    return times
 
 
 def is_commitment(item: Item, now: int) -> bool:

@@ -7,7 +7,7 @@ frequent in the episode, each chosen sentence making its words less wanted.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import log
 
@@ -67,23 +67,39 @@ class ExtractiveSummary:
         parts = sentence.split()
         return sentence if len(parts) <= self.longest else " ".join(parts[: self.longest]) + " …"
 
-    def keywords_of(self, traces: Sequence[Item], session: Sequence[Item]) -> list[str]:
+    def keywords_of(self, traces: Sequence[Item], background: Background) -> list[str]:
         """The words that mark these traces out among those of their session, as they were written most often."""
         inside: Counter[str] = Counter()
         written: dict[str, Counter[str]] = {}
-        names = {part for trace in session for part in words(trace.speaker or "")}
         for trace in traces:
             for word in words(trace.text):
                 stem = terms(word)
-                if stem and word not in names and not word.isdigit() and len(word) > 2:
+                if stem and word not in background.names and not word.isdigit() and len(word) > 2:
                     inside[stem[0]] += 1
                     written.setdefault(stem[0], Counter())[word] += 1
-        everywhere: Counter[str] = Counter()
-        for trace in session:
-            everywhere.update(set(terms(trace.text)))
-        weight = {term: count * log(1 + len(session) / max(everywhere[term], 1)) for term, count in inside.items()}
+        weight = {
+            term: count * log(1 + background.traces / max(background.spread.get(term, 0), 1)) for term, count in inside.items()
+        }
         best = sorted(weight, key=lambda term: (-weight[term], term))[: self.keywords]
         return [min(written[term], key=lambda word: (-written[term][word], word)) for term in best]
+
+
+@dataclass(frozen=True)
+class Background:
+    """What a session has in common: how many `traces`, in how many each term occurs (`spread`), the `names` in it."""
+
+    traces: int
+    spread: Mapping[str, int]
+    names: frozenset[str]
+
+    @classmethod
+    def of(cls, session: Sequence[Item]) -> Background:
+        """The background of a session's traces; made once, used for each of its episodes."""
+        spread: Counter[str] = Counter()
+        for trace in session:
+            spread.update(set(terms(trace.text)))
+        names = frozenset(part for trace in session for part in words(trace.speaker or ""))
+        return cls(len(session), spread, names)
 
 
 def _mean(wanted: dict[str, float], found: Sequence[str]) -> float:

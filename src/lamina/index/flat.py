@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lamina.errors import VectorError
+from lamina.errors import CorruptStoreError, InputError, NotFoundError, VectorError
 from lamina.index.growing import GrowingArray
 
+BLOCK = 16  # scores of which the largest stands for all when the best of many are looked for
+BLOCKS = 64  # … from this many scores for each one wanted
 GATHER_BELOW = 0.2  # share of allowed slots below which their rows are copied out instead of scoring all
 
 
@@ -26,12 +32,19 @@ class FlatIndex:
     """
 
     def __init__(self, dim: int) -> None:
+        if dim < 1:
+            raise InputError(f"a vector has at least 1 dimension, not {dim}")
         self.dim = dim
         self._vectors = GrowingArray(np.float32, dim)  # (slots, dim)
         self._present = GrowingArray(np.bool_)  # (slots,)
 
     def __len__(self) -> int:
         return int(self._present.view.sum())
+
+    @property
+    def approximate(self) -> bool:
+        """Whether `search` may miss some of the best; exact scores of single slots are to be had from `rows`."""
+        return False
 
     def reserve(self, slots: int) -> None:
         """Make room for this many slots at once."""
@@ -46,11 +59,17 @@ class FlatIndex:
             self._present.fill(missing, False)
 
     def add(self, slots: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
-        """Set the vectors of slots, shape (slots, dim)."""
+        """Set the vectors of slots, shape (slots, dim); of a slot named twice the last one counts.
+
+        Raises `VectorError` for another width, NaN or infinity, `InputError` for a negative slot; nothing is then set.
+        """
         if vectors.shape != (len(slots), self.dim):
             raise VectorError(f"expected {len(slots)} vectors of {self.dim} dimensions, got an array of shape {vectors.shape}")
         if not len(slots):
             return
+        if int(slots.min()) < 0:
+            raise InputError(f"a slot is a number from 0, not {int(slots.min())}")
+        check_finite(vectors)
         first, count = int(slots[0]), len(self._present)
         if first == count and np.array_equal(slots, np.arange(first, first + len(slots))):
             self._vectors.extend(vectors)
@@ -61,8 +80,8 @@ class FlatIndex:
         self._present.view[slots] = True
 
     def remove(self, slots: NDArray[np.int64]) -> None:
-        """Take the vectors of slots away."""
-        inside = slots[slots < len(self._present)]
+        """Take the vectors of slots away; a slot without one is passed over."""
+        inside = slots[(slots >= 0) & (slots < len(self._present))]
         self._present.view[inside] = False
         self._vectors.view[inside] = 0
 
@@ -93,7 +112,8 @@ class FlatIndex:
         self, vectors: NDArray[np.float32], k: int, allow: NDArray[np.bool_] | None = None
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """The best k slots for each query, best first; see `VectorIndex`."""
-        wanted = self.present if allow is None else self.present & allow[: len(self.present)]
+        self._check_queries(vectors, k)
+        wanted = self._wanted(allow)
         found = np.full((len(vectors), k), -1, np.int64)
         scores = np.full((len(vectors), k), -np.inf, np.float32)
         for row, query in enumerate(vectors):
@@ -103,23 +123,84 @@ class FlatIndex:
             scores[row, : len(best)] = self._vectors.view[best] @ query
         return found, scores
 
+    def _check_queries(self, vectors: NDArray[np.float32], k: int) -> None:
+        if k < 1:
+            raise InputError(f"k must be at least 1, not {k}")
+        if vectors.ndim != 2 or vectors.shape[1] != self.dim:
+            raise VectorError(f"expected queries of {self.dim} dimensions, shape (queries, {self.dim}), got {vectors.shape}")
+        check_finite(vectors, "query")
+
+    def _wanted(self, allow: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+        """What may be returned, shape (slots,): a slot beyond the mask is not allowed."""
+        if allow is None:
+            return self.present
+        wanted = np.zeros(len(self._present), np.bool_)
+        size = min(len(wanted), len(allow))
+        np.logical_and(self.present[:size], allow[:size], out=wanted[:size])
+        return wanted
+
+    # ------------------------------------------------------------------------------------------------------- files
     def save(self, path: Path) -> None:
-        """Write the vectors to a file (NumPy's own form)."""
-        with path.open("wb") as file:
-            np.savez(file, vectors=self._vectors.view, present=self._present.view)
+        """Write the index to a file (NumPy's own form, readable by its owner only); an older one stays until it is whole."""
+        part = path.with_name(path.name + ".part")
+        try:
+            with open(os.open(part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
+                np.savez(file, allow_pickle=False, **self._arrays())
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
 
     def load(self, path: Path) -> None:
-        """Read what `save` wrote."""
-        with np.load(path) as saved:
-            if saved["vectors"].ndim != 2 or saved["vectors"].shape[1] != self.dim:
-                raise VectorError(f"{path} holds vectors of shape {saved['vectors'].shape}, not of {self.dim} dimensions")
-            self._vectors, self._present = GrowingArray(np.float32, self.dim), GrowingArray(np.bool_)
-            self._vectors.extend(saved["vectors"])
-            self._present.extend(saved["present"])
+        """Read what `save` wrote.
+
+        Raises `NotFoundError` for no file, `VectorError` for vectors of another width, `CorruptStoreError` for anything
+        that `save` did not write; the index then stays as it was.
+        """
+        try:
+            with np.load(path) as saved:
+                arrays = {name: saved[name] for name in saved.files}
+        except FileNotFoundError:
+            raise NotFoundError(f"there is no index file {path}") from None
+        except (OSError, ValueError, EOFError, KeyError, AttributeError, zipfile.BadZipFile) as error:
+            raise _not_ours(path, error) from None
+        vectors, present = arrays.get("vectors"), arrays.get("present")
+        if vectors is None or present is None or vectors.ndim != 2 or vectors.dtype != np.float32 or present.dtype != np.bool_:
+            raise _not_ours(path)
+        if vectors.shape[1] != self.dim:
+            raise VectorError(f"{path} holds vectors of {vectors.shape[1]} dimensions, not {self.dim}")
+        if present.shape != vectors.shape[:1] or not np.isfinite(vectors).all():
+            raise _not_ours(path)
+        try:
+            self._restore(arrays)
+        except (RuntimeError, ValueError, KeyError) as error:
+            raise _not_ours(path, error) from None
+
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        """What is saved, by name."""
+        return {"vectors": self._vectors.view, "present": self._present.view}
+
+    def _restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what was saved; raises before anything is changed."""
+        self._vectors, self._present = GrowingArray(np.float32, self.dim), GrowingArray(np.bool_)
+        self._vectors.extend(arrays["vectors"])
+        self._present.extend(arrays["present"])
 
     def nbytes(self) -> int:
         """Bytes held."""
         return self._vectors.nbytes() + self._present.nbytes()
+
+
+def _not_ours(path: Path, error: Exception | None = None) -> CorruptStoreError:
+    why = f" ({error})" if error is not None else ""
+    return CorruptStoreError(f"{path} is not an index file, or is damaged{why}: delete it, an index is built anew from the store")
+
+
+def check_finite(vectors: NDArray[np.float32], what: str = "vector") -> None:
+    """Refuse NaN and infinity with a `VectorError` that names the first bad row."""
+    finite = np.isfinite(vectors)
+    if not finite.all():
+        row = int(np.flatnonzero(~finite.all(axis=-1))[0])
+        raise VectorError(f"{what} {row} has NaN or infinite values: check the embedder")
 
 
 def top(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
@@ -130,8 +211,30 @@ def top(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
     """
     if k >= len(scores):
         return np.argsort(-scores, kind="stable")
+    if k < 1:
+        return np.empty(0, np.int64)
+    if len(scores) >= BLOCKS * k:
+        return _top_of_many(scores, k)
     edge = np.partition(scores, len(scores) - k)[len(scores) - k]
     above = np.flatnonzero(scores > edge)
     level = np.flatnonzero(scores == edge)[: k - len(above)]
     best = np.concatenate([above, level])
     return best[np.lexsort((best, -scores[best]))]
+
+
+def _top_of_many(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+    """The same where there are far more than k scores.
+
+    The scores fall into blocks; at least k of them reach the k-th largest maximum of a block, so that nothing below it
+    need be looked at again.
+    """
+    rest = len(scores) % BLOCK
+    maxima = scores[rest:].reshape(BLOCK, -1).max(axis=0)
+    edge = np.partition(maxima, len(maxima) - k)[len(maxima) - k]
+    reached = np.flatnonzero(scores >= edge)
+    if len(reached) > len(scores) // 2:  # many are equal
+        below = np.partition(scores, len(scores) - k)[len(scores) - k]
+        above = np.flatnonzero(scores > below)
+        reached = np.sort(np.concatenate([above, np.flatnonzero(scores == below)[: k - len(above)]]))
+    best = scores[reached]
+    return reached[np.lexsort((reached, -best))[:k]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,9 @@ from lamina.index.growing import GrowingArray
 
 MERGE_SHARE = 0.1  # the unsorted tail is merged when it is larger than this share of the sorted part
 MERGE_LEAST = 2048  # … and than this many slots
+MOST_REPLACED = 256  # slots with other terms that are kept apart; more are sorted in
+
+Terms = NDArray[np.uint32]
 
 
 class LexicalIndex:
@@ -32,6 +35,7 @@ class LexicalIndex:
         self._starts = np.zeros(1, np.int64)
         self._slots = np.empty(0, np.int32)
         self._counts = np.empty(0, np.uint8)
+        self._replaced: dict[int, Terms] = {}  # slots that have other terms now
 
     def __len__(self) -> int:
         return len(self._ends)
@@ -42,7 +46,7 @@ class LexicalIndex:
         lengths: NDArray[np.int32] = self._lengths.view
         return lengths
 
-    def extend(self, terms: Sequence[NDArray[np.uint32]]) -> None:
+    def extend(self, terms: Sequence[Terms]) -> None:
         """Append slots with their terms."""
         if not terms:
             return
@@ -51,11 +55,25 @@ class LexicalIndex:
         self._terms.extend(np.concatenate(terms))
         self._lengths.extend(lengths)
 
+    def replace(self, changed: Mapping[int, Terms]) -> None:
+        """Give some slots other terms."""
+        for slot, terms in changed.items():
+            self._replaced[slot] = np.asarray(terms, np.uint32)
+            self._lengths.view[slot] = len(terms)
+        if len(self._replaced) > MOST_REPLACED:
+            self.merge(force=True)
+
     def merge(self, force: bool = False) -> None:
         """Sort the tail into the postings, if it has grown large enough (or if asked to)."""
         tail = len(self) - self._sorted
-        if tail and (force or tail > max(MERGE_LEAST, MERGE_SHARE * self._sorted)):
-            self._build()
+        if not (force and (tail or self._replaced)) and tail <= max(MERGE_LEAST, MERGE_SHARE * self._sorted):
+            return
+        if self._replaced:
+            every = [self.terms(slot) for slot in range(len(self))]
+            self._terms, self._ends, self._lengths = GrowingArray(np.uint32), GrowingArray(np.int64), GrowingArray(np.int32)
+            self._replaced = {}
+            self.extend(every)
+        self._build()
 
     def _build(self) -> None:
         count = len(self)
@@ -87,29 +105,35 @@ class LexicalIndex:
             slots, counts = self._slots[inside].astype(np.int64), self._counts[inside].astype(np.float32)
         else:
             slots, counts = np.empty(0, np.int64), np.empty(0, np.float32)
-        if self._sorted == len(self):
-            return slots, counts
-        begin = int(self._ends.view[self._sorted - 1]) if self._sorted else 0
-        where = np.flatnonzero(self._terms.view[begin:] == np.uint32(term)) + begin
-        if not len(where):
-            return slots, counts
-        late, often = np.unique(np.searchsorted(self._ends.view, where, side="right"), return_counts=True)
-        return np.concatenate([slots, late]), np.concatenate([counts, np.minimum(often, 255).astype(np.float32)])
+        if self._sorted < len(self):
+            begin = int(self._ends.view[self._sorted - 1]) if self._sorted else 0
+            where = np.flatnonzero(self._terms.view[begin:] == np.uint32(term)) + begin
+            late, often = np.unique(np.searchsorted(self._ends.view, where, side="right"), return_counts=True)
+            slots, counts = np.concatenate([slots, late]), np.concatenate([counts, np.minimum(often, 255).astype(np.float32)])
+        return self._with_replaced(term, slots, counts) if self._replaced else (slots, counts)
 
-    def terms(self, slot: int) -> NDArray[np.uint32]:
+    def _with_replaced(
+        self, term: int, slots: NDArray[np.int64], counts: NDArray[np.float32]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Postings with what the replaced slots have now."""
+        keep = ~np.isin(slots, list(self._replaced))
+        often = {slot: int((terms == np.uint32(term)).sum()) for slot, terms in self._replaced.items()}
+        have = [slot for slot, count in often.items() if count]
+        slots = np.concatenate([slots[keep], np.array(have, np.int64)])
+        counts = np.concatenate([counts[keep], np.array([min(often[slot], 255) for slot in have], np.float32)])
+        order = np.argsort(slots)
+        return slots[order], counts[order]
+
+    def terms(self, slot: int) -> Terms:
         """The terms of one slot in order."""
-        end = int(self._ends.view[slot])
-        found: NDArray[np.uint32] = self._terms.view[end - int(self._lengths.view[slot]) : end]
+        if slot in self._replaced:
+            return self._replaced[slot]
+        start = int(self._ends.view[slot - 1]) if slot else 0
+        found: Terms = self._terms.view[start : int(self._ends.view[slot])]
         return found
-
-    def replaced(self, changed: dict[int, NDArray[np.uint32]]) -> LexicalIndex:
-        """A new index in which some slots have other terms."""
-        other = LexicalIndex()
-        other.extend([changed.get(slot, self.terms(slot)) for slot in range(len(self))])
-        other.merge(force=True)
-        return other
 
     def nbytes(self) -> int:
         """Bytes held."""
         grown = self._terms.nbytes() + self._ends.nbytes() + self._lengths.nbytes()
-        return grown + int(self._vocabulary.nbytes + self._starts.nbytes + self._slots.nbytes + self._counts.nbytes)
+        replaced = sum(terms.nbytes for terms in list(self._replaced.values()))
+        return grown + replaced + int(self._vocabulary.nbytes + self._starts.nbytes + self._slots.nbytes + self._counts.nbytes)

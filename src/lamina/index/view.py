@@ -6,8 +6,7 @@ A recall works on a view, and confirms in the store what it returns. Views are c
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +19,8 @@ from lamina.storage.protocol import Columns, Space, Store, Version
 
 SLICE = 8192  # rows read at once
 GONE = 0x80  # status bit inside a view: the item was deleted
+NEVER = np.iinfo(np.int64).max  # as a time: it has no end, it is not retired
+TRACE = KINDS.index("trace")
 
 
 class Codes:
@@ -50,12 +51,13 @@ class Codes:
 class ScopeView:
     """What a recall in one scope can see. Slots are item places in the order of their keys; all arrays are by slot.
 
-    Parameters: `store`, `scope` (with its descendants; "*": everything).
+    Parameters: `store`, `scope` (with its descendants; "*": everything), `make_index` (a vector index of a given width).
     """
 
-    def __init__(self, store: Store, scope: str) -> None:
+    def __init__(self, store: Store, scope: str, make_index: Callable[[int], FlatIndex] = FlatIndex) -> None:
         self._store = store
         self.scope = scope
+        self._make_index = make_index
         self.lock = threading.RLock()  # held while a recall reads the view
         self._clear(None)
 
@@ -72,7 +74,7 @@ class ScopeView:
         self.sessions, self.roles, self.speakers, self.places = Codes(), Codes(), Codes(), Codes()
         self._order: dict[int, list[int]] = {}  # session code → its trace slots in the order of time
         self.lexical = LexicalIndex()
-        self.flat = FlatIndex(space.dim if space else 1)
+        self.flat = self._make_index(space.dim if space else 1)
 
     # ------------------------------------------------------------------------------------------------- columns
     def __len__(self) -> int:
@@ -99,7 +101,8 @@ class ScopeView:
     @property
     def kind(self) -> NDArray[np.int32]:
         """Place of each item's kind in `lamina.records.KINDS`."""
-        return self._codes["kind"].view
+        kind: NDArray[np.int32] = self._codes["kind"].view
+        return kind
 
     @property
     def session(self) -> NDArray[np.int32]:
@@ -121,18 +124,29 @@ class ScopeView:
         """Slot of the trace after in the same session, -1 where there is none."""
         return self._after.view
 
+    def session_slots(self, session: int) -> NDArray[np.int64]:
+        """The slots of a session's traces in the order of world time."""
+        return np.array(self._order.get(session, ()), np.int64)
+
+    @property
+    def live(self) -> NDArray[np.bool_]:
+        """What is neither deleted, forgotten, stale nor retired, shape (slots,)."""
+        live: NDArray[np.bool_] = (self._status.view == 0) & (self._times["retired_at"].view == NEVER)
+        return live
+
     def slots_of(self, keys: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
         """The slots of those keys that are in the view, in the order given."""
         wanted = np.asarray(keys, np.int64)
         if not len(self) or not len(wanted):
             return np.empty(0, np.int64)
         places = np.minimum(np.searchsorted(self.keys, wanted), len(self) - 1)
-        return places[self.keys[places] == wanted]
+        slots: NDArray[np.int64] = places[self.keys[places] == wanted]
+        return slots
 
     def nbytes(self) -> int:
         """Bytes held."""
         columns = [self._keys, self._status, self._flags, self._before, self._after, *self._times.values(), *self._codes.values()]
-        lists = sum(len(slots) for slots in self._order.values()) * 8
+        lists = sum(len(slots) for slots in list(self._order.values())) * 8  # a copy: another thread may be adding sessions
         return sum(column.nbytes() for column in columns) + lists + self.lexical.nbytes() + self.flat.nbytes()
 
     # ------------------------------------------------------------------------------------------------- filters
@@ -144,9 +158,9 @@ class ScopeView:
         if where.known_at is not None:
             allowed &= (self._times["recorded_at"].view <= where.known_at) & (retired > where.known_at)
         elif not where.retired:
-            allowed &= retired == np.iinfo(np.int64).max
+            allowed &= retired == NEVER
         if where.kinds is not None:
-            allowed &= np.isin(self.kind, [KINDS.index(kind) for kind in where.kinds if kind in KINDS])
+            allowed &= np.array([kind in where.kinds for kind in KINDS])[self.kind]
         if where.sessions is not None:
             wanted = set(where.sessions)
             numbers = [code for code, name in enumerate(self.sessions.names) if name[1] in wanted]  # type: ignore[index]
@@ -171,12 +185,11 @@ class ScopeView:
     def _mask_times(self, allowed: NDArray[np.bool_], where: Filter) -> None:
         until = self._times["until"].view
         if where.since is not None:
-            allowed &= until > where.since
+            allowed &= np.where(until == NEVER, self.at + 1, until) > where.since
         if where.before is not None:
             allowed &= self.at < where.before
         if where.as_of is not None:
-            ended = (until != self.at + 1) & (until <= where.as_of)
-            allowed &= (self.at <= where.as_of) & ~ended
+            allowed &= (self.at <= where.as_of) & (until > where.as_of)
 
     # ------------------------------------------------------------------------------------------------- refresh
     def refresh(self) -> ScopeView:
@@ -184,24 +197,31 @@ class ScopeView:
         if self._store.version() == self.version:
             return self
         with self.lock, self._store.snapshot():
-            now = self._store.version()
-            changed = self._store.changes(self.version.change) if self.version.item else []
-            if changed is None:
-                self._clear(self._store.vectors.active())
-                changed = []
-            elif changed or self.space is None:
-                space = self._store.vectors.active()
-                if space != self.space:
-                    self._clear(space)
-                    changed = []
-            if now.item > self.version.item:
-                self._read_items()
-            if changed:
-                self._read_changes([key for key in changed if key <= self.version.item])
-            if self.space is not None and now.vector > self.version.vector:
-                self._read_vectors(now.vector)
-            self.version = now
+            try:
+                self._take_in(self._store.version())
+            except BaseException:
+                self._clear(None)  # half a step would be taken for a whole one the next time
+                raise
         return self
+
+    def _take_in(self, now: Version) -> None:
+        changed = self._store.changes(self.version.change) if self.version.item else []
+        if changed is None:
+            self._clear(self._store.vectors.active())
+            changed = []
+        elif changed or self.space is None:
+            space = self._store.vectors.active()
+            if space != self.space:
+                self._clear(space)
+                changed = []
+        known = self.version.item
+        if now.item > known:
+            self._read_items()
+        if changed:
+            self._read_changes([key for key in changed if key <= known])
+        if self.space is not None and now.vector > self.version.vector:
+            self._read_vectors(now.vector)
+        self.version = now
 
     def _read_items(self) -> None:
         """Append the items above the newest key."""
@@ -233,11 +253,10 @@ class ScopeView:
         self.lexical.extend(columns.terms)
         late: set[int] = set()
         at, before, after = self.at, self.before, self.after
-        trace = KINDS.index("trace")
         for slot, kind, session in zip(
             range(first, first + count), self.kind[first:].tolist(), self.session[first:].tolist(), strict=True
         ):
-            if kind != trace:
+            if kind != TRACE:
                 continue
             order = self._order.setdefault(session, [])
             if order:
@@ -284,17 +303,28 @@ class ScopeView:
             self._unlink(gone)
         self._status.view[there] = columns.status
         self._flags.view[there] = columns.flags
-        moved = {int(self.session[s]) for s, at in zip(there, columns.at, strict=True) if self.at[s] != at}
+        traces = there[self.kind[there] == TRACE]
+        moved = {int(self.session[s]) for s in traces[self.at[traces] != columns.at[self.kind[there] == TRACE]]}
         for name, times in self._times.items():
             times.view[there] = getattr(columns, name)
         self._encode(columns, there, extend=False)
-        for session in moved & self._order.keys():
+        for session in moved:
             self._relink(session)
         new = {int(s): t for s, t in zip(there, columns.terms, strict=True) if not np.array_equal(t, self.lexical.terms(int(s)))}
         if new:
-            self.lexical = self.lexical.replaced(new)
-            self.flat.remove(np.array(sorted(new), np.int64))
+            self.lexical.replace(new)
         self.flat.remove(gone)
+        self._read_vectors_again(np.setdiff1d(there, traces))
+
+    def _read_vectors_again(self, slots: NDArray[np.int64]) -> None:
+        """Derived items change their texts, and lose their vectors until they are embedded anew."""
+        if self.space is None or not len(slots):
+            return
+        found = self._store.vectors.get(self.space, self.keys[slots].tolist())
+        have = np.array([int(key) in found for key in self.keys[slots]])
+        self.flat.remove(slots[~have])
+        if have.any():
+            self.flat.add(slots[have], np.stack([found[int(key)] for key in self.keys[slots[have]]]))
 
     def _unlink(self, gone: NDArray[np.int64]) -> None:
         """Close the gaps that deleted traces leave in their sessions."""
@@ -311,43 +341,8 @@ class ScopeView:
         if self.version.vector == 0:
             self.flat.reserve(len(self))
         for keys, vectors in self._store.vectors.load(self.space, self.scope, after=self.version.vector, upto=upto):
-            places = np.searchsorted(self.keys, keys)
-            inside = (places < len(self)) & (self.keys[np.minimum(places, len(self) - 1)] == keys) if len(self) else np.zeros(0, np.bool_)
+            if not len(self):
+                return
+            places = np.minimum(np.searchsorted(self.keys, keys), len(self) - 1)
+            inside = self.keys[places] == keys
             self.flat.add(places[inside], vectors[inside])
-
-
-class Views:
-    """The views of a store, the least recently used given up beyond `budget` bytes (the newest always stays).
-
-    Parameters: `store`; `budget` in bytes.
-    """
-
-    def __init__(self, store: Store, budget: int = 1 << 30) -> None:
-        self._store = store
-        self.budget = budget
-        self._lock = threading.Lock()
-        self._views: OrderedDict[str, ScopeView] = OrderedDict()
-
-    def get(self, scope: str) -> ScopeView:
-        """The up-to-date view of a scope."""
-        with self._lock:
-            view = self._views.get(scope)
-            if view is None:
-                view = self._views[scope] = ScopeView(self._store, scope)
-            self._views.move_to_end(scope)
-        before = len(view)
-        view.refresh()
-        if len(view) != before:
-            with self._lock:
-                while len(self._views) > 1 and self.nbytes() > self.budget:
-                    self._views.popitem(last=False)
-        return view
-
-    def nbytes(self) -> int:
-        """Bytes held by all views."""
-        return sum(view.nbytes() for view in self._views.values())
-
-    def clear(self) -> None:
-        """Give up every view."""
-        with self._lock:
-            self._views.clear()

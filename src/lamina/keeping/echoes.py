@@ -15,7 +15,6 @@ OPEN: Final = "<recalled-memory>"
 CLOSE: Final = "</recalled-memory>"
 
 _BLOCK = re.compile(re.escape(OPEN) + r"(.*?)(?:" + re.escape(CLOSE) + r"|\Z)", re.S)
-_LINE = re.compile(r"^\s*(?:-\s*)?(?:\[[^\]]*\]\s*)?(.*?)\s*$")
 
 
 class Echoes:
@@ -30,6 +29,10 @@ class Echoes:
         self._least = least
         self._lock = threading.Lock()
         self._recalled: OrderedDict[str, tuple[str, ...]] = OrderedDict()
+
+    def after_fork(self) -> None:
+        """In a forked child: another thread of the parent may have held the lock."""
+        self._lock = threading.Lock()
 
     def note(self, hits: Iterable[Hit]) -> None:
         """Remember that these were recalled."""
@@ -58,12 +61,9 @@ class Echoes:
         with self._lock:
             if block is None:
                 return self._recalled.get(_trim(text))
-            found: dict[str, None] = {}
-            for line in block[1].splitlines():
-                match = _LINE.match(line)
-                for id in self._recalled.get(_trim(match[1]), ()) if match else ():
-                    found[id] = None
-            return tuple(found)
+            inside = f" {_trim(block[1])} "
+            quoted = [ids for trimmed, ids in self._recalled.items() if f" {trimmed} " in inside]
+            return tuple(dict.fromkeys(id for ids in quoted for id in ids))
 
 
 def _trim(text: str) -> str:

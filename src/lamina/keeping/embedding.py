@@ -7,10 +7,12 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from lamina.errors import ClosedError, EmbedderMismatchError, LaminaError, ModelError
+from lamina.errors import ClosedError, EmbedderMismatchError, LaminaError
+from lamina.models.guarded import GuardedEmbedder
 from lamina.models.protocols import Embedder
+from lamina.records import Item
 from lamina.storage.protocol import Space, Store
 from lamina.text import index_text
 
@@ -29,43 +31,41 @@ class Embedding:
 
     def __init__(self, store: Store, embedder: Embedder) -> None:
         self.store = store
-        self.embedder = embedder
+        self.embedder = GuardedEmbedder(embedder)
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._work = threading.Lock()  # one batch at a time in this process
         self._thread: threading.Thread | None = None
         self._waiting = not store.read_only and bool(store.vectors.pending(limit=1))
         self._failure: LaminaError | None = None
-        self._space: Space | None = None
-        self._check()
+        self.check()
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Raise `EmbedderMismatchError` where the file's vectors are another embedder's: also where somebody has changed it since."""
         active = self.store.vectors.active()
-        if active is None or active.fingerprint == self.embedder.fingerprint:
-            self._space = active
+        if active is None or (active.fingerprint == self.embedder.fingerprint and active.dim == self.embedder.dim):
             return
         raise EmbedderMismatchError(
-            f"the vectors of this memory were made by {active.fingerprint!r}, and it was opened with {self.embedder.fingerprint!r}: "
-            "open it with the first one, or run 'lamina rebuild' (Memory.rebuild(embedder=…)) to embed everything anew"
+            f"the vectors of this memory were made by {active.fingerprint!r} ({active.dim} dimensions), and it was opened with "
+            f"{self.embedder.fingerprint!r} ({self.embedder.dim}): open it with the first one, or have everything embedded anew "
+            "with rebuild (Memory(path, embedder=…, rebuild=True), or 'lamina rebuild')"
         )
 
     def space(self) -> Space:
-        """The space of the embedder, made and made active if this is the first embedding."""
-        if self._space is None:
-            with self.store.transaction():
-                self._check()
-                if self._space is None:
-                    space = self.store.vectors.open_space(self.embedder.fingerprint, self.embedder.dim)
-                    self.store.vectors.activate(space)
-                    self._space = space
-        return self._space
+        """The embedder's space, made and made active if this is the first embedding; inside a transaction."""
+        self.check()
+        space = self.store.vectors.active()
+        if space is None:
+            space = self.store.vectors.open_space(self.embedder.fingerprint, self.embedder.dim)
+            self.store.vectors.activate(space)
+        return space
 
     def notify(self) -> None:
         """There is something new to embed."""
         self._waiting = True
         if self._stop.is_set() or self.store.read_only:
             return
-        if self._thread is None:
+        if self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(target=_embed_forever, args=(weakref.ref(self), self._wake, self._stop), daemon=True)
             self._thread.name = "lamina-embedding"
             self._thread.start()
@@ -80,7 +80,8 @@ class Embedding:
                     if not self._batch():
                         break
             except LaminaError as error:
-                log.warning("a recall goes on without the newest vectors: %s", error)
+                log.warning("a recall goes on without the newest vectors (%s)", type(error).__name__)
+                log.debug("the embedder's error: %s", error)
             finally:
                 self._work.release()
 
@@ -110,25 +111,39 @@ class Embedding:
             return 0
         items = self.store.items.by_key(keys)
         there = [key for key in keys if key in items]
+        if not there:
+            return len(keys)
         texts = [index_text(items[key].text, items[key].speaker, items[key].captions) for key in there]
         try:
             vectors = self.embedder.embed(texts, "document")
+            with self.store.transaction():
+                self.store.vectors.put(self.space(), there, vectors)
+                self._look_again(items.values())
         except LaminaError as error:
             self._failure = error
             raise
-        except Exception as error:
-            self._failure = ModelError(f"the embedder {self.embedder.name} failed ({error!r}): the traces are safe and stay pending")
-            raise self._failure from error
         self._failure = None
-        space = self.space()
-        with self.store.transaction():
-            self.store.vectors.put(space, there, vectors)
         return len(keys)
+
+    def _look_again(self, items: Iterable[Item]) -> None:
+        """Where a stage went past traces that had no vector yet, have it look at their sessions once more."""
+        first: dict[str, int] = {}
+        for item in items:
+            if item.kind == "trace":
+                first[item.scope] = min(first.get(item.scope, item.key), item.key)
+        for scope, key in first.items():
+            for stage, inside, value in self.store.watermarks.each(scope):
+                if inside == scope and value >= key:
+                    self.store.watermarks.set(stage, scope, key - 1)
 
     @property
     def failure(self) -> LaminaError | None:
         """Why the last batch failed, if it did."""
         return self._failure
+
+    def after_fork(self) -> None:
+        """In a forked child: the thread is the parent's, and its locks may be held for ever."""
+        self._work, self._wake, self._stop, self._thread = threading.Lock(), threading.Event(), threading.Event(), None
 
     def close(self) -> None:
         """Stop the background work; what waits stays pending in the file."""
@@ -157,8 +172,9 @@ def _embed_forever(reference: weakref.ref[Embedding], wake: threading.Event, sto
             pause = RETRY[0]
         except ClosedError:
             return
-        except Exception as error:
-            log.warning("embedding failed, trying again in %.0f s: %s", pause, error)
+        except LaminaError as error:
+            log.warning("embedding failed (%s), trying again in %.0f s", type(error).__name__, pause)
+            log.debug("the embedder's error: %s", error)  # it may quote what was embedded
             stop.wait(pause)
             pause = min(pause * 2, RETRY[1])
             wake.set()

@@ -67,7 +67,7 @@ class Keeper:
     def forget(self, ids: Sequence[str], reason: str | None = None) -> int:
         """Hide items from recall; what was derived from them is hidden until it is derived again. Returns how many."""
         with self._store.transaction():
-            items = [item for item in self.required(ids) if not item.forgotten and item.role != EVENT]
+            items = [item for item in self.required(list(dict.fromkeys(ids))) if not item.forgotten and item.role != EVENT]
             self._store.items.set_status([item.key for item in items], FORGOTTEN, True)
             if items:
                 self._writer.event("forget", items, reason)
@@ -77,9 +77,10 @@ class Keeper:
     def restore(self, ids: Sequence[str]) -> int:
         """Bring forgotten items back. Returns how many."""
         with self._store.transaction():
-            items = [item for item in self.required(ids) if item.forgotten]
+            items = [item for item in self.required(list(dict.fromkeys(ids))) if item.forgotten]
             self._store.items.set_status([item.key for item in items], FORGOTTEN, False)
             if items:
+                self._store.strengths.remove([item.key for item in items])  # from now on they fade as if new
                 self._writer.event("restore", items)
         return len(items)
 
@@ -90,7 +91,7 @@ class Keeper:
         A derived item that is deleted is not derived again from the same sources. Returns how many of `ids` were removed.
         """
         with self._store.transaction():
-            items = self.required(ids)
+            items = self.required(list(dict.fromkeys(ids)))
             derived = [item for item in items if item.kind != "trace"]
             if derived:
                 self._writer.event("retract", derived)
@@ -113,14 +114,41 @@ class Keeper:
 
     def _remove(self, items: Sequence[Item]) -> None:
         keys = [item.key for item in items]
+        places = dict.fromkeys((item.scope, item.session) for item in items)
+        events = self._events_about(keys)
         dependents = self._resting_on(keys, set(keys))
-        revived = self._superseded_by(keys)
+        revived = self._bridge_versions(keys)
         self._stitch(keys)
         self._store.items.delete(keys)
         self._settle(dependents)
         if revived:
             self._store.items.retire(revived, None)
             self._writer.event("revive", list(self._store.items.by_key(revived).values()))
+        spoken = {edge.src for edge in self._store.edges.out(events, ["mentions"])}
+        self._store.items.delete([key for key in events if key not in spoken])
+        for scope, session in places:
+            self._renew(scope, session)
+
+    def _events_about(self, keys: Sequence[int]) -> list[int]:
+        """Events that concern these items. Retractions are left out: they are needed when what they name is gone."""
+        found = self._store.items.by_key(sorted({edge.src for edge in self._store.edges.into(keys, ["mentions"])}))
+        return [key for key, item in found.items() if item.role == EVENT and item.data.get("event") != "retract"]
+
+    def _renew(self, scope: str, session: str | None) -> None:
+        """Have the stages look at a session again that lost traces; where none are left, its events and its name go too."""
+        last = self._store.items.last_trace(scope, session)
+        marks = self._store.watermarks
+        if last is not None:
+            for stage, inside, value in marks.each(scope):
+                if inside == scope and value >= last:
+                    marks.set(stage, scope, last - 1)
+            return
+        where = Filter(scope=scope, roles=(EVENT,), forgotten=True, events=True, retired=True)
+        events = [one for one in self._store.items.each(where) if one.scope == scope and one.session == session]
+        self._store.items.delete([event.key for event in events])
+        left = Filter(scope=scope, forgotten=True, stale=True, events=True, retired=True)
+        if not self._store.items.page(left, limit=1).items:
+            marks.reset(scope)
 
     def _resting_on(self, keys: Sequence[int], besides: set[int]) -> list[int]:
         """Everything derived that rests on these items, directly or not, nearest first."""
@@ -145,14 +173,24 @@ class Keeper:
         keys = [item.key for item in items]
         self._store.items.blank(self._resting_on(keys, set(keys)))
 
-    def _superseded_by(self, keys: Sequence[int]) -> list[int]:
-        """Retired items whose only newer versions are among these: they hold again once these are gone."""
+    def _bridge_versions(self, keys: Sequence[int]) -> list[int]:
+        """Lead `supersedes` around versions that go; returns the retired items that have no newer version left then."""
         going = set(keys)
-        older = {edge.dst for edge in self._store.edges.out(keys, ["supersedes"])} - going
-        newer: dict[int, set[int]] = {}
-        for edge in self._store.edges.into(sorted(older), ["supersedes"]):
-            newer.setdefault(edge.dst, set()).add(edge.src)
-        return sorted(key for key in older if newer[key] <= going)
+        alone: list[int] = []
+        for older in sorted({edge.dst for edge in self._store.edges.out(keys, ["supersedes"])} - going):
+            seen: set[int] = set()
+            heirs: set[int] = set()
+            front = {older}
+            while front:
+                newer = {edge.src for edge in self._store.edges.into(sorted(front), ["supersedes"])} - seen
+                seen |= newer
+                heirs |= newer - going
+                front = newer & going
+            items = self._store.items.by_key(sorted(heirs))
+            self._store.edges.add(Edge(key, older, "supersedes", recorded_at=item.recorded_at) for key, item in items.items())
+            if not heirs:
+                alone.append(older)
+        return alone
 
     def _stitch(self, keys: Sequence[int]) -> None:
         """Lead the `next` chain of a session around traces that go."""

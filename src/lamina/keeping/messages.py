@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
-from typing import Any
+from typing import Any, Final
 
 from lamina.errors import InputError
+from lamina.records import EVENT
 from lamina.text import check_text
 from lamina.times import Moment, MomentLike, parse_moment
 
 Message = Mapping[str, Any]
 Content = str | Message | Sequence[str | Message]
+
+DEPTH: Final = 100  # levels of nesting in metadata and tool calls; what reads them back goes no deeper
 
 _KNOWN = {
     "role", "content", "text", "name", "speaker", "at", "timestamp", "until", "origin", "place", "session", "metadata",
@@ -57,12 +61,7 @@ def read_drafts(content: Content, zone: tzinfo = UTC, **common: Any) -> list[Dra
 def _draft(part: str | Message, zone: tzinfo, common: Mapping[str, Any], place: int | None) -> Draft:
     what = "content" if place is None else f"message {place}"
     given = {name: value for name, value in common.items() if value is not None}
-    if isinstance(part, str):
-        message: dict[str, Any] = {"content": part}
-    elif isinstance(part, Mapping):
-        message = {str(name): value for name, value in part.items() if value is not None}
-    else:
-        raise InputError(f"{what} must be text or a mapping, not {type(part).__name__}")
+    message = _message(part, what)
     if given.get("origin") is not None and place is not None and "origin" not in message:
         given["origin"] = f"{given['origin']}/{place}"
     merged = {**given, **message}
@@ -72,30 +71,56 @@ def _draft(part: str | Message, zone: tzinfo, common: Mapping[str, Any], place: 
     _put_text(data, "place", merged.get("place"), what)
     if captions:
         data["captions"] = captions
-    for name in ("tool_calls", "tool_call_id"):
-        if merged.get(name):
-            data[name] = merged[name]
+    if merged.get("tool_calls"):
+        data["tool_calls"] = _list(merged, "tool_calls", what)
+    if merged.get("tool_call_id"):
+        data["tool_call_id"] = merged["tool_call_id"]
     extra = {name: value for name, value in message.items() if name not in _KNOWN}
     metadata = {**_mapping(given.get("metadata"), what), **_mapping(message.get("metadata"), what), **extra}
     if metadata:
         data["metadata"] = metadata
-    _check_json(data, what)
+    check_json(data, what)
+    role = _optional_text(merged.get("role"), f"{what}: role")
+    if role == EVENT:
+        raise InputError(f"{what}: the role {EVENT!r} is kept for the memory's own records: use another one")
     return Draft(
         text=text,
-        role=_optional_text(merged.get("role"), f"{what}: role"),
+        role=role,
         at=_moment(merged.get("at", merged.get("timestamp")), zone),
         until=_moment(merged.get("until"), zone),
         session=_optional_text(merged.get("session"), f"{what}: session"),
         origin=_optional_text(merged.get("origin"), f"{what}: origin"),
-        echo_of=_ids(merged.get("echo_of")),
+        echo_of=_ids(merged.get("echo_of"), what),
         data=data,
     )
 
 
+def _message(part: object, what: str) -> dict[str, Any]:
+    """A part as a message of its own; fields that are None are as good as not there."""
+    if isinstance(part, str):
+        return {"content": part}
+    if not isinstance(part, Mapping):
+        raise InputError(f"{what} must be text or a mapping, not {type(part).__name__}")
+    for name in part:
+        if not isinstance(name, str):
+            raise InputError(f"{what}: the names of its fields must be text, not {name!r}")
+    return {name: value for name, value in part.items() if value is not None}
+
+
+def _list(message: Mapping[str, Any], name: str, what: str) -> list[Any]:
+    """A field that holds a list; one text stands for a list of one."""
+    value = message.get(name, ())
+    if isinstance(value, str):
+        return [value]
+    if not isinstance(value, Sequence) or isinstance(value, (bytes, bytearray)):
+        raise InputError(f"{what}: {name} must be a list, not {type(value).__name__}")
+    return list(value)
+
+
 def _text_and_captions(message: Mapping[str, Any], what: str) -> tuple[str, list[str]]:
     content = message.get("content", message.get("text"))
-    captions = [check_text(c, f"{what}: caption") for c in message.get("captions", ())]
-    captions += [check_text(c, f"{what}: caption") for image in message.get("images", ()) if (c := _caption(image))]
+    captions = [check_text(c, f"{what}: caption") for c in _list(message, "captions", what)]
+    captions += [check_text(c, f"{what}: caption") for image in _list(message, "images", what) if (c := _caption(image))]
     if isinstance(content, Sequence) and not isinstance(content, (str, bytes)):
         texts = []
         for part in content:
@@ -111,7 +136,7 @@ def _text_and_captions(message: Mapping[str, Any], what: str) -> tuple[str, list
                 raise InputError(f"{what}: a content part must be text or a mapping, not {type(part).__name__}")
         content = "\n".join(texts)
     if not content and message.get("tool_calls"):
-        content = "\n".join(_call(call) for call in message["tool_calls"])
+        content = "\n".join(_call(call, what) for call in _list(message, "tool_calls", what))
     if not content and captions:
         content = "(image)"
     if content is None:
@@ -130,10 +155,11 @@ def _caption(image: Any) -> str | None:
     return None
 
 
-def _call(call: Any) -> str:
+def _call(call: Any, what: str) -> str:
     """A tool call as words: the searchable form of a message that says nothing else."""
     if not isinstance(call, Mapping):
-        raise InputError(f"a tool call must be a mapping, not {type(call).__name__}")
+        raise InputError(f"{what}: a tool call must be a mapping, not {type(call).__name__}")
+    check_json(call, what)
     function = call.get("function", call)
     name = function.get("name", "tool") if isinstance(function, Mapping) else "tool"
     arguments = function.get("arguments", "") if isinstance(function, Mapping) else ""
@@ -163,17 +189,46 @@ def _moment(value: MomentLike | None, zone: tzinfo) -> Moment | None:
     return None if value is None else parse_moment(value, zone)
 
 
-def _ids(value: Any) -> tuple[str, ...]:
+def _ids(value: Any, what: str) -> tuple[str, ...]:
     if value is None:
         return ()
-    return (value,) if isinstance(value, str) else tuple(str(id) for id in value)
+    ids = (value,) if isinstance(value, str) else value
+    if not isinstance(ids, (list, tuple)):
+        raise InputError(f"{what}: echo_of must be an id or a list of ids, not {type(value).__name__}")
+    return tuple(check_text(id, f"{what}: echo_of") for id in ids)
 
 
-def _check_json(data: Mapping[str, Any], what: str) -> None:
-    if not data:
+def check_json(value: Any, what: str, depth: int = 0) -> None:
+    """Raise `InputError` for what JSON, or a file of UTF-8 text, cannot hold as it is.
+
+    >>> check_json({"stars": 3, "tags": ["a"]}, "metadata")
+    >>> check_json({"stars": float("nan")}, "metadata")
+    Traceback (most recent call last):
+        ...
+    lamina.errors.InputError: metadata: metadata and tool calls must be plain JSON: nan is no JSON number
+    """
+    plain = f"{what}: metadata and tool calls must be plain JSON"
+    if depth > DEPTH:
+        raise InputError(f"{plain}: they are nested more than {DEPTH} levels deep, or contain themselves")
+    if value is None or isinstance(value, bool):
         return
-    try:
-        written = json.dumps(data, ensure_ascii=False, allow_nan=False)
-        written.encode()
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{what}: metadata and tool calls must be plain JSON ({error})") from None
+    if isinstance(value, str):
+        if value and not value.isspace():  # blanks are a value like any other here
+            check_text(value, f"{what}: a text in metadata or tool calls")
+    elif isinstance(value, int):
+        if value.bit_length() > 1024:
+            raise InputError(f"{plain}: a number has {value.bit_length()} bits; the most is 1024")
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise InputError(f"{plain}: {value!r} is no JSON number")
+    elif isinstance(value, (list, tuple)):
+        for one in value:
+            check_json(one, what, depth + 1)
+    elif isinstance(value, dict) or (depth == 0 and isinstance(value, Mapping)):
+        for name, one in value.items():
+            if not isinstance(name, str):
+                raise InputError(f"{plain}: the names of fields must be text, not {name!r}")
+            check_json(name, what, depth + 1)
+            check_json(one, what, depth + 1)
+    else:
+        raise InputError(f"{plain}: {type(value).__name__} is none of text, number, true, false, null, list and object")

@@ -14,7 +14,8 @@ from lamina.records import EVERYWHERE, Edge, Item, Run, TraceIds, check_scope
 from lamina.storage.protocol import Store
 from lamina.text import CHUNK, chunks
 
-MAX_SESSION = 1024  # characters of a session name or an origin
+MAX_SESSION = 1024  # characters of a session, an origin, a role, a speaker or a place
+_ONCE = ("captions", "tool_calls", "tool_call_id")  # what goes with the first piece of a long message only
 
 
 class Writer:
@@ -73,9 +74,7 @@ class Writer:
         items: list[Item] = []
         echoes: list[tuple[str, ...] | None] = []
         for draft in drafts:
-            for what, name in (("session", draft.session), ("origin", draft.origin), ("role", draft.role)):
-                if name is not None and len(name) > MAX_SESSION:
-                    raise InputError(f"the {what} has {len(name)} characters; the most is {MAX_SESSION}")
+            _check_lengths(draft)
             original = draft.echo_of or self._echoes.originals(draft.text, draft.role)
             made = self._pieces(draft, scope)
             items += made
@@ -110,13 +109,15 @@ class Writer:
         for place, piece in enumerate(pieces):
             id = whole.id if place == 0 else self._ids.make(recorded_at)
             origin = whole.origin if place == 0 or whole.origin is None else f"{whole.origin}#{place + 1}"
+            data = {name: value for name, value in draft.data.items() if place == 0 or name not in _ONCE}
             made.append(
-                replace(whole, id=id, text=piece, origin=origin, data={**draft.data, "part": [place + 1, len(pieces)], "whole": whole.id})
+                replace(whole, id=id, text=piece, origin=origin, data={**data, "part": [place + 1, len(pieces)], "whole": whole.id})
             )
         return made
 
     def _store_items(self, items: Sequence[Item], echoes: Sequence[tuple[str, ...] | None]) -> list[str]:
         """Store items and the edges between them; inside a transaction."""
+        items, echoes = self._without_known_pieces(items, echoes)
         tails: dict[tuple[str, str | None], int | None] = {}
         for item in items:
             where = (item.scope, item.session)
@@ -143,6 +144,28 @@ class Writer:
         old = [place.key for place in stored if not place.new]
         ids = {key: item.id for key, item in self._store.items.by_key(old).items()} if old else {}
         return [item.id if place.new else ids[place.key] for item, place in zip(items, stored, strict=True)]
+
+    def _without_known_pieces(
+        self, items: Sequence[Item], echoes: Sequence[tuple[str, ...] | None]
+    ) -> tuple[Sequence[Item], Sequence[tuple[str, ...] | None]]:
+        """Leave out pieces that would be added to another long message stored under the same origin."""
+        if not any(item.origin is not None and "part" in item.data for item in items):
+            return items, echoes
+        known: dict[str, bool] = {}  # by the id of the first piece: whether its origin is taken
+        taken: set[tuple[str, str]] = set()  # in this very call
+        kept: list[int] = []
+        for place, item in enumerate(items):
+            if item.origin is None or "part" not in item.data:
+                kept.append(place)
+                continue
+            whole = item.data["whole"]
+            if whole == item.id:
+                where = (item.scope, item.origin)
+                known[whole] = where in taken or self._store.items.by_origin(*where) is not None
+                taken.add(where)
+            if not known[whole] or self._store.items.by_origin(item.scope, item.origin) is not None or whole == item.id:
+                kept.append(place)
+        return [items[place] for place in kept], [echoes[place] for place in kept]
 
     def _echo_edges(self, key: int, item: Item, originals: Sequence[str]) -> list[Edge]:
         keys = self._store.items.keys_of(originals)
@@ -178,3 +201,16 @@ class Writer:
         self._store.edges.add(Edge(keys[id], old.key, "supersedes", recorded_at=now) for id in ids)
         self._store.items.retire([old.key], now)
         return ids[0]
+
+
+def _check_lengths(draft: Draft) -> None:
+    names = {
+        "session": draft.session,
+        "origin": draft.origin,
+        "role": draft.role,
+        "speaker": draft.data.get("speaker"),
+        "place": draft.data.get("place"),
+    }
+    for what, name in names.items():
+        if name is not None and len(name) > MAX_SESSION:
+            raise InputError(f"the {what} has {len(name):,} characters; the most is {MAX_SESSION:,}")

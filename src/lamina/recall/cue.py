@@ -14,6 +14,7 @@ from lamina.text import check_text, fold, term_hashes, terms
 from lamina.times import TimeRange, find_ranges
 
 MAX_CUE = 100_000  # characters of a cue that are looked at
+MAX_WHEN = 2_000  # … and in which times are looked for
 MAX_TERMS = 64  # different terms of a cue that are looked up
 
 _WHEN = re.compile(r"\b(?:when|what (?:date|day|month|year|time)|how long|which (?:day|month|year|week))\b", re.I)
@@ -60,7 +61,7 @@ def read_cue(text: str, *, speakers: Sequence[str] = (), vector: NDArray[np.floa
         words=words,
         names=named,
         vector=vector,
-        ranges=tuple(find_ranges(text, now)) if now else (),
+        ranges=tuple(find_ranges(text[:MAX_WHEN], now)) if now else (),
         asks_when=_WHEN.search(text) is not None,
         asks_count=_COUNT.search(text) is not None,
         now=now,

@@ -52,7 +52,7 @@ class Scene:
     def dense(self, slots: NDArray[np.int64]) -> Column:
         """Dense score in standard deviations above the mean of the scope; 0 for a slot that is nowhere."""
         mean, spread = self.signals.dense_spread
-        return (self.signals.at(self.signals.dense, slots, missing=mean) - np.float32(mean)) / np.float32(spread)
+        return (self.signals.dense_at(slots, missing=mean) - np.float32(mean)) / np.float32(spread)
 
     def coverage(self, *neighbours: NDArray[np.int64]) -> Column:
         """Share of the cue's weight found in a candidate or in these neighbours."""
@@ -123,12 +123,14 @@ def _session_coverage(scene: Scene) -> Column:
 
 def _session_dense(scene: Scene) -> Column:
     mean, spread = scene.signals.dense_spread
-    return np.asarray((scene.signals.session_dense[scene.session] - mean) / spread, np.float32)
+    return np.asarray((scene.signals.session_dense(scene.session) - mean) / spread, np.float32)
 
 
 def _session_share(scene: Scene) -> Column:
     signals = scene.signals
-    sums = np.bincount(signals.view.session[signals.traces], signals.bm25[signals.traces])
+    matching = np.flatnonzero(signals.bm25)
+    matching = matching[signals.traces[matching]]
+    sums = np.bincount(signals.view.session[matching], signals.bm25[matching])
     best = max(float(sums.max()), 1e-6) if len(sums) else 1.0
     return np.asarray(np.append(sums, np.zeros(1))[np.minimum(scene.session, len(sums))] / best, np.float32)
 
@@ -173,7 +175,9 @@ FEATURES: Sequence[Feature] = (
     Computed("length", "how much it says", lambda s: np.log1p(s.signals.view.lexical.lengths[s.slots]).astype(np.float32)),
     Computed("first_person", "the speaker tells of himself", lambda s: s.flagged(s.slots, FIRST_PERSON)),
     Computed("tells_when", "asked when, it names a time", lambda s: s.signals.cue.asks_when * s.flagged(s.slots, TIME_WORDS)),
-    Computed("tells_count", "asked how many, it names a number", lambda s: s.signals.cue.asks_count * s.flagged(s.slots, NUMBERS)),
+    Computed(
+        "tells_count", "asked how many, it names a number", lambda s: s.signals.cue.asks_count * s.flagged(s.slots, NUMBERS)
+    ),
     Computed("in_named_time", "it lies in the time the cue names", _in_named_time),
     Computed("derived", "it is derived, not observed", lambda s: s.signals.view.kind[s.slots] != TRACE),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib import resources
 from typing import Protocol
 
@@ -40,7 +40,7 @@ class LinearRanker:
         if unknown:
             raise InputError(f"the ranker has weights for unknown features: {', '.join(sorted(unknown))}")
 
-    @property
+    @cached_property
     def vector(self) -> NDArray[np.float32]:
         """The weights in the order of the features, shape (features,)."""
         return np.array([self.weights.get(feature.name, 0.0) for feature in self.features], np.float32)
@@ -52,9 +52,9 @@ class LinearRanker:
     def reasons(self, row: NDArray[np.float32]) -> tuple[Reason, ...]:
         """What each feature added to one candidate's score, the largest first; the parts sum to the score."""
         parts = [
-            Reason(feature.name, float(value), float(value * weight), feature.words)
-            for feature, value, weight in zip(self.features, row, self.vector, strict=True)
-            if value * weight != 0
+            Reason(feature.name, value, part, feature.words)
+            for feature, value, part in zip(self.features, row.tolist(), (row * self.vector).tolist(), strict=True)
+            if part
         ]
         return tuple(sorted(parts, key=lambda part: -abs(part.contribution)))
 
@@ -75,36 +75,74 @@ def fit_listwise(
     groups: Sequence[tuple[NDArray[np.float32], NDArray[np.float32]]],
     features: Sequence[Feature] = FEATURES,
     *,
-    l2: float = 1e-3,
-    steps: int = 300,
-    rate: float = 0.05,
+    l2: float = 0.1,
+    steps: int = 30,
     fixed: Mapping[str, float] | None = None,
     provenance: str = "",
 ) -> LinearRanker:
     """Fit weights so that the relevant candidates of each group get the largest share of a softmax over the group.
 
     `groups`: (matrix (candidates, features), relevance (candidates,)) of each query, with some relevance in each; `l2`:
-    ridge on the standardised weights; `steps`, `rate`: of full-batch Adam. `fixed` weights are set, not fitted.
+    ridge on the standardised weights, above 0; `steps`: most Newton steps (the loss is convex, some ten are enough).
+    `fixed` weights are set, not fitted.
     Source of the loss: Cao et al. 2007, Learning to Rank: From Pairwise Approach to Listwise Approach (top-one form).
     """
-    useful = [(matrix, relevance) for matrix, relevance in groups if relevance.sum() > 0]
-    if not useful:
-        raise InputError("there is nothing to fit: no query has a relevant candidate")
-    matrix = np.concatenate([group[0] for group in useful]).astype(np.float64)
-    target = np.concatenate([group[1] / group[1].sum() for group in useful])
-    ends = np.cumsum([len(group[0]) for group in useful])
-    starts, sizes = np.concatenate([[0], ends[:-1]]), np.diff(np.concatenate([[0], ends]))
-    mean, spread = matrix.mean(0), matrix.std(0)
-    live = (spread > 1e-9) & np.array([feature.name not in (fixed or {}) for feature in features])
-    spread = np.where(spread > 1e-9, spread, 1.0)
-    standard = (matrix - mean) / spread * live
-    weights, first, second = (np.zeros(matrix.shape[1]) for _ in range(3))
-    for step in range(1, steps + 1):
-        scores = standard @ weights
-        scores = np.exp(scores - np.repeat(np.maximum.reduceat(scores, starts), sizes))
-        share = scores / np.repeat(np.add.reduceat(scores, starts), sizes)
-        gradient = standard.T @ (share - target) / len(useful) + l2 * weights
-        first, second = 0.9 * first + 0.1 * gradient, 0.999 * second + 0.001 * gradient**2
-        weights = weights - rate * (first / (1 - 0.9**step)) / (np.sqrt(second / (1 - 0.999**step)) + 1e-8)
-    fitted = {f.name: round(float(w), 5) for f, w in zip(features, weights / spread * live, strict=True)}
+    if l2 <= 0:
+        raise InputError(f"l2 must be above 0, not {l2}: it also keeps equal features apart")
+    loss = _ListwiseLoss(groups, np.array([feature.name not in (fixed or {}) for feature in features]), l2)
+    weights = np.zeros(len(features))
+    for _ in range(steps):
+        value, gradient, curvature = loss.derivatives(weights)
+        step = np.linalg.solve(curvature, gradient)
+        gain = float(gradient @ step)
+        share = 1.0
+        while share > 1e-6 and loss.value(weights - share * step) > value - 1e-4 * share * gain:
+            share /= 2
+        if gain < 1e-10 or share <= 1e-6:
+            break
+        weights = weights - share * step
+    fitted = {f.name: round(float(w), 5) for f, w in zip(features, weights / loss.spread * loss.live, strict=True)}
     return LinearRanker({**fitted, **(fixed or {})}, provenance, features)
+
+
+class _ListwiseLoss:
+    """The mean cross entropy of softmax shares over standardised features, with its first two derivatives."""
+
+    def __init__(
+        self, groups: Sequence[tuple[NDArray[np.float32], NDArray[np.float32]]], free: NDArray[np.bool_], l2: float
+    ) -> None:
+        useful = [(matrix, relevance) for matrix, relevance in groups if relevance.sum() > 0]
+        if not useful:
+            raise InputError("there is nothing to fit: no query has a relevant candidate")
+        matrix = np.concatenate([group[0] for group in useful]).T.astype(np.float64)  # (features, candidates of all groups)
+        self._target = np.concatenate([group[1] / group[1].sum() for group in useful])
+        ends = np.cumsum([len(group[0]) for group in useful])
+        self._starts, self._sizes = np.concatenate([[0], ends[:-1]]), np.diff(np.concatenate([[0], ends]))
+        spread = matrix.std(1)
+        self.live = (spread > 1e-9) & free
+        self.spread = np.where(spread > 1e-9, spread, 1.0)
+        self._standard = (matrix - matrix.mean(1)[:, None]) / self.spread[:, None] * self.live[:, None]
+        self._l2 = l2
+
+    def _shares(self, weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        """The loss, and each candidate's share of its group, shape (candidates,)."""
+        scores = weights @ self._standard
+        scores -= np.repeat(np.maximum.reduceat(scores, self._starts), self._sizes)
+        share = np.exp(scores)
+        total = np.add.reduceat(share, self._starts)
+        loss = (np.log(total).sum() - self._target @ scores) / len(total) + self._l2 / 2 * weights @ weights
+        return float(loss), share / np.repeat(total, self._sizes)
+
+    def value(self, weights: NDArray[np.float64]) -> float:
+        """The loss."""
+        return self._shares(weights)[0]
+
+    def derivatives(self, weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
+        """Loss, gradient (features,) and Hessian (features, features)."""
+        loss, share = self._shares(weights)
+        weighted = self._standard * share
+        means = np.add.reduceat(weighted, self._starts, axis=1)  # (features, groups)
+        count = len(self._starts)
+        gradient = self._standard @ (share - self._target) / count + self._l2 * weights
+        curvature = (self._standard @ weighted.T - means @ means.T) / count + self._l2 * np.eye(len(weights))
+        return loss, gradient, curvature

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from lamina.errors import InputError
 from lamina.index.flat import top
-from lamina.index.view import ScopeView, Views
+from lamina.index.view import ScopeView
+from lamina.index.views import Views
 from lamina.models.protocols import Embedder
-from lamina.recall.cue import Cue, read_cue
+from lamina.recall.cue import MAX_CUE, Cue, read_cue
 from lamina.recall.features import FEATURES, Scene, feature_matrix
 from lamina.recall.ranker import Ranker, shipped_ranker
 from lamina.recall.signals import Signals
@@ -81,7 +82,7 @@ class Recaller:
             return given
         if view.space is None or not text or not isinstance(text, str):
             return None
-        embedded: NDArray[np.float32] = self._embedder().embed([text], "query")[0]
+        embedded: NDArray[np.float32] = self._embedder().embed([text[:MAX_CUE]], "query")[0]
         return embedded
 
     def rank(
@@ -103,13 +104,19 @@ class Recaller:
         """Hits for the keys the store still shows; an echo follows right after its original."""
         found = self._store.items.by_key(keys)
         hits: list[Hit] = []
+        rows: dict[int, NDArray[np.float32]] = {}
         for key, score, row in zip(keys, scores.tolist(), matrix, strict=True):
             item = found.get(key)
             if item is None or (item.forgotten and not where.forgotten) or (item.stale and not where.stale):
                 continue
-            hits.append(Hit(item, score, reasons=self.ranker.reasons(row)))
-        hits = self._echoes_last(hits)[:k]
-        return [replace(hit, sources=self._sources_of(hit.item)) for hit in hits]
+            if item.retired_at is not None and not where.retired and where.known_at is None:
+                continue
+            hits.append(Hit(item, score))
+            rows[key] = row
+        return [
+            replace(hit, sources=self._sources_of(hit.item), reasons=(*self.ranker.reasons(rows[hit.item.key]), *hit.reasons))
+            for hit in self._echoes_last(hits)[:k]
+        ]
 
     def _echoes_last(self, hits: list[Hit]) -> list[Hit]:
         """Rank an echo just below its original."""

@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from lamina.index.flat import top
 from lamina.index.view import ScopeView
 from lamina.recall.cue import Cue
 from lamina.records import KINDS
@@ -14,6 +15,9 @@ from lamina.text import fold
 
 K1 = 1.2  # BM25: how soon a repeated term stops counting (Robertson and Zaragoza 2009, The Probabilistic Relevance Framework)
 B = 0.5  # BM25: how much longer texts are held back; below the usual 0.75, since short turns are the rule here
+
+SAMPLE = 4096  # traces whose dense scores stand for all, where a graph spares scoring them
+SESSION_SAMPLE = 64  # … and traces of one session
 
 TRACE = KINDS.index("trace")
 EPISODE = KINDS.index("episode")
@@ -31,16 +35,23 @@ class Signals:
         self.cue = cue
         self.allowed = allowed
         self.traces: NDArray[np.bool_] = allowed & (view.kind == TRACE)
+        self._lexical_best: NDArray[np.int64] = np.empty(0, np.int64)  # of the most that were asked for
+        self._dense_best: NDArray[np.int64] = np.empty(0, np.int64)
+        self._lexical_asked = self._dense_asked = 0
 
     def __len__(self) -> int:
         return len(self.allowed)
 
     @cached_property
+    def _everywhere(self) -> list[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        """For each term of the cue: all slots that have it, and how often."""
+        return [self.view.lexical.postings(int(term)) for term in self.cue.terms]
+
+    @cached_property
     def postings(self) -> list[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         """For each term of the cue: the allowed slots that have it, and how often."""
         out = []
-        for term in self.cue.terms:
-            slots, counts = self.view.lexical.postings(int(term))
+        for slots, counts in self._everywhere:
             keep = self.allowed[slots]
             out.append((slots[keep], counts[keep]))
         return out
@@ -61,13 +72,36 @@ class Signals:
     def bm25(self) -> NDArray[np.float32]:
         """BM25 of each slot, shape (slots,); 0 where nothing matches."""
         scores = np.zeros(len(self), np.float32)
-        lengths = self.view.lexical.lengths
-        traces = int(self.traces.sum())
-        mean = max(float(lengths[self.traces].sum()) / traces, 1.0) if traces else 1.0
         for (slots, counts), idf in zip(self.postings, self.idf, strict=True):
-            norm = K1 * (1 - B + B * lengths[slots] / mean)
-            scores[slots] += idf * counts * (K1 + 1) / (counts + norm)
+            scores[slots] += self._term_score(slots, counts, idf)
         return scores
+
+    def lexical_best(self, k: int) -> NDArray[np.int64]:
+        """The slots with the largest BM25, best first, at most k; none that shares no word with the cue."""
+        if len(self._lexical_best) < k > self._lexical_asked:
+            found = np.flatnonzero(self.bm25)
+            self._lexical_best, self._lexical_asked = found[top(self.bm25[found], k)], k
+        return self._lexical_best[:k]
+
+    def bm25_beyond(self, slots: NDArray[np.int64]) -> NDArray[np.float32]:
+        """BM25 of some slots, whether the filter lets them through or not, shape (slots,)."""
+        scores = np.zeros(len(slots), np.float32)
+        place = np.full(len(self), -1)
+        place[slots] = np.arange(len(slots))
+        for (found, counts), idf in zip(self._everywhere, self.idf, strict=True):
+            here = place[found] >= 0
+            scores[place[found[here]]] += self._term_score(found[here], counts[here], idf)
+        return scores
+
+    def _term_score(self, slots: NDArray[np.int64], counts: NDArray[np.float32], idf: float) -> NDArray[np.float32]:
+        norm = K1 * (1 - B + B * self.view.lexical.lengths[slots] / self._mean_length)
+        return np.asarray(idf * counts * (K1 + 1) / (counts + norm), np.float32)
+
+    @cached_property
+    def _mean_length(self) -> float:
+        """Terms in a trace, on average."""
+        traces = int(self.traces.sum())
+        return max(float(self.view.lexical.lengths[self.traces].sum()) / traces, 1.0) if traces else 1.0
 
     @cached_property
     def matched(self) -> NDArray[np.bool_]:
@@ -78,17 +112,62 @@ class Signals:
         return table
 
     @cached_property
+    def vector(self) -> NDArray[np.float32] | None:
+        """The cue's vector, where the view has vectors to compare it with."""
+        vector = self.cue.vector
+        return vector if vector is not None and len(vector) == self.view.flat.dim else None
+
+    @cached_property
     def dense(self) -> NDArray[np.float32]:
-        """Inner product of cue and item, shape (slots,); 0 without a vector."""
-        vector, flat = self.cue.vector, self.view.flat
-        if vector is None or len(vector) != flat.dim:
+        """Inner product of cue and item, shape (slots,); 0 without a vector. Reads every vector of the view."""
+        flat = self.view.flat
+        if self.vector is None:
             return np.zeros(len(self), np.float32)
-        return flat.scores(vector, self.allowed[: len(flat.present)])
+        return flat.scores(self.vector, self.allowed[: len(flat.present)])
+
+    def dense_at(self, slots: NDArray[np.int64], missing: float = 0.0) -> NDArray[np.float32]:
+        """Inner products of some allowed slots, `missing` where a slot is "nowhere"."""
+        if not self.view.flat.approximate:
+            return self.at(self.dense, slots, missing)
+        inside = slots < len(self)
+        out = np.full(len(slots), missing, np.float32)
+        out[inside] = self.dense_beyond(slots[inside])
+        return out
+
+    def dense_beyond(self, slots: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Inner products of some slots, whether the filter lets them through or not, shape (slots,)."""
+        if self.vector is None:
+            return np.zeros(len(slots), np.float32)
+        return np.asarray(self.view.flat.rows(slots) @ self.vector, np.float32)
+
+    def dense_best(self, k: int) -> NDArray[np.int64]:
+        """The allowed slots with the largest inner products, best first, at most k."""
+        if len(self._dense_best) < k > self._dense_asked:
+            self._dense_best, self._dense_asked = self._find_dense(k), k
+        return self._dense_best[:k]
+
+    def _find_dense(self, k: int) -> NDArray[np.int64]:
+        flat = self.view.flat
+        if self.vector is None:
+            return np.empty(0, np.int64)
+        if flat.approximate:
+            found: NDArray[np.int64] = flat.search(self.vector[None], k, self.allowed)[0][0]
+            return found[found >= 0]
+        present = np.zeros(len(self), np.bool_)
+        present[: len(flat.present)] = flat.present
+        best = top(np.where(self.allowed & present, self.dense, -np.inf).astype(np.float32), min(k, len(self)))
+        return best[self.allowed[best] & present[best]]
 
     @cached_property
     def dense_spread(self) -> tuple[float, float]:
-        """Mean and standard deviation of the dense scores of the traces: likeness is judged against them."""
-        scores = self.dense[self.traces]
+        """Mean and standard deviation of the dense scores of the traces: likeness is judged against them.
+
+        Where there is a graph, those of `SAMPLE` traces at even distances.
+        """
+        if self.view.flat.approximate:
+            scores = self.dense_beyond(_thinned(np.flatnonzero(self.traces), SAMPLE))
+        else:
+            scores = self.dense[self.traces]
         if not len(scores):
             return 0.0, 1.0
         return float(scores.mean()), max(float(scores.std()), 1e-3)
@@ -101,8 +180,21 @@ class Signals:
             table[row, self.view.session[slots[self.traces[slots]]]] = True
         return table
 
+    def session_dense(self, sessions: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Mean dense scores of the traces of some sessions, shape (sessions,)."""
+        if not self.view.flat.approximate:
+            return self._session_means[sessions]
+        names, place = np.unique(sessions, return_inverse=True)
+        means = np.zeros(len(names), np.float32)
+        for row, session in enumerate(names.tolist()):
+            slots = self.view.session_slots(session)
+            slots = _thinned(slots[self.traces[slots]], SESSION_SAMPLE)
+            if len(slots):
+                means[row] = self.dense_beyond(slots).mean()
+        return means[place]
+
     @cached_property
-    def session_dense(self) -> NDArray[np.float32]:
+    def _session_means(self) -> NDArray[np.float32]:
         """Mean dense score of each session's traces, shape (sessions,)."""
         sessions = self.view.session[self.traces]
         count = len(self.view.sessions.names) + 1
@@ -138,3 +230,10 @@ class Signals:
         out = np.full(len(slots), missing, np.float32)
         out[inside] = values[slots[inside]]
         return out
+
+
+def _thinned(slots: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """At most so many of some slots, at even distances."""
+    if len(slots) <= most:
+        return slots
+    return slots[np.linspace(0, len(slots) - 1, most).astype(np.int64)]

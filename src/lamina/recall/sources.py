@@ -28,8 +28,7 @@ class Lexical:
 
     def candidates(self, signals: Signals, k: int) -> Slots:
         """Slots that share words with the cue, best first."""
-        best = top(signals.bm25, min(k, len(signals)))
-        return best[signals.bm25[best] > 0]
+        return signals.lexical_best(k)
 
 
 @dataclass(frozen=True)
@@ -38,12 +37,7 @@ class Dense:
 
     def candidates(self, signals: Signals, k: int) -> Slots:
         """Slots whose vectors are closest to the cue's, best first."""
-        if signals.cue.vector is None:
-            return np.empty(0, np.int64)
-        present = np.zeros(len(signals), np.bool_)
-        present[: len(signals.view.flat.present)] = signals.view.flat.present
-        best = top(np.where(signals.allowed & present, signals.dense, -np.inf).astype(np.float32), min(k, len(signals)))
-        return best[signals.allowed[best] & present[best]]
+        return signals.dense_best(k)
 
 
 @dataclass(frozen=True)
@@ -76,11 +70,11 @@ class Descent:
     def candidates(self, signals: Signals, k: int) -> Slots:
         """Slots of the traces in the episodes that match best."""
         view = signals.view
-        episodes = np.flatnonzero(view.kind == EPISODE)
+        episodes = np.flatnonzero((view.kind == EPISODE) & view.live)  # whatever the filter says: it holds for what is in them
         if not len(episodes):
             return episodes
         mean, spread = signals.dense_spread
-        score = signals.bm25[episodes] / np.float32(signals.weight) + (signals.dense[episodes] - mean) / spread
+        score = signals.bm25_beyond(episodes) / np.float32(signals.weight) + (signals.dense_beyond(episodes) - mean) / spread
         best = episodes[top(score.astype(np.float32), min(self.beam, len(episodes)))]
         inside = self.store.edges.out(view.keys[best].tolist(), ["contains"])
         slots = view.slots_of([edge.dst for edge in inside][:k])
@@ -97,12 +91,11 @@ class Time:
         for stretch in signals.cue.ranges:
             inside |= (signals.view.at >= stretch.start) & (signals.view.at < stretch.end)
         inside &= signals.allowed
-        count = int(inside.sum())
-        if not count:
-            return np.empty(0, np.int64)
-        score = signals.bm25 / np.float32(signals.weight) + signals.dense
-        best = top(np.where(inside, score, -np.inf).astype(np.float32), min(k, count))
-        return best[inside[best]]
+        slots = np.flatnonzero(inside)
+        if not len(slots):
+            return slots
+        score = signals.bm25[slots] / np.float32(signals.weight) + signals.dense_at(slots)
+        return slots[top(score.astype(np.float32), k)]
 
 
 def union(sources: Sequence[CandidateSource], signals: Signals, k: int) -> Slots:

@@ -1,0 +1,62 @@
+"""The benchmarks: one harness, one form of result, every level.
+
+>>> sorted(BENCHMARKS)
+['demo', 'locomo', 'speed']
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final
+
+from lamina.bench.results import Result
+from lamina.errors import InputError
+
+BENCHMARKS: Final[Mapping[str, str]] = {
+    "locomo": "Recall of the right moments in long conversations (LoCoMo; needs its data).",
+    "demo": "The same on the conversation that comes with the package, on which nothing was fitted.",
+    "speed": "Writing, searching, memory and file size, and how they grow with the number of messages.",
+}
+"""What can be run, with a line about each."""
+
+Progress = Callable[[str], None]
+"""Told in words what is being measured."""
+
+__all__ = ["BENCHMARKS", "Progress", "Result", "run_benchmark"]
+
+
+def run_benchmark(
+    name: str,
+    *,
+    data: Path | None = None,
+    json_path: Path | None = None,
+    seed: int = 0,
+    peers: bool = True,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Result:
+    """Run a benchmark, and write its result as JSON (with plots beside it, where it has any) if a path is given.
+
+    Parameters: `name`, one of `BENCHMARKS`; `data`, the evaluation data (default: `LAMINA_DATA`); `json_path`; `seed` of
+    everything drawn; `peers`, whether other libraries are measured too where they are installed; `options` of the
+    benchmark itself (`sizes` of "speed"; their type is the benchmark's business). Raises `InputError` for an unknown
+    name and for missing data.
+    """
+    if name not in BENCHMARKS:
+        raise InputError(f"{name!r} is not a benchmark: use one of {', '.join(BENCHMARKS)}")
+    if json_path is not None and not json_path.absolute().parent.is_dir():
+        raise InputError(f"{json_path} cannot be written: there is no folder {json_path.parent}")
+    run: Callable[..., Result] = import_module(f"lamina.bench.{name}").run
+    result = run(data=data, seed=seed, peers=peers, progress=progress or _silent, **options)
+    if json_path is not None:
+        result.write(json_path)
+        from lamina.bench.plots import plot
+
+        plot(result, json_path)
+    return result
+
+
+def _silent(words: str) -> None:
+    """Tell nobody."""

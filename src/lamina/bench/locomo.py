@@ -1,0 +1,97 @@
+"""Recall of the right turns of very long conversations.
+
+Counted so: one item = one turn (`speaker: text`, with the caption of its picture), ranked within its own conversation; the
+query = the question as it stands; categories 1 to 4 with some evidence; recall@k = |gold in top k| / |gold|, macro over questions.
+
+Data: A. Maharana et al., "Evaluating Very Long-Term Conversational Memory of LLM Agents", 2024 (CC BY-NC 4.0: evaluation only).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lamina.bench import mem0_peer
+from lamina.bench.locomo_data import CATEGORIES, load_locomo
+from lamina.bench.ranking.baselines import Blend, Chance, Dense, Fts5
+from lamina.bench.ranking.collections import Asked, Collection, Passage, System
+from lamina.bench.ranking.fitting import FIXED, RIDGES, leave_one_out
+from lamina.bench.ranking.ours import Lamina, Workbench
+from lamina.bench.ranking.scoring import DEPTHS, Rankings, against, recalls, row
+from lamina.bench.results import Result, Row, find_data, fingerprint
+from lamina.errors import InputError
+from lamina.recall.ranker import shipped_ranker
+
+CROSS_VALIDATED = "lamina-cv"
+ANSWERABLE = (1, 2, 3, 4)  # category 5 asks for what was never said
+
+
+def data_file(data: Path | None) -> Path:
+    """The LoCoMo file; raises `InputError` where there is none."""
+    found = find_data(data, "locomo", "locomo*.json")
+    if found is None:
+        raise InputError("locomo needs its data: name the file or its folder with --data, or in LAMINA_DATA")
+    return found
+
+
+def collections_of(file: Path) -> list[Collection]:
+    """The conversations of a LoCoMo file with the questions that count."""
+    found = []
+    for conversation in load_locomo(file):
+        passages = [
+            Passage(turn.dia_id, turn.text if turn.text.strip() else "(image)", turn.speaker, turn.session, turn.captions, turn.at)
+            for turn in conversation.turns
+            if turn.text.strip() or turn.captions
+        ]
+        questions = [
+            Asked(one.text, frozenset(one.evidence), CATEGORIES[one.category])
+            for one in conversation.questions
+            if one.category in ANSWERABLE and one.evidence
+        ]
+        found.append(Collection(conversation.sample_id, passages, questions))
+    return found
+
+
+def run(
+    *, data: Path | None, seed: int, peers: bool, progress: Callable[[str], None], cross_validate: bool = True
+) -> Result:
+    """Rank every conversation's turns with every system; `cross_validate=False` leaves the refits out."""
+    file = data_file(data)
+    collections = collections_of(file)
+    systems: list[System] = [Lamina(), Fts5(), Dense(), Blend(), Chance(seed)]
+    if peers and mem0_peer.installed():
+        systems.append(mem0_peer.Mem0())
+    values: dict[str, NDArray[np.float64]] = {}
+    for system in systems:
+        progress(f"locomo: {system.name}")
+        values[system.name] = recalls(system.rankings(collections, DEPTHS[-1]), collections)
+    ridges: dict[str, float] = {}
+    if cross_validate and len(collections) > 2:
+        progress(f"locomo: {CROSS_VALIDATED}")
+        with Workbench(collections) as bench:
+            found, ridges = leave_one_out(bench, DEPTHS[-1])
+        values[CROSS_VALIDATED] = recalls(_as_rankings(found), collections)
+    config = {
+        "k": list(DEPTHS), "seed": seed, "ridges_tried": list(RIDGES), "ridge_of_left_out": ridges, "fixed_weights": dict(FIXED),
+        "shipped": shipped_ranker().provenance, "mem0": mem0_peer.version() if "mem0" in values else None,
+        "turns": sum(len(one.passages) for one in collections), "questions": sum(len(one.questions) for one in collections),
+    }  # fmt: skip
+    return Result("locomo", fingerprint(file), config, _rows(values, collections, seed))
+
+
+def _rows(values: dict[str, NDArray[np.float64]], collections: list[Collection], seed: int) -> list[Row]:
+    """Rows in a fixed order; the honest one of ours (cross-validated where it was run) is compared with the others."""
+    ours = CROSS_VALIDATED if CROSS_VALIDATED in values else Lamina.name
+    others = {name: scores for name, scores in values.items() if name not in (CROSS_VALIDATED, Lamina.name)}
+    rows = []
+    for name in sorted(values, key=lambda name: (name not in (CROSS_VALIDATED, Lamina.name), name == "random")):
+        made = row(name, values[name], collections)
+        rows.append(Row(name, made.metrics, {**made.by, **against(values[name], others, seed)}) if name == ours else made)
+    return rows
+
+
+def _as_rankings(found: dict[str, list[list[str]]]) -> Rankings:
+    return dict(found)

@@ -1,0 +1,106 @@
+"""mem0, the library most used for this, for comparison: its local store, our static vectors, no language model."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from lamina.bench.ranking.collections import Collection
+from lamina.models.static import StaticEmbedder
+
+
+def installed() -> bool:
+    """Whether mem0 can be compared with."""
+    return find_spec("mem0") is not None and find_spec("qdrant_client") is not None
+
+
+def version() -> str:
+    """The version of mem0 that is installed."""
+    from importlib.metadata import version as version_of
+
+    return version_of("mem0ai")
+
+
+@lru_cache(maxsize=1)
+def _embedder() -> StaticEmbedder:
+    return StaticEmbedder()
+
+
+class StaticEmbedding:
+    """Our default embedder in the form mem0 asks of its providers, so that both libraries embed alike and equally fast."""
+
+    def __init__(self, config: Any = None) -> None:
+        self.config = config
+
+    def embed(self, text: str, memory_action: str | None = None) -> list[float]:
+        """The vector of one text."""
+        vector: list[float] = _embedder().embed([text])[0].tolist()
+        return vector
+
+    def embed_batch(self, texts: Sequence[str], memory_action: str | None = "add") -> list[list[float]]:
+        """The vectors of several texts."""
+        vectors: list[list[float]] = _embedder().embed(list(texts)).tolist()
+        return vectors
+
+
+@contextmanager
+def open_mem0() -> Iterator[Any]:
+    """A fresh mem0 memory on disk in a temporary folder. Its class has no types of its own here, since it is optional."""
+    settings = {"MEM0_TELEMETRY": "False", "OPENAI_API_KEY": os.environ.get("OPENAI_API_KEY") or "not-used"}
+    before = {name: os.environ.get(name) for name in (*settings, "MEM0_DIR")}
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ.update(settings, MEM0_DIR=folder)
+        logging.getLogger("mem0").setLevel(logging.ERROR)
+        try:
+            yield _make(Path(folder))
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
+
+
+def _make(folder: Path) -> Any:
+    from mem0 import Memory
+    from mem0.utils.factory import EmbedderFactory
+
+    EmbedderFactory.provider_to_class["huggingface"] = f"{__name__}.{StaticEmbedding.__name__}"
+    store = {"path": str(folder / "qdrant"), "collection_name": "bench", "embedding_model_dims": _embedder().dim, "on_disk": True}
+    return Memory.from_config(
+        {
+            "vector_store": {"provider": "qdrant", "config": store},
+            "embedder": {"provider": "huggingface", "config": {"embedding_dims": _embedder().dim}},
+            "history_db_path": str(folder / "history.db"),
+        }
+    )
+
+
+class Mem0:
+    """mem0 with `infer=False` (messages stored as they are) as a system that ranks."""
+
+    name = "mem0"
+
+    def rankings(self, collections: Sequence[Collection], k: int) -> Mapping[str, Sequence[Sequence[str]]]:
+        """See `System`."""
+        with open_mem0() as memory:
+            for one in collections:
+                for passage in one.passages:
+                    memory.add(passage.shown, user_id=one.name, metadata={"origin": passage.id}, infer=False)
+            return {
+                one.name: [
+                    [
+                        hit["metadata"]["origin"]
+                        for hit in memory.search(asked.text, top_k=k, filters={"user_id": one.name}, threshold=0.0)["results"]
+                    ]
+                    for asked in one.questions
+                ]
+                for one in collections
+            }

@@ -1,0 +1,1 @@
+"""Measuring rankings: collections with questions, systems that rank, baselines, fitting and scores."""

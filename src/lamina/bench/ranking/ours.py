@@ -1,0 +1,113 @@
+"""This library as a system that ranks: through its public face, or with rankers fitted for the occasion."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lamina.bench.ranking.collections import Collection
+from lamina.index.views import Views
+from lamina.memory import Memory
+from lamina.models.static import StaticEmbedder
+from lamina.recall.cue import read_cue
+from lamina.recall.ranker import Ranker
+from lamina.recall.recaller import Recaller
+from lamina.records import Filter, Run
+from lamina.storage import open_store
+from lamina.times import parse_moment
+
+DAY = 86_400_000_000  # microseconds
+
+Group = tuple[NDArray[np.float32], NDArray[np.float32]]
+"""The features of all passages for one question, shape (passages, features), and which of them answer it, shape (passages,)."""
+
+
+def asked_at(collections: Sequence[Collection]) -> int:
+    """The time at which questions are asked: a day after the last message, so that results do not depend on today."""
+    times = [parse_moment(passage.at).at for one in collections for passage in one.passages if passage.at is not None]
+    return max(times, default=0) + DAY
+
+
+def remember(memory: Memory, collections: Sequence[Collection]) -> None:
+    """Add every collection to a memory, each in a scope of its name, and embed everything."""
+    for one in collections:
+        memory.add_many([passage.message() for passage in one.passages], user=one.name)
+    memory.flush()
+
+
+class Lamina:
+    """The library as it is shipped, as its users meet it: one file, a scope for each collection, `add_many`, `search`.
+
+    Nothing is consolidated, so that only traces are ranked.
+    """
+
+    name = "lamina"
+
+    def rankings(self, collections: Sequence[Collection], k: int) -> Mapping[str, Sequence[Sequence[str]]]:
+        """See `System`."""
+        now = asked_at(collections)
+        with tempfile.TemporaryDirectory() as folder:
+            with Memory(Path(folder) / "memory.db", embedder="wordllama", run=Run(clock=lambda: now)) as memory:
+                remember(memory, collections)
+                return {
+                    one.name: [
+                        [hit.item.origin or "" for hit in memory.search(asked.text, k=k, user=one.name)] for asked in one.questions
+                    ]
+                    for one in collections
+                }
+
+
+class Workbench(AbstractContextManager["Workbench"]):
+    """A file with all collections in it, on which rankers are fitted and tried."""
+
+    def __init__(self, collections: Sequence[Collection]) -> None:
+        self.collections = collections
+        self._now = asked_at(collections)
+        self._folder = tempfile.TemporaryDirectory()
+        path = Path(self._folder.name) / "memory.db"
+        with Memory(path, embedder="wordllama", run=Run(clock=lambda: self._now)) as memory:
+            remember(memory, collections)
+        self._store = open_store(path, read_only=True)
+        self._views = Views(self._store)
+        self._embedder = StaticEmbedder()
+
+    def _recaller(self, ranker: Ranker | None = None) -> Recaller:
+        return Recaller(self._store, self._views, lambda: self._embedder, Run(clock=lambda: self._now), ranker=ranker)
+
+    def groups(self, collection: Collection) -> list[Group]:
+        """The features of all passages of a collection for each of its questions."""
+        where = Filter(scope=_scope(collection), kinds=("trace",))
+        view, recaller = self._views.get(where.scope), self._recaller()
+        origins = {key: item.origin for key, item in self._store.items.by_key(view.keys.tolist()).items()}
+        speakers = [str(name) for name in view.speakers.names]
+        groups = []
+        for asked in collection.questions:
+            vector = self._embedder.embed([asked.text], "query")[0]
+            cue = read_cue(asked.text, speakers=speakers, vector=vector, now=self._now)
+            slots, _, matrix = recaller.rank(view, cue, where, len(view))
+            relevant = [origins[key] in asked.gold for key in view.keys[slots].tolist()]
+            groups.append((matrix, np.array(relevant, np.float32)))
+        return groups
+
+    def rankings(self, collection: Collection, ranker: Ranker, k: int) -> list[list[str]]:
+        """What a recall with some ranker finds for each question."""
+        recaller, where = self._recaller(ranker), Filter(scope=_scope(collection))
+        return [[hit.item.origin or "" for hit in recaller.search(asked.text, where, k)] for asked in collection.questions]
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._store.close()
+        self._folder.cleanup()
+
+
+def _scope(collection: Collection) -> str:
+    from lamina.records import make_scope
+
+    return make_scope(user=collection.name)

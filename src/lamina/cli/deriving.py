@@ -1,0 +1,100 @@
+"""Commands that derive: consolidate and rebuild."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lamina.cli import options
+from lamina.cli.failures import INTERRUPTED
+from lamina.cli.opening import opened
+from lamina.cli.output import amount, note, say
+from lamina.cli.work import at_work
+from lamina.errors import Cancelled, EmbedderMismatchError
+
+if TYPE_CHECKING:
+    from lamina.records import Report, Run
+
+SAFE = "stopped: what is done is safe; the same command goes on from there"
+
+
+def consolidate(
+    file: options.File = None,
+    tenant: options.Tenant = None,
+    user: options.User = None,
+    agent: options.Agent = None,
+    scope: options.Scope = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Sleep: build the upper layers from what is new. Default scope: everything.
+
+    Ctrl-C stops after the current step; the same command goes on from there.
+    """
+    try:
+        with at_work(quiet) as (run, _), opened(file, run=run) as memory:
+            reports = memory.consolidate(**options.whose(tenant, user, agent, scope))
+    except Cancelled:
+        note(SAFE, "yellow")
+        raise typer.Exit(INTERRUPTED) from None
+    _tell(reports)
+
+
+def rebuild(
+    file: options.File = None,
+    embedder: Annotated[
+        str | None,
+        typer.Option(
+            "--embedder",
+            metavar="SPEC",
+            help="Embed everything anew with this one: wordllama, sentence-transformers:NAME, openai:MODEL@URL.",
+        ),
+    ] = None,
+    tenant: options.Tenant = None,
+    user: options.User = None,
+    agent: options.Agent = None,
+    scope: options.Scope = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Derive everything anew from the traces; ids stay what they are. Default scope: everything.
+
+    With another embedder the old vectors serve until the new ones are complete.
+    """
+    whose = options.whose(tenant, user, agent, scope)
+    try:
+        with at_work(quiet) as (run, _):
+            if embedder is None:
+                try:
+                    with opened(file, run=run) as memory:
+                        reports = memory.rebuild(**whose)
+                except EmbedderMismatchError:
+                    note("the embedder is no longer the one that made the vectors: embedding everything anew", "yellow")
+                    reports = _rebuild_with(file, run, None, whose)
+            else:
+                reports = _rebuild_with(file, run, embedder, whose)
+    except Cancelled:
+        note(SAFE, "yellow")
+        raise typer.Exit(INTERRUPTED) from None
+    _tell(reports)
+
+
+def _rebuild_with(file: str | None, run: Run, embedder: str | None, whose: dict[str, Any]) -> list[Report]:
+    """Embed everything anew while the file is opened, so that the embedder before is not needed; then derive."""
+    with opened(file, run=run, embedder=embedder, rebuild=True) as memory:
+        return memory.rebuild(**whose)
+
+
+def _tell(reports: Sequence[Report]) -> None:
+    """One line for each stage, over all scopes."""
+    stages = list(dict.fromkeys(report.stage for report in reports))
+    for stage in stages:
+        mine = [report for report in reports if report.stage == stage]
+        read, made, kept, removed = (
+            sum(getattr(report, name) for report in mine) for name in ("read", "made", "kept", "removed")
+        )
+        seconds = sum(report.seconds for report in mine)
+        where = f" in {amount(len(mine), 'scope')}" if len(mine) > 1 else ""
+        say(f"{stage}: {made:,} made, {kept:,} kept, {removed:,} removed, from {amount(read, 'trace')}{where} ({seconds:.1f} s)")
+    if not stages:
+        say("nothing new")

@@ -1,0 +1,192 @@
+"""Commands that look: show, zoom, history, stats."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from lamina.cli import options
+from lamina.cli.opening import opened
+from lamina.cli.output import (
+    clean,
+    console,
+    fields_of,
+    item_json,
+    line_of,
+    note,
+    print_json,
+    say,
+    size,
+    when,
+)
+
+if TYPE_CHECKING:
+    from lamina import Item, Memory
+
+Id = Annotated[str | None, typer.Argument(metavar="ID", help="The id of an item.", show_default=False)]
+
+
+def show(
+    file: options.File = None,
+    id: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="Show this item in full instead of the tree.", show_default=False)
+    ] = None,
+    depth: Annotated[int, typer.Option("--depth", "-d", min=1, max=4, help="1 scopes, 2 sessions, 3 episodes, 4 traces.")] = 3,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", min=1, help="Sessions on a page, and children shown under each line.")
+    ] = 20,
+    page: Annotated[int, typer.Option("--page", "-p", min=1, help="Which page of sessions.")] = 1,
+    session: options.Sessions = None,
+    tenant: options.Tenant = None,
+    user: options.User = None,
+    agent: options.Agent = None,
+    scope: options.Scope = None,
+    as_json: options.Json = False,
+) -> None:
+    """Draw the tree of layers: scopes, sessions, episodes, traces. With an ID, show one item in full."""
+    from lamina.cli.tree import Look, as_tree, branches, tree_json
+
+    if id is None and file is not None and options.is_id(file) and not options.is_store(file):
+        file, id = None, file
+    with opened(file) as memory:
+        if id is not None:
+            _card(memory, id, as_json)
+            return
+        under = options.whose(tenant, user, agent, scope)
+        look = Look(depth, limit, page, tuple(session or ()))
+        found = branches(memory, _scope(under), look)
+        if as_json:
+            print_json(tree_json(found))
+        elif not found.scopes:
+            note("nothing is remembered here yet", "yellow")
+        else:
+            out = console()
+            out.print(as_tree(memory, found, min(out.width, 160)))
+            for words in found.more():
+                note(words)
+
+
+def _scope(given: dict[str, str]) -> str:
+    from lamina.records import make_scope
+
+    return given.get("scope") or (make_scope(**given) if given else "*")
+
+
+def _card(memory: Memory, id: str, as_json: bool) -> None:
+    """One item in full, with what it rests on and what it is part of."""
+    item = _required(memory, id)
+    below, above = memory.zoom(id, "in"), memory.zoom(id, "out")
+    if as_json:
+        print_json({**item_json(item), "below": [one.id for one in below], "above": [one.id for one in above]})
+        return
+    fields = {name: value for name, value in item_json(item).items() if name not in ("text", "id", "kind", "traces")}
+    say(f"{item.kind} {item.id}", "bold")
+    for line in fields_of(fields):
+        console().print(line)
+    say()
+    say(item.text)
+    for title, some in (("rests on", below), ("is part of", above)):
+        if some:
+            say(f"\n{title}:", "bold")
+            for one in some:
+                _line(one)
+
+
+def _required(memory: Memory, id: str) -> Item:
+    from lamina.errors import NotFoundError
+
+    item = memory.get(id)
+    if item is None:
+        raise NotFoundError(f"there is no item {clean(id)!r} in {memory.config.path}: 'lamina search … --ids' prints ids")
+    return item
+
+
+def _line(item: Item) -> None:
+    line = line_of(item)
+    line.append(f"  {item.id}", style="dim")
+    console().print(line)
+
+
+def _arranged(file: str | None, id: str | None) -> tuple[str | None, str]:
+    file, found = options.arrange_ids(file, [id] if id is not None else [])
+    if not found:
+        raise typer.BadParameter("ID is missing", param_hint="ID")
+    return file, found[0]
+
+
+def zoom(
+    file: options.File = None,
+    id: Id = None,
+    direction: Annotated[
+        Literal["in", "out"], typer.Option("--direction", help="'in': what it contains or rests on; 'out': what it is part of.")
+    ] = "in",
+    as_json: options.Json = False,
+) -> None:
+    """Go from an item to what it rests on, or up to what rests on it."""
+    file, id = _arranged(file, id)
+    with opened(file) as memory:
+        found = memory.zoom(_required(memory, id).id, direction)
+    if as_json:
+        print_json([item_json(item) for item in found])
+        return
+    for item in found:
+        _line(item)
+    if not found:
+        note("it rests on nothing else" if direction == "in" else "nothing rests on it", "yellow")
+
+
+def history(file: options.File = None, id: Id = None, as_json: options.Json = False) -> None:
+    """List every version of an item, and what was done to it, oldest first."""
+    from lamina.times import to_datetime
+
+    file, id = _arranged(file, id)
+    with opened(file) as memory:
+        found = memory.history(_required(memory, id).id)
+    if as_json:
+        print_json([item_json(item) for item in found])
+        return
+    from rich.text import Text
+
+    for item in found:
+        recorded = f"{to_datetime(item.recorded_at):%Y-%m-%d %H:%M:%S}  "
+        if item.role == "event":
+            reason = item.data.get("reason")
+            console().print(Text(clean(f"{recorded}[{item.text}]" + (f" {reason}" if reason else "")), style="yellow"))
+        else:
+            console().print(Text.assemble((recorded, "cyan"), line_of(item), (f"  {item.id}", "dim")))
+
+
+def stats(
+    file: options.File = None,
+    tenant: options.Tenant = None,
+    user: options.User = None,
+    agent: options.Agent = None,
+    scope: options.Scope = None,
+    as_json: options.Json = False,
+) -> None:
+    """Count what is there: items by kind, scopes, bytes."""
+    from lamina.records import Filter
+
+    given = options.whose(tenant, user, agent, scope)
+    with opened(file) as memory:
+        found = memory.stats(**given)
+        ends = [
+            memory.get_all(where=Filter(scope=_scope(given), kinds=("trace",)), limit=1, order=order).items
+            for order in ("at", "-at")
+        ]
+    if as_json:
+        print_json(found)
+        return
+    shown = {
+        "file": found["path"],
+        **{f"{kind}s": f"{count:,}" for kind, count in found["items"].items()},
+        "hidden": f"{found['hidden']:,}",
+        "edges": f"{found['edges']:,}",
+        "scopes": f"{found['scopes']:,}",
+        "time": f"{when(ends[0][0])} to {when(ends[1][0])}" if ends[0] else "",
+        "embedder": found["embedder"] + (f" ({found['pending_embeddings']:,} waiting)" if found["pending_embeddings"] else ""),
+        "size": size(found["bytes"]),
+    }
+    for line in fields_of(shown):
+        console().print(line)

@@ -1,0 +1,7 @@
+"""Readers: from files of other forms to messages for `Memory.add_many`."""
+
+from __future__ import annotations
+
+from lamina.integrations.reading import Reader, Skipped, readers_of
+
+__all__ = ["Reader", "Skipped", "readers_of"]

@@ -1,0 +1,134 @@
+"""What callers hand in besides the content: whose memory it is, what a recall may see, ids and numbers. All of it is checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import tzinfo
+from typing import Any, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lamina.errors import InputError, VectorError
+from lamina.records import Filter, check_scope, make_scope
+from lamina.times import MomentLike, parse_moment
+
+
+class ScopeArguments(TypedDict, total=False):
+    """Whose memory: `tenant`, `user`, `agent`, or a whole `scope` as `make_scope` builds it ("*": everything)."""
+
+    scope: str | None
+    tenant: str | None
+    user: str | None
+    agent: str | None
+
+
+class Conditions(ScopeArguments, total=False):
+    """What a recall may see; see `lamina.Filter`. Times are anything `parse_moment` reads."""
+
+    where: Filter | None
+    kinds: Sequence[str] | None
+    sessions: Sequence[str] | None
+    speakers: Sequence[str] | None
+    places: Sequence[str] | None
+    roles: Sequence[str] | None
+    since: MomentLike | None
+    before: MomentLike | None
+    as_of: MomentLike | None
+    known_at: MomentLike | None
+    metadata: Mapping[str, Any] | None
+
+
+def read_scope(whose: ScopeArguments, default: str = "") -> str:
+    """The scope that the arguments name; `default` where they name none.
+
+    >>> read_scope({"user": "ana"}), read_scope({}, "*")
+    ('/ana', '*')
+    """
+    _refuse_unknown(whose, ScopeArguments)
+    scope = whose.get("scope")
+    parts = (whose.get("tenant"), whose.get("user"), whose.get("agent"))
+    if scope is not None:
+        if any(part is not None for part in parts):
+            raise InputError("give either a scope, or tenant, user and agent")
+        return check_scope(scope)
+    if all(part is None for part in parts):
+        return default
+    return make_scope(tenant=parts[0], user=parts[1], agent=parts[2])
+
+
+def read_filter(conditions: Conditions, zone: tzinfo) -> Filter:
+    """The filter that the conditions of a recall make; naive times are in `zone`. Those given win over `where`.
+
+    >>> from datetime import UTC
+    >>> read_filter({"user": "ana", "kinds": "trace"}, UTC).kinds
+    ('trace',)
+    """
+    _refuse_unknown(conditions, Conditions)
+    given: Mapping[str, Any] = conditions
+    base = given.get("where")
+    base = Filter() if base is None else base
+    if not isinstance(base, Filter):
+        raise InputError(f"where must be a lamina.Filter, not {type(base).__name__}")
+    changes: dict[str, Any] = {}
+    whose: ScopeArguments = {name: given[name] for name in ScopeArguments.__annotations__ if given.get(name) is not None}  # type: ignore[assignment]
+    if whose:
+        changes["scope"] = read_scope(whose)
+    for name in ("kinds", "sessions", "speakers", "places", "roles"):
+        if given.get(name) is not None:
+            changes[name] = _names(given[name], name)
+    for name in ("since", "before"):
+        if given.get(name) is not None:
+            changes[name] = parse_moment(given[name], zone).at
+    for name in ("as_of", "known_at"):  # a day or a year means its end
+        if given.get(name) is not None:
+            changes[name] = parse_moment(given[name], zone).end - 1
+    metadata = given.get("metadata")
+    if metadata is not None:
+        if not isinstance(metadata, Mapping):
+            raise InputError(f"metadata must map field names to values, not be {type(metadata).__name__}")
+        changes["metadata"] = {**base.metadata, **metadata}
+    return replace(base, **changes).check()
+
+
+def _refuse_unknown(given: Mapping[str, Any], known: type) -> None:
+    unknown = sorted(set(given) - set(known.__annotations__))
+    if unknown:
+        raise InputError(f"there is no argument {unknown[0]!r} here: use {', '.join(sorted(known.__annotations__))}")
+
+
+def _names(value: Any, what: str) -> tuple[str, ...]:
+    names = (value,) if isinstance(value, str) else value
+    if not isinstance(names, (list, tuple, set, frozenset)) or not all(isinstance(name, str) for name in names):
+        raise InputError(f"{what} must be text or a list of texts, not {value!r}")
+    return tuple(names)
+
+
+def read_ids(ids: str | Sequence[str]) -> list[str]:
+    """One id or several as a list, each once, in order.
+
+    >>> read_ids("a"), read_ids(["b", "a", "b"])
+    (['a'], ['b', 'a'])
+    """
+    return list(dict.fromkeys(_names(ids, "ids")))
+
+
+def whole_number(value: int, what: str, least: int) -> int:
+    """A whole number of at least `least`, else `InputError`."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise InputError(f"{what} must be a whole number, not {value!r}")
+    if value < least:
+        raise InputError(f"{what} must be at least {least}, not {value}")
+    return int(value)
+
+
+def read_vector(vector: Sequence[float]) -> NDArray[np.float32]:
+    """A cue's vector as float32, shape (dim,); `VectorError` where it is none."""
+    try:
+        array = np.asarray(vector, np.float32)
+    except (TypeError, ValueError) as error:
+        raise VectorError(f"a cue's vector must be a list of numbers ({error})") from None
+    if array.ndim != 1 or not np.isfinite(array).all():
+        raise VectorError(f"a cue's vector must be finite and of shape (dim,), not {array.shape}")
+    return array
