@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 
 import lamina
+from lamina.keeping.arguments import Conditions, ScopeArguments
 from tests.docs.pages import ROOT, pages
 
 DOCS = ROOT / "docs"
 PROSE = "\n".join(page.read_text(encoding="utf-8") for page in pages() if "reference" not in page.parts)
 """All that was written by hand; the generated reference does not count as an explanation."""
+KEYWORDS = {"whose": ScopeArguments, "conditions": Conditions}
 
 
 def public_methods(kind: type) -> list[str]:
@@ -41,12 +43,21 @@ def test_every_method_of_memory_is_explained() -> None:
     assert not missing, f"methods of Memory in no page of docs/: {missing}"
 
 
+def parameters(method: str) -> list[str]:
+    """The names a caller may use, those that come in as `**whose` or `**conditions` among them."""
+    names: list[str] = []
+    for name, parameter in list(inspect.signature(getattr(lamina.Memory, method)).parameters.items())[1:]:
+        names += KEYWORDS[name].__annotations__ if parameter.kind is inspect.Parameter.VAR_KEYWORD else [name]
+    return names
+
+
 def test_every_parameter_of_memory_is_explained() -> None:
-    missing = []
-    for method in ["__init__", *public_methods(lamina.Memory)]:
-        for parameter in list(inspect.signature(getattr(lamina.Memory, method)).parameters)[1:]:
-            if not re.search(rf"`{parameter}[`=]|\b{parameter}=", PROSE):
-                missing.append(f"{method}({parameter}=…)")
+    missing = [
+        f"{method}({name}=…)"
+        for method in ["__init__", *public_methods(lamina.Memory)]
+        for name in parameters(method)
+        if not re.search(rf"`{name}[`=]|\b{name}=", PROSE)
+    ]
     assert not missing, f"parameters in no page of docs/: {missing}"
 
 
