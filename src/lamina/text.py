@@ -23,6 +23,10 @@ ANALYSER: Final = "snowball-english/2"
 MAX_TEXT: Final = 64 * 1024 * 1024  # characters of one message
 CHUNK: Final = 8_000  # characters of one trace; a longer message becomes several traces in order
 
+RECALLED_OPEN: Final = "<recalled-memory>"
+"""What recalled text in a prompt begins with: by it an echo is known when it comes back."""
+RECALLED_CLOSE: Final = "</recalled-memory>"
+
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+(?=\S)|\n+")
 _UNSPACED = re.compile(r"[぀-ヿ㐀-鿿豈-﫿฀-๿຀-໿ក-៿က-႟]+")

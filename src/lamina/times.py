@@ -16,7 +16,6 @@ from lamina.errors import InputError
 
 Precision = Literal["instant", "day", "month", "year"]
 PRECISIONS: Final[tuple[Precision, ...]] = get_args(Precision)
-
 SECOND: Final = 1_000_000
 MINUTE: Final = 60 * SECOND
 HOUR: Final = 60 * MINUTE
@@ -152,9 +151,8 @@ def parse_moment(value: MomentLike, zone: tzinfo = UTC) -> Moment:
             raise
         except ValueError:
             pass
-    raise InputError(
-        f"{value!r} is not a time: give ISO 8601 text such as '2023-05-08T13:56:00+01:00', a datetime, or UTC microseconds"
-    )
+    remedy = "give ISO 8601 text such as '2023-05-08T13:56:00+01:00', a datetime, or UTC microseconds"
+    raise InputError(f"{value!r} is not a time: {remedy}")
 
 
 def _of_datetime(value: datetime, zone: tzinfo, precision: Precision) -> Moment:

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+import lamina
 from lamina import Memory
 from lamina.records import Item
 from lamina.storage.sqlite import SQLiteStore
@@ -33,7 +34,7 @@ class Nursery:
     """Starts workers and kills them."""
 
     def __init__(self, folder: Path) -> None:
-        path = os.pathsep.join([str(ROOT), str(ROOT / "src")])
+        path = os.pathsep.join([str(ROOT), str(Path(lamina.__file__).parents[1])])
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.durability.child"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             env={**os.environ, "PYTHONPATH": path}, cwd=folder, stderr=(folder / "stderr.txt").open("w"),

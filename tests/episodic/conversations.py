@@ -42,7 +42,9 @@ class Conversation:
         """Windows of one size that give about as many cuts, the mean over all places to begin."""
         size = max(2, round(len(self.traces) / (events + 1)))
         cuts = FixedWindows(size=size).boundaries([*self.traces, *self.traces[:size]], self.vectors, Run())
-        return float(np.mean([self.f1([cut - shift for cut in cuts if 0 < cut - shift < len(self.traces)]) for shift in range(size)]))
+        return float(
+            np.mean([self.f1([cut - shift for cut in cuts if 0 < cut - shift < len(self.traces)]) for shift in range(size)])
+        )
 
     def random(self, events: int, draws: int = 100) -> float:
         """As many cuts at random places."""
@@ -72,7 +74,9 @@ def demo() -> Conversation:
         for line in lines:
             turn = json.loads(line)
             captions = [image["caption"] for image in turn.get("images", ())]
-            sessions.setdefault(turn["session"], []).append({"speaker": turn["speaker"], "text": turn["text"], "captions": captions})
+            sessions.setdefault(turn["session"], []).append(
+                {"speaker": turn["speaker"], "text": turn["text"], "captions": captions}
+            )
     return joined("demo", sessions.values())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -46,18 +47,22 @@ def test_events_of_the_demo_are_nearer_to_its_sessions_than_windows_and_random_c
 
 
 def test_the_effect_is_in_the_order_of_the_conversation() -> None:
-    """The control: of the same traces in a shuffled order the cuts are no better than random ones."""
+    """The control: of the same traces in a shuffled order the cuts are no better than windows.
+
+    They are better than random ones, since cuts keep their distance and these sessions do too: that much is no merit.
+    """
     conversation = demo()
-    scores, chance = [], []
+    scores, windows = [], []
     for seed in range(8):
         order = np.random.default_rng(seed).permutation(len(conversation.traces))
         traces = [replace(conversation.traces[place], at=number * MINUTE) for number, place in enumerate(order)]
         shuffled = replace(conversation, traces=traces, vectors=conversation.vectors[order])
         cuts = shuffled.cuts(EventSegmenter())
         scores.append(shuffled.f1(cuts))
-        chance.append(shuffled.random(len(cuts), draws=20))
-    assert np.mean(scores) < np.mean(chance) + 0.06
-    assert conversation.f1(conversation.cuts(EventSegmenter())) > max(scores)
+        windows.append(shuffled.fixed(len(cuts)))
+    print("shuffled", np.mean(scores).round(3), "windows", np.mean(windows).round(3))
+    assert np.mean(scores) < np.mean(windows) + 0.03
+    assert conversation.f1(conversation.cuts(EventSegmenter())) > max(*scores, np.mean(scores) + 0.1)
 
 
 def test_events_are_nearer_to_sessions_on_conversations_the_defaults_were_not_chosen_on(data_root: Path) -> None:
@@ -65,7 +70,12 @@ def test_events_are_nearer_to_sessions_on_conversations_the_defaults_were_not_ch
     path = data_root / "locomo" / "locomo_dev.json"
     if not path.exists():
         pytest.skip(f"there is no {path}")
-    systems = {"default": EventSegmenter(), "not refined": PLAIN, "no cues": NO_CUES, "no cues, not refined": replace(NO_CUES, refinement=None)}
+    systems = {
+        "default": EventSegmenter(),
+        "not refined": PLAIN,
+        "no cues": NO_CUES,
+        "no cues, not refined": replace(NO_CUES, refinement=None),
+    }
     held_out = [one for one in locomo(path) if one.name not in TUNED_ON]
     assert len(held_out) == 3
     mean: dict[str, dict[str, float]] = {}
@@ -84,11 +94,17 @@ def test_events_are_nearer_to_sessions_on_conversations_the_defaults_were_not_ch
 # ---------------------------------------------------------------------------------------------------- any input
 def talk(seed: int, count: int, pauses: bool = True, texts: Any = None) -> tuple[list[Item], Any]:
     generator = np.random.default_rng(seed)
-    steps = generator.choice([MINUTE, 5 * MINUTE, 2 * HOUR, 30 * HOUR], count, p=[0.8, 0.15, 0.04, 0.01]) if pauses else np.full(count, MINUTE)
+    steps = (
+        generator.choice([MINUTE, 5 * MINUTE, 2 * HOUR, 30 * HOUR], count, p=[0.8, 0.15, 0.04, 0.01])
+        if pauses
+        else np.full(count, MINUTE)
+    )
     at = np.cumsum(steps)
     said = texts or ["Hi there", "The boat", "Take care, bye", "Sails"]
     traces = [
-        Item(f"{n:06d}", "trace", said[generator.integers(len(said))], at=int(at[n]), recorded_at=0, data={"speaker": "AB"[n % 2]})
+        Item(
+            f"{n:06d}", "trace", said[generator.integers(len(said))], at=int(at[n]), recorded_at=0, data={"speaker": "AB"[n % 2]}
+        )
         for n in range(count)
     ]
     topics = generator.normal(size=(count // 9 + 1, 16))
@@ -114,7 +130,7 @@ def test_events_have_their_sizes(seed: int, count: int, least: int, factor: int,
     gaps = {n + 1 for n in range(count - 1) if traces[n + 1].at - traces[n].at > segmenter.gap * HOUR}
     assert gaps <= set(cuts)
     bounds = [0, *cuts, count]
-    for start, end in zip(bounds, bounds[1:], strict=False):
+    for start, end in pairwise(bounds):
         assert end - start <= segmenter.most
         if not ({start, end} & ({0, count} | gaps)):
             assert end - start >= least
@@ -122,7 +138,9 @@ def test_events_have_their_sizes(seed: int, count: int, least: int, factor: int,
 
 def test_cuts_depend_on_nothing_but_the_traces() -> None:
     traces, vectors = talk(1, 300)
-    assert EventSegmenter().boundaries(traces, vectors, Run(seed=1)) == EventSegmenter().boundaries(list(traces), vectors.copy(), Run(seed=2))
+    assert EventSegmenter().boundaries(traces, vectors, Run(seed=1)) == EventSegmenter().boundaries(
+        list(traces), vectors.copy(), Run(seed=2)
+    )
 
 
 def test_what_happens_later_changes_cuts_only_nearby_where_the_session_is_long() -> None:
@@ -137,7 +155,9 @@ def test_a_greeting_a_farewell_and_a_pause_each_open_an_event() -> None:
     flat = np.tile(np.eye(1, 4, dtype=np.float32), (40, 1))
 
     def cuts(marked: int, text: str = "Boats.", shift: int = 0, place: int = 0, **settings: Any) -> list[int]:
-        traces = [Item(str(n), "trace", "Boats.", at=n * MINUTE + (shift if n >= marked else 0), recorded_at=0) for n in range(40)]
+        traces = [
+            Item(str(n), "trace", "Boats.", at=n * MINUTE + (shift if n >= marked else 0), recorded_at=0) for n in range(40)
+        ]
         traces[marked + place] = replace(traces[marked + place], text=text)
         return EventSegmenter(most=64, refinement=None, **settings).boundaries(traces, flat, Run())
 
@@ -147,7 +167,7 @@ def test_a_greeting_a_farewell_and_a_pause_each_open_an_event() -> None:
     assert cuts(17, shift=3 * HOUR) == [17]
     assert cuts(17, shift=7 * HOUR) == [17]
     assert cuts(17, "Hey Ben!", greeting=0) == []
-    assert cuts(17, "This. Hey is a word") == []
+    assert cuts(17, "This is what they say: hey") == []
     assert cuts(17, shift=3 * HOUR, pause_weight=0) == []
     assert cuts(17, shift=7 * HOUR, pause_weight=0) == [17]
 

@@ -57,7 +57,9 @@ def state(view: ScopeView) -> dict[int, Any]:
 
 def assert_fresh(view: ScopeView, store: SQLiteStore) -> None:
     assert state(view.refresh()) == state(ScopeView(store, view.scope).refresh())
-    assert set(state(view)) == set(store.items.matching(Filter(scope=view.scope, forgotten=True, stale=True, retired=True)).tolist())
+    assert set(state(view)) == set(
+        store.items.matching(Filter(scope=view.scope, forgotten=True, stale=True, retired=True)).tolist()
+    )
 
 
 # --------------------------------------------------------------------------------------------- random histories
@@ -93,7 +95,9 @@ def filters(draw: st.DrawFn, scope: str) -> Filter:
         return st.none() | st.lists(st.sampled_from(values), max_size=2).map(tuple)
 
     number = st.integers(0, 3)
-    condition = number | st.sampled_from([{"gte": 1}, {"lt": 2}, {"exists": True}, {"exists": False}, {"ne": 1}, {"in": [1, "many"]}])
+    condition = number | st.sampled_from(
+        [{"gte": 1}, {"lt": 2}, {"exists": True}, {"exists": False}, {"ne": 1}, {"in": [1, "many"]}]
+    )
     return Filter(
         scope=scope,
         kinds=draw(some("trace", "note", "episode")),
@@ -249,16 +253,40 @@ def test_another_space_replaces_all_vectors(store: SQLiteStore) -> None:
 
 
 def test_a_refresh_that_fails_is_done_again_as_a_whole(store: SQLiteStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    add(store, trace("a"))
-    view = ScopeView(store, "").refresh()
-    keys = add(store, trace("b"), trace("c"))
-    monkeypatch.setattr(view, "_read_items", lambda: (_ for _ in ()).throw(MemoryError))
+    """Half of a first reading must not be taken for a whole one: what was deleted meanwhile would stay."""
+    keys = add(store, trace("a"), trace("b"), trace("c"))
+    with store.transaction():
+        store.vectors.activate(store.vectors.open_space("test", DIM))
+        embed(store, store.vectors.active(), keys)
+    view = ScopeView(store, "")
+
+    def fail(upto: int) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(view, "_read_vectors", fail)
     with pytest.raises(MemoryError):
         view.refresh()
     monkeypatch.undo()
     with store.transaction():
         store.items.delete(keys[:1])
     assert_fresh(view, store)
+
+
+def test_a_derived_item_with_another_text_has_no_vector_until_it_is_embedded(store: SQLiteStore) -> None:
+    (key,) = add(store, derived("note", "boats at sea", [trace()]))
+    with store.transaction():
+        space = store.vectors.open_space("test", DIM)
+        store.vectors.activate(space)
+        store.vectors.put(space, [key], np.ones((1, DIM), np.float32))
+    view = ScopeView(store, "").refresh()
+    assert view.flat.present.tolist() == [True]
+    with store.transaction():
+        store.items.put(replace(store.items.by_key([key])[key], text="bread"))
+    assert view.refresh().flat.present.tolist() == [False]
+    with store.transaction():
+        store.vectors.put(space, [key], np.full((1, DIM), 2, np.float32))
+    assert_fresh(view, store)
+    assert view.flat.rows(np.array([0])).tolist() == [[2.0] * DIM]
 
 
 def test_the_least_recently_used_view_goes_first(store: SQLiteStore) -> None:
@@ -274,7 +302,11 @@ def test_the_least_recently_used_view_goes_first(store: SQLiteStore) -> None:
     roomy.get("/a")
     add(store, *(trace("line", scope="/c") for _ in range(400)))
     roomy.budget = ScopeView(store, "/c").refresh().nbytes() + kept[1].nbytes() + 10
-    assert [roomy.get(scope) is view for scope, view in zip(("/c", "/a", "/b"), (kept[2], kept[1], kept[0]), strict=True)] == [True, True, False]
+    assert [roomy.get(scope) is view for scope, view in zip(("/c", "/a", "/b"), (kept[2], kept[1], kept[0]), strict=True)] == [
+        True,
+        True,
+        False,
+    ]
     roomy.clear()
     assert roomy.nbytes() == 0
 
@@ -292,7 +324,7 @@ def test_searching_and_adding_at_once(store: SQLiteStore) -> None:
                     assert len(mask) == len(view.keys) == len(view.lexical) == len(view.flat.present) == len(view.before)
                     assert int(mask.sum()) == len(mask)
                 views.nbytes()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the test must show it
             wrong.append(error)
 
     threads = [threading.Thread(target=read, args=(number,)) for number in range(4)]

@@ -59,7 +59,9 @@ def test_what_cannot_be_a_cue_is_refused(text: object) -> None:
         read_cue(text)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("vector", [np.array([np.nan, 1], np.float32), np.ones((1, 2), np.float32), np.array([np.inf], np.float32)])
+@pytest.mark.parametrize(
+    "vector", [np.array([np.nan, 1], np.float32), np.ones((1, 2), np.float32), np.array([np.inf], np.float32)]
+)
 def test_a_vector_that_is_none_is_refused(vector: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> None:
     with pytest.raises(InputError, match="vector"):
         read_cue("boat", vector=vector)
@@ -78,7 +80,15 @@ def test_stretches_of_time_are_seen_from_now() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["boat storm " * 50_000, "5 May 2023, " * 50_000, "2023-01-01 yesterday " * 20_000, "a'" * 100_000, "x" * 900_000, "in May " * 90_000]
+    "text",
+    [
+        "boat storm " * 50_000,
+        "5 May 2023, " * 50_000,
+        "2023-01-01 yesterday " * 20_000,
+        "a'" * 100_000,
+        "x" * 900_000,
+        "in May " * 90_000,
+    ],
 )
 def test_a_huge_cue_is_cut_and_quick(text: str) -> None:
     began = time.perf_counter()

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lamina import Memory
-from lamina.errors import InputError
+from lamina.errors import ConfigError, InputError
+from lamina.index.approximate import UsearchIndex
 from lamina.recall.cue import MAX_CUE
 from lamina.records import Filter, Run
 from lamina.times import DAY
@@ -78,7 +79,9 @@ def test_what_is_no_cue_is_refused(memory: Memory, cue: str) -> None:
         memory.search(cue)
 
 
-@pytest.mark.parametrize("cue", ["🙂", "of the", "?", "Ana", "東京", "'; DROP TABLE item; --", "NEAR(", "* OR *", "boat " * 100_000])
+@pytest.mark.parametrize(
+    "cue", ["🙂", "of the", "?", "Ana", "東京", "'; DROP TABLE item; --", "NEAR(", "* OR *", "boat " * 100_000]
+)
 def test_any_other_cue_is_answered(memory: Memory, cue: str) -> None:
     assert memory.search(cue) == []
     memory.add("A boat in 東京.", speaker="Ana")
@@ -111,13 +114,16 @@ def test_bad_arguments_are_refused(memory: Memory) -> None:
 
 # ------------------------------------------------------------------------------- echoes, deletion, forgetting
 def test_an_echo_ranks_below_its_original(memory: Memory) -> None:
-    memory.add("Ana moved from Porto to Lisbon in March.", speaker="Ana")
-    memory.add("Ben stayed at home with his seven cats.", speaker="Ben")
+    """Also where the echo stands in the better place: right after the question that is asked again."""
+    memory.add("Ana moved from Porto to Lisbon in March.", speaker="Ana", session="1")
+    memory.add("Ben stayed at home with his seven cats.", speaker="Ben", session="1")
     original = memory.search("where did Ana move in March?")[0]
-    memory.add(original.text, role="assistant", speaker="Ana")
-    hits = memory.search("where did Ana move in March?")
+    memory.add("Where did Ana move in March? Porto? Lisbon?", role="user", session="2")
+    memory.add(original.text, role="assistant", speaker="Ana", session="2")
+    hits = [hit for hit in memory.search("where did Ana move in March?") if hit.text == original.text]
     assert [hit.id for hit in hits].index(original.id) == 0
     assert hits[1].item.data["echo"]
+    assert "echo" in {reason.feature for reason in hits[1].reasons}
     assert hits[1].score < hits[0].score
     assert sum(reason.contribution for reason in hits[1].reasons) == pytest.approx(hits[1].score, abs=1e-4)
 
@@ -149,7 +155,9 @@ def test_containers_are_returned_only_when_asked_for(memory: Memory) -> None:
     assert {hit.kind for hit in memory.search("regatta boat", k=50)} == {"trace"}
     episodes = memory.search("regatta boat", kinds=["episode"])
     assert {hit.kind for hit in episodes} == {"episode"}
-    assert sorted(source for hit in episodes for source in hit.sources) == sorted(item.id for item in memory.get_all(kinds=["trace"]))
+    assert sorted(source for hit in episodes for source in hit.sources) == sorted(
+        item.id for item in memory.get_all(kinds=["trace"])
+    )
     assert {hit.kind for hit in memory.search("regatta boat", k=50, kinds=["episode", "trace"])} == {"episode", "trace"}
 
 
@@ -187,6 +195,31 @@ def test_a_stretch_the_cue_names_is_seen_from_the_time_asked_about(memory: Memor
     day = [item.id for item in memory.get_all(since="2025-06-14", before="2025-06-15", limit=10)]
     assert set(day) <= found
     assert len(day) == 1
+
+
+# ------------------------------------------------------------------------------------------------ the graph
+def test_a_graph_answers_as_exact_search_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("usearch")
+    monkeypatch.setenv("LAMINA_INDEX", "usearch")
+    answers = []
+    for crossover in (None, 1):
+        with Memory(":memory:", run=Run(clock=Clock(1_767_268_800_000_000))) as memory:
+            if crossover is not None:
+                memory._views._make_index = lambda dim: UsearchIndex(dim, crossover=1)
+            ids = memory.add_many({"content": f"The {noun} is {colour}.", "session": noun, "origin": f"{noun} {colour}"} for noun in ("boat", "kettle", "house", "car") for colour in ("blue", "red", "green", "white", "old"))  # fmt: skip
+            assert ids == 20
+            memory.flush()
+            memory.forget(memory.store.items.by_origin("", "boat red").id)  # type: ignore[union-attr]
+            hits = [*memory.search("which colour has the boat?", k=5), *memory.search("a crimson automobile", k=5)]
+            hits += memory.search("the colour of the house", k=3, sessions=["car", "kettle"])
+            assert memory._views.get("").flat.approximate == (crossover == 1)
+            answers.append([(hit.text, round(hit.score, 3)) for hit in hits])
+    assert answers[0] == answers[1]
+
+
+def test_another_kind_of_index_is_refused() -> None:
+    with pytest.raises(ConfigError, match="'exact' or 'usearch'"):
+        Memory(":memory:", index="annoy")
 
 
 # ------------------------------------------------------------------------------------------------ all together

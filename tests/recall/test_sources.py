@@ -103,7 +103,13 @@ def test_descent_after_consolidation_finds_what_shares_no_word_with_the_cue() ->
     """A trace that says nothing of the cue is proposed because the episode around it does."""
     with Memory(":memory:") as memory:
         for day in range(8):
-            memory.add([{"content": f"Weather report number {n}, rain and wind.", "at": NOW + day * 10**11 + n * 10**7} for n in range(9)], session=f"d{day}")
+            memory.add(
+                [
+                    {"content": f"Weather report number {n}, rain and wind.", "at": NOW + day * 10**11 + n * 10**7}
+                    for n in range(9)
+                ],
+                session=f"d{day}",
+            )
         talk = ["The regatta starts at noon.", "Regatta boats are in.", "Which one?", "Number four, sure.", "Regatta flags up."]
         memory.add([{"content": text, "at": NOW + 10**13 + n * 10**7} for n, text in enumerate(talk)], session="r")
         memory.consolidate()

@@ -49,7 +49,11 @@ class World:
         text = " ".join(self.random.choice(WORDS, self.random.integers(1, 7)))
         at = NOW - int(self.random.integers(0, 60)) * DAY + number
         speaker = SPEAKERS[self.random.integers(3)]
-        fields: dict[str, Any] = {"session": f"s{self.random.integers(9)}", "at": at, "data": {"speaker": speaker} if speaker else {}}
+        fields: dict[str, Any] = {
+            "session": f"s{self.random.integers(9)}",
+            "at": at,
+            "data": {"speaker": speaker} if speaker else {},
+        }
         if self.random.random() < 0.15:
             return derived("note" if number % 2 else "episode", text, [trace()], **fields)
         return trace(text, **fields)

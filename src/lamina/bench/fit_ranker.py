@@ -55,7 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Fit the ranker's weights on a LoCoMo file and write them as JSON.")
     parser.add_argument("--data", type=Path, help="the LoCoMo file or its folder (default: LAMINA_DATA)")
     parser.add_argument("--out", type=Path, required=True, help="the file to write")
-    parser.add_argument("--ridges", type=float, nargs="+", default=RIDGES, help="values of the ridge to choose from, by leaving conversations out")
+    parser.add_argument(
+        "--ridges", type=float, nargs="+", default=RIDGES, help="values of the ridge to choose from, by leaving conversations out"
+    )
     given = parser.parse_args(arguments)
     parameters = fit_parameters(data_file(given.data), tuple(given.ridges))
     given.out.write_text(json.dumps(parameters, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

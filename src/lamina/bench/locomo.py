@@ -20,7 +20,7 @@ from lamina.bench.ranking.baselines import Blend, Chance, Dense, Fts5
 from lamina.bench.ranking.collections import Asked, Collection, Passage, System
 from lamina.bench.ranking.fitting import FIXED, RIDGES, leave_one_out
 from lamina.bench.ranking.ours import Lamina, Workbench
-from lamina.bench.ranking.scoring import DEPTHS, Rankings, against, recalls, row
+from lamina.bench.ranking.scoring import DEPTHS, against, recalls, row
 from lamina.bench.results import Result, Row, find_data, fingerprint
 from lamina.errors import InputError
 from lamina.recall.ranker import shipped_ranker
@@ -42,7 +42,9 @@ def collections_of(file: Path) -> list[Collection]:
     found = []
     for conversation in load_locomo(file):
         passages = [
-            Passage(turn.dia_id, turn.text if turn.text.strip() else "(image)", turn.speaker, turn.session, turn.captions, turn.at)
+            Passage(
+                turn.dia_id, turn.text if turn.text.strip() else "(image)", turn.speaker, turn.session, turn.captions, turn.at
+            )
             for turn in conversation.turns
             if turn.text.strip() or turn.captions
         ]
@@ -55,9 +57,7 @@ def collections_of(file: Path) -> list[Collection]:
     return found
 
 
-def run(
-    *, data: Path | None, seed: int, peers: bool, progress: Callable[[str], None], cross_validate: bool = True
-) -> Result:
+def run(*, data: Path | None, seed: int, peers: bool, progress: Callable[[str], None], cross_validate: bool = True) -> Result:
     """Rank every conversation's turns with every system; `cross_validate=False` leaves the refits out."""
     file = data_file(data)
     collections = collections_of(file)
@@ -73,7 +73,7 @@ def run(
         progress(f"locomo: {CROSS_VALIDATED}")
         with Workbench(collections) as bench:
             found, ridges = leave_one_out(bench, DEPTHS[-1])
-        values[CROSS_VALIDATED] = recalls(_as_rankings(found), collections)
+        values[CROSS_VALIDATED] = recalls(found, collections)
     config = {
         "k": list(DEPTHS), "seed": seed, "ridges_tried": list(RIDGES), "ridge_of_left_out": ridges, "fixed_weights": dict(FIXED),
         "shipped": shipped_ranker().provenance, "mem0": mem0_peer.version() if "mem0" in values else None,
@@ -91,7 +91,3 @@ def _rows(values: dict[str, NDArray[np.float64]], collections: list[Collection],
         made = row(name, values[name], collections)
         rows.append(Row(name, made.metrics, {**made.by, **against(values[name], others, seed)}) if name == ours else made)
     return rows
-
-
-def _as_rankings(found: dict[str, list[list[str]]]) -> Rankings:
-    return dict(found)

@@ -58,13 +58,13 @@ class Result:
 
 def environment() -> dict[str, Any]:
     """What the figures depend on beside the code: versions and the kind of machine, no names of it."""
-    import numpy
+    import numpy as np
 
     return {
         "lamina": lamina.__version__,
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
-        "numpy": numpy.__version__,
+        "numpy": np.__version__,
         "system": sys.platform,
         "machine": platform.machine(),
         "cores": os.cpu_count() or 1,

@@ -6,22 +6,28 @@ from rich.table import Table
 
 from lamina.bench.results import Metrics, Result
 
+WIDE = 6  # metrics that stand side by side; more stand one below the other
 AGAINST = "against "
 """Slices that begin so compare two systems; they are shown below the table."""
 
 
 def result_table(result: Result, *, slices: bool = False) -> Table:
-    """One line a system (and one a slice of it, if asked to), one column a metric."""
+    """One line a system (and one a slice of it, if asked to), one column a metric; with many metrics, one line each."""
     names = list(dict.fromkeys(name for row in result.rows for name in row.metrics))
     table = Table(title=f"{result.benchmark}: {result.data}", title_justify="left")
     table.add_column("system")
-    for name in names:
-        table.add_column(name, justify="right")
+    wide = len(names) <= WIDE
+    for name in names if wide else ("metric", "value"):
+        table.add_column(name, justify="left" if name == "metric" else "right")
     for row in result.rows:
-        table.add_row(row.system, *(_shown(row.metrics, name) for name in names))
-        for part, metrics in row.by.items() if slices else ():
-            if not part.startswith(AGAINST):
-                table.add_row(f"  {part}", *(_shown(metrics, name) for name in names), style="dim")
+        parts = {part: metrics for part, metrics in row.by.items() if slices and not part.startswith(AGAINST)}
+        for part, metrics in {"": row.metrics, **parts}.items():
+            label, style = (f"  {part}", "dim") if part else (row.system, "")
+            if wide:
+                table.add_row(label, *(_shown(metrics, name) for name in names), style=style)
+                continue
+            for place, name in enumerate(metrics):
+                table.add_row("" if place else label, name, _shown(metrics, name), style=style)
     return table
 
 
@@ -35,7 +41,7 @@ def difference_table(result: Result) -> Table | None:
     for row in result.rows:
         for part, metrics in row.by.items():
             if part.startswith(AGAINST):
-                for name in [name.removesuffix("_points") for name in metrics if name.endswith("_points") and name.count("_") == 1]:
+                for name in [name.removesuffix("_low_points") for name in metrics if name.endswith("_low_points")]:
                     values = (metrics[f"{name}{end}_points"] for end in ("", "_low", "_high"))
                     table.add_row(row.system, part.removeprefix(AGAINST), name, *(f"{value:+.1f}" for value in values))
     return table if table.row_count else None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Protocol
 
@@ -37,7 +37,10 @@ class Segmenter(Protocol):
     """Cuts a session into events."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Mechanism and version."""
+        ...
+
     def boundaries(self, traces: Sequence[Item], vectors: Vectors, run: Run) -> list[int]:
         """Where events begin, ascending, without 0; `vectors` has shape (traces, dim), rows of length 1 or 0."""
         ...
@@ -209,6 +212,7 @@ class EventSegmenter:
         self, cuts: Sequence[int], marked: NDArray[np.bool_], vectors: Vectors, refinement: BoundaryRefinement
     ) -> list[int]:
         """Moved cuts, stretch by stretch. A stretch ends at a cut that stays: a marked one, or the last within a block."""
+        refinement = replace(refinement, min_size=max(refinement.min_size, self.least))
         out: list[int] = []
         start, inner = 0, list[int]()
         for end, after in zip([*cuts, len(vectors)], [*cuts[1:], len(vectors), len(vectors)], strict=False):

@@ -33,22 +33,22 @@ class ExtractiveSummary:
 
     def summarise(self, traces: Sequence[Item]) -> str:
         """The chosen sentences in the order they were said, each led by its speaker."""
-        candidates: list[tuple[int, str, list[str]]] = []
+        candidates: list[tuple[tuple[int, int], str, list[str]]] = []  # (place of trace and sentence), sentence, terms
         for place, trace in enumerate(traces):
-            for sentence in sentences(trace.text):
+            for order, sentence in enumerate(sentences(trace.text)):
                 found = terms(sentence)
                 if len(found) >= 2 and not sentence.endswith("?"):
-                    candidates.append((place, self._short(sentence), found))
+                    candidates.append(((place, order), self._short(sentence), found))
         if not candidates:
             return self._short(" ".join(trace.text for trace in traces))
         wanted: dict[str, float] = {}
         total = sum(len(found) for _, _, found in candidates)
         for term, count in Counter(term for _, _, found in candidates for term in found).items():
             wanted[term] = count / total
-        chosen: list[tuple[int, str]] = []
+        chosen: list[tuple[tuple[int, int], str]] = []
         length = 0
         while candidates and length < self.most:
-            best = max(candidates, key=lambda c: (_mean(wanted, c[2]) * min(len(c[2]), 8) ** 0.5, -c[0]))
+            best = max(candidates, key=lambda c: (_mean(wanted, c[2]) * min(len(c[2]), 8) ** 0.5, -c[0][0], -c[0][1]))
             candidates.remove(best)
             size = len(best[1].split())
             if chosen and length + size > self.most:
@@ -58,7 +58,7 @@ class ExtractiveSummary:
             for term in set(best[2]):
                 wanted[term] **= 2
         lines = []
-        for place, sentence in sorted(chosen, key=lambda pair: pair[0]):
+        for (place, _), sentence in sorted(chosen, key=lambda pair: pair[0]):
             who = traces[place].speaker
             lines.append(f"{who}: {sentence}" if who else sentence)
         return " ".join(lines)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamina.errors import ConfigError, InputError, MissingExtraError
-from lamina.index.flat import FlatIndex, top
+from lamina.index.flat import FlatIndex, inner_products, top
 from lamina.index.growing import GrowingArray
 
 HALF = float(np.finfo(np.float16).max)
@@ -152,7 +152,7 @@ class UsearchIndex(FlatIndex):
             if len(slots) < k:
                 found[row : row + 1], scores[row : row + 1] = super().search(query[None], k, allow)
                 continue
-            exact = np.asarray(self.rows(slots) @ query, np.float32)
+            exact = inner_products(self.rows(slots), query)
             best = top(exact, k)
             found[row], scores[row] = slots[best], exact[best]
         return found, scores

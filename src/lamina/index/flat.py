@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -99,13 +98,13 @@ class FlatIndex:
         """Inner products with one query, shape (slots,); 0 where a slot has no vector or is not allowed."""
         vectors = self._vectors.view
         if allow is None:
-            return np.asarray(vectors @ query, np.float32)
+            return inner_products(vectors, query)
         count = int(allow.sum())
         if count > GATHER_BELOW * len(vectors):
-            return np.where(allow, vectors @ query, np.float32(0))
+            return np.where(allow, inner_products(vectors, query), np.float32(0))
         out = np.zeros(len(vectors), np.float32)
         slots = np.flatnonzero(allow)
-        out[slots] = vectors[slots] @ query
+        out[slots] = inner_products(vectors[slots], query)
         return out
 
     def search(
@@ -120,7 +119,7 @@ class FlatIndex:
             best = top(np.where(wanted, self.scores(query, wanted), -np.inf).astype(np.float32), k)
             best = best[wanted[best]]
             found[row, : len(best)] = best
-            scores[row, : len(best)] = self._vectors.view[best] @ query
+            scores[row, : len(best)] = inner_products(self._vectors.view[best], query)
         return found, scores
 
     def _check_queries(self, vectors: NDArray[np.float32], k: int) -> None:
@@ -161,7 +160,7 @@ class FlatIndex:
                 arrays = {name: saved[name] for name in saved.files}
         except FileNotFoundError:
             raise NotFoundError(f"there is no index file {path}") from None
-        except (OSError, ValueError, EOFError, KeyError, AttributeError, zipfile.BadZipFile) as error:
+        except Exception as error:  # noqa: BLE001 - what a damaged archive raises is not to be foreseen
             raise _not_ours(path, error) from None
         vectors, present = arrays.get("vectors"), arrays.get("present")
         if vectors is None or present is None or vectors.ndim != 2 or vectors.dtype != np.float32 or present.dtype != np.bool_:
@@ -201,6 +200,20 @@ def check_finite(vectors: NDArray[np.float32], what: str = "vector") -> None:
     if not finite.all():
         row = int(np.flatnonzero(~finite.all(axis=-1))[0])
         raise VectorError(f"{what} {row} has NaN or infinite values: check the embedder")
+
+
+def inner_products(rows: NDArray[np.float32], query: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The inner product of each row with one vector, shape (rows,).
+
+    Row by row: for matrices of this form that is faster than the product of matrix and vector, which moreover waits for
+    threads of its own wherever the machine has other things to do.
+
+    >>> inner_products(np.array([[1, 2], [3, 4]], np.float32), np.array([1, 10], np.float32)).tolist()
+    [21.0, 43.0]
+    """
+    if hasattr(np, "vecdot"):  # NumPy 2
+        return np.asarray(np.vecdot(rows, query), np.float32)
+    return np.asarray(rows @ query, np.float32)
 
 
 def top(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:

@@ -22,6 +22,7 @@ class Views:
         self._make_index = vector_index(index)
         self._lock = threading.Lock()
         self._views: OrderedDict[str, ScopeView] = OrderedDict()
+        self._sizes: dict[str, int] = {}  # bytes of each view when it last grew
 
     def get(self, scope: str) -> ScopeView:
         """The up-to-date view of a scope."""
@@ -34,8 +35,11 @@ class Views:
         view.refresh()
         if len(view) != before:
             with self._lock:
-                while len(self._views) > 1 and self.nbytes() > self.budget:
-                    self._views.popitem(last=False)
+                self._sizes[scope] = view.nbytes()
+                held = sum(self._sizes.values())
+                while len(self._views) > 1 and held > self.budget:
+                    given_up, _ = self._views.popitem(last=False)
+                    held -= self._sizes.pop(given_up, 0)
         return view
 
     def nbytes(self) -> int:
@@ -46,3 +50,4 @@ class Views:
         """Give up every view."""
         with self._lock:
             self._views.clear()
+            self._sizes.clear()

@@ -6,13 +6,11 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable
-from typing import Final
 
 from lamina.records import Hit
+from lamina.text import RECALLED_CLOSE as CLOSE
+from lamina.text import RECALLED_OPEN as OPEN
 from lamina.text import words
-
-OPEN: Final = "<recalled-memory>"
-CLOSE: Final = "</recalled-memory>"
 
 _BLOCK = re.compile(re.escape(OPEN) + r"(.*?)(?:" + re.escape(CLOSE) + r"|\Z)", re.S)
 

@@ -70,7 +70,7 @@ def read_cue(text: str, *, speakers: Sequence[str] = (), vector: NDArray[np.floa
 
 def _take_names(text: str, speakers: Sequence[str]) -> tuple[frozenset[str], str]:
     """The speakers a text names, and the text without them (unless nothing else would be left to look for)."""
-    spoken = {word for word in _WORD.findall(fold(text))}
+    spoken = set(_WORD.findall(fold(text)))
     named: set[str] = set()
     parts: set[str] = set()
     for speaker in speakers:

@@ -60,7 +60,7 @@ class Scene:
         found = table[:, self.slots]
         for slots in neighbours:
             found = found | table[:, slots]
-        return np.asarray(self.signals.idf @ found / self.signals.weight, np.float32)
+        return self.signals.gathered(found)
 
     @cached_property
     def own_coverage(self) -> Column:
@@ -97,10 +97,18 @@ class Feature(Protocol):
     """One property of candidates: `name`, what it means in `words`, and its column, shape (candidates,)."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What weights and reasons call it."""
+        ...
+
     @property
-    def words(self) -> str: ...
-    def column(self, scene: Scene) -> Column: ...
+    def words(self) -> str:
+        """What it means, for people."""
+        ...
+
+    def column(self, scene: Scene) -> Column:
+        """The feature of every candidate."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -118,7 +126,7 @@ class Computed:
 
 def _session_coverage(scene: Scene) -> Column:
     signals = scene.signals
-    return np.asarray(signals.idf @ signals.session_matched[:, scene.session] / signals.weight, np.float32)
+    return signals.gathered(signals.session_matched[:, scene.session])
 
 
 def _session_dense(scene: Scene) -> Column:

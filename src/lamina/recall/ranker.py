@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamina.errors import InputError
+from lamina.index.flat import inner_products
 from lamina.recall.features import FEATURES, Feature
 from lamina.records import Reason
 
@@ -20,8 +21,13 @@ from lamina.records import Reason
 class Ranker(Protocol):
     """Scores candidates; the contributions of a row say why."""
 
-    def score(self, matrix: NDArray[np.float32]) -> NDArray[np.float32]: ...
-    def reasons(self, row: NDArray[np.float32]) -> tuple[Reason, ...]: ...
+    def score(self, matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Scores, shape (candidates,), from features of shape (candidates, features)."""
+        ...
+
+    def reasons(self, row: NDArray[np.float32]) -> tuple[Reason, ...]:
+        """The contributions of one candidate's features."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,7 @@ class LinearRanker:
 
     def score(self, matrix: NDArray[np.float32]) -> NDArray[np.float32]:
         """Scores of candidates, shape (candidates,), from features of shape (candidates, features)."""
-        return np.asarray(matrix @ self.vector, np.float32)
+        return inner_products(matrix, self.vector)
 
     def reasons(self, row: NDArray[np.float32]) -> tuple[Reason, ...]:
         """What each feature added to one candidate's score, the largest first; the parts sum to the score."""

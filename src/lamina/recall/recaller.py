@@ -17,7 +17,7 @@ from lamina.recall.cue import MAX_CUE, Cue, read_cue
 from lamina.recall.features import FEATURES, Scene, feature_matrix
 from lamina.recall.ranker import Ranker, shipped_ranker
 from lamina.recall.signals import Signals
-from lamina.recall.sources import CandidateSource, Dense, Descent, Lexical, Neighbours, Time, union
+from lamina.recall.sources import CandidateSource, Context, Dense, Descent, Lexical, Neighbours, Time, union
 from lamina.records import Filter, Hit, Item, Kind, Reason, Run
 from lamina.storage.protocol import Store
 
@@ -31,7 +31,7 @@ class Recaller:
     """Answers cues from one store.
 
     Parameters: `store`, `views`, `embedder` (a function, so that it is loaded with the first cue), `run` (the clock),
-    `ranker`, `sources` (default: lexical, dense, neighbours, episode descent, time).
+    `ranker`, `sources` (default: lexical, dense, neighbours, context, episode descent, time).
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Recaller:
         self._embedder = embedder
         self._run = run
         self._ranker = ranker
-        self._sources = sources if sources is not None else (Lexical(), Dense(), Neighbours(), Descent(store), Time())
+        self._sources = sources if sources is not None else (Lexical(), Dense(), Neighbours(), Context(), Descent(store), Time())
 
     @property
     def ranker(self) -> Ranker:

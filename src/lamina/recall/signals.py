@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from lamina.index.flat import top
+from lamina.index.flat import inner_products, top
 from lamina.index.view import ScopeView
 from lamina.recall.cue import Cue
 from lamina.records import KINDS
@@ -111,6 +111,13 @@ class Signals:
             table[row, slots] = True
         return table
 
+    def gathered(self, table: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """Shares of the cue's weight, shape (columns,), from which terms each column has, shape (terms, columns)."""
+        found = np.zeros(table.shape[1], np.float32)
+        for has, idf in zip(table, self.idf / np.float32(self.weight), strict=True):
+            found += has * idf
+        return found
+
     @cached_property
     def vector(self) -> NDArray[np.float32] | None:
         """The cue's vector, where the view has vectors to compare it with."""
@@ -138,7 +145,7 @@ class Signals:
         """Inner products of some slots, whether the filter lets them through or not, shape (slots,)."""
         if self.vector is None:
             return np.zeros(len(slots), np.float32)
-        return np.asarray(self.view.flat.rows(slots) @ self.vector, np.float32)
+        return inner_products(self.view.flat.rows(slots), self.vector)
 
     def dense_best(self, k: int) -> NDArray[np.int64]:
         """The allowed slots with the largest inner products, best first, at most k."""

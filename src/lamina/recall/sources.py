@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lamina.index.flat import top
 from lamina.recall.signals import EPISODE, Signals
 from lamina.storage.protocol import Store
+from lamina.text import NUMBERS, TIME_WORDS
 
 Slots = NDArray[np.int64]
 
@@ -19,7 +20,9 @@ Slots = NDArray[np.int64]
 class CandidateSource(Protocol):
     """Proposes up to about k slots for a cue."""
 
-    def candidates(self, signals: Signals, k: int) -> Slots: ...
+    def candidates(self, signals: Signals, k: int) -> Slots:
+        """Slots, in any order."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,75 @@ class Neighbours:
 
 
 @dataclass(frozen=True)
+class Context:
+    """The best by a first, cheap form of the ranking: what stands around an item counts, not its own words alone.
+
+    In a large scope thousands of items share as many words with a cue as the one that answers it; that those around it do
+    too tells it apart, and only a source that sees this proposes it.
+
+    Parameters: `share`, how many of k are proposed; the weights (near the fitted ones) of the share of the cue's words in
+    the item (`own`), with one item on each side (`near`), with two (`around`) and in its session (`session`), of its dense
+    score in standard deviations (`dense`), of the one speaker the cue names (`speaker`), of telling what is asked, when or
+    how many (`tells`), and of lying in the time the cue names (`time`).
+    """
+
+    share: float = 2.0
+    own: float = 2.5
+    near: float = 1.0
+    around: float = 3.3
+    session: float = 1.0
+    dense: float = 0.25
+    speaker: float = 1.0
+    tells: float = 1.5
+    time: float = 3.0
+
+    def candidates(self, signals: Signals, k: int) -> Slots:
+        """Slots with the best context, best first."""
+        score = self._words(signals) + self._meaning(signals, k)
+        view, cue = signals.view, signals.cue
+        if len(signals.named_speakers) == 1:
+            score[view.speaker == signals.named_speakers[0]] += np.float32(self.speaker)
+        for asked, flag in ((cue.asks_when, TIME_WORDS), (cue.asks_count, NUMBERS)):
+            if asked:
+                score[(view.flags & np.uint8(flag)) != 0] += np.float32(self.tells)
+        if cue.ranges:
+            score[_inside(signals)] += np.float32(self.time)
+        score[~signals.allowed] = -np.inf
+        best = top(score, int(self.share * k))
+        return best[signals.allowed[best]]
+
+    def _words(self, signals: Signals) -> NDArray[np.float32]:
+        """What the cue's words in, around and in the session of each slot are worth, shape (slots,)."""
+        size = len(signals)
+        before = np.append(
+            signals.view.before, np.int32(-1)
+        )  # the last place stands for "no neighbour", and is its own neighbour
+        after = np.append(signals.view.after, np.int32(-1))
+        score = np.zeros(size + 1, np.float32)
+        for (slots, _), idf in zip(signals.postings, signals.idf / np.float32(signals.weight), strict=True):
+            score[slots] += np.float32(self.own) * idf
+            there = np.zeros(size + 1, np.bool_)
+            there[slots] = True
+            earlier, later = before[slots], after[slots]
+            for weight in (self.near, self.around):
+                there[earlier] = there[later] = True
+                score += there * (np.float32(weight) * idf)
+                earlier, later = before[earlier], after[later]
+        sessions = signals.gathered(signals.session_matched) * np.float32(self.session)
+        return np.asarray(score[:size] + sessions[signals.view.session], np.float32)
+
+    def _meaning(self, signals: Signals, k: int) -> NDArray[np.float32]:
+        """What the dense scores are worth, shape (slots,); where a graph spares scoring all, those of the best k."""
+        mean, spread = (np.float32(value) for value in signals.dense_spread)
+        if not signals.view.flat.approximate:
+            return np.asarray((signals.dense - mean) * np.float32(self.dense / spread), np.float32)
+        worth = np.zeros(len(signals), np.float32)
+        best = signals.dense_best(k)
+        worth[best] = (signals.dense_at(best) - mean) * np.float32(self.dense / spread)
+        return worth
+
+
+@dataclass(frozen=True)
 class Descent:
     """Down from the best episodes to the traces in them.
 
@@ -87,15 +159,19 @@ class Time:
 
     def candidates(self, signals: Signals, k: int) -> Slots:
         """Slots inside the named stretches."""
-        inside = np.zeros(len(signals), np.bool_)
-        for stretch in signals.cue.ranges:
-            inside |= (signals.view.at >= stretch.start) & (signals.view.at < stretch.end)
-        inside &= signals.allowed
-        slots = np.flatnonzero(inside)
+        slots = np.flatnonzero(_inside(signals) & signals.allowed)
         if not len(slots):
             return slots
         score = signals.bm25[slots] / np.float32(signals.weight) + signals.dense_at(slots)
         return slots[top(score.astype(np.float32), k)]
+
+
+def _inside(signals: Signals) -> NDArray[np.bool_]:
+    """Which slots lie in a stretch of time the cue names, shape (slots,)."""
+    inside = np.zeros(len(signals), np.bool_)
+    for stretch in signals.cue.ranges:
+        inside |= (signals.view.at >= stretch.start) & (signals.view.at < stretch.end)
+    return inside
 
 
 def union(sources: Sequence[CandidateSource], signals: Signals, k: int) -> Slots:

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,7 +93,9 @@ class Dense:
     def rankings(self, collections: Sequence[Collection], k: int) -> Mapping[str, Sequence[Sequence[str]]]:
         """See `System`."""
         search = StaticVectors(collections)
-        return {one.name: [_best(one.passages, search.scores(one, asked.text), k) for asked in one.questions] for one in collections}
+        return {
+            one.name: [_best(one.passages, search.scores(one, asked.text), k) for asked in one.questions] for one in collections
+        }
 
 
 @dataclass(frozen=True)
@@ -114,11 +117,13 @@ class Blend:
         found: dict[str, list[list[str]]] = {}
         for one in collections:
             sessions = [passage.session for passage in one.passages]
-            joined = np.array([a == b for a, b in zip(sessions[:-1], sessions[1:], strict=True)], np.bool_)
+            joined = np.array([a == b for a, b in pairwise(sessions)], np.bool_)
             speakers = [fold(passage.speaker or "") for passage in one.passages]
             found[one.name] = []
             for asked in one.questions:
-                both = self.lexical * _scaled(words.scores(one, asked.text)) + self.dense * _scaled(vectors.scores(one, asked.text))
+                both = self.lexical * _scaled(words.scores(one, asked.text)) + self.dense * _scaled(
+                    vectors.scores(one, asked.text)
+                )
                 spoken = set(_WORD.findall(fold(asked.text)))
                 named = np.array([speaker in spoken for speaker in speakers], np.float32)
                 scores = both + self.neighbour * _better_neighbour(both, joined) + self.speaker * named

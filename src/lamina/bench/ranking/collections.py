@@ -57,7 +57,9 @@ class System(Protocol):
     """Ranks the passages of a collection for each of its questions."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What its row is called."""
+        ...
 
     def rankings(self, collections: Sequence[Collection], k: int) -> Mapping[str, Sequence[Sequence[str]]]:
         """For each collection (by name) and question, the ids of the best k passages, best first."""

@@ -18,10 +18,11 @@ from lamina.models.static import StaticEmbedder
 from lamina.recall.cue import read_cue
 from lamina.recall.ranker import Ranker
 from lamina.recall.recaller import Recaller
-from lamina.records import Filter, Run
+from lamina.records import Filter, Run, make_scope
 from lamina.storage import open_store
 from lamina.times import parse_moment
 
+FILE = "memory.db"
 DAY = 86_400_000_000  # microseconds
 
 Group = tuple[NDArray[np.float32], NDArray[np.float32]]
@@ -32,6 +33,11 @@ def asked_at(collections: Sequence[Collection]) -> int:
     """The time at which questions are asked: a day after the last message, so that results do not depend on today."""
     times = [parse_moment(passage.at).at for one in collections for passage in one.passages if passage.at is not None]
     return max(times, default=0) + DAY
+
+
+def _memory(folder: Path, now: int) -> Memory:
+    """A new memory in a folder, in which it is always the same time."""
+    return Memory(folder / FILE, embedder="wordllama", run=Run(clock=lambda: now))
 
 
 def remember(memory: Memory, collections: Sequence[Collection]) -> None:
@@ -52,15 +58,14 @@ class Lamina:
     def rankings(self, collections: Sequence[Collection], k: int) -> Mapping[str, Sequence[Sequence[str]]]:
         """See `System`."""
         now = asked_at(collections)
-        with tempfile.TemporaryDirectory() as folder:
-            with Memory(Path(folder) / "memory.db", embedder="wordllama", run=Run(clock=lambda: now)) as memory:
-                remember(memory, collections)
-                return {
-                    one.name: [
-                        [hit.item.origin or "" for hit in memory.search(asked.text, k=k, user=one.name)] for asked in one.questions
-                    ]
-                    for one in collections
-                }
+        with tempfile.TemporaryDirectory() as folder, _memory(Path(folder), now) as memory:
+            remember(memory, collections)
+            return {
+                one.name: [
+                    [hit.item.origin or "" for hit in memory.search(asked.text, k=k, user=one.name)] for asked in one.questions
+                ]
+                for one in collections
+            }
 
 
 class Workbench(AbstractContextManager["Workbench"]):
@@ -70,10 +75,9 @@ class Workbench(AbstractContextManager["Workbench"]):
         self.collections = collections
         self._now = asked_at(collections)
         self._folder = tempfile.TemporaryDirectory()
-        path = Path(self._folder.name) / "memory.db"
-        with Memory(path, embedder="wordllama", run=Run(clock=lambda: self._now)) as memory:
+        with _memory(Path(self._folder.name), self._now) as memory:
             remember(memory, collections)
-        self._store = open_store(path, read_only=True)
+        self._store = open_store(Path(self._folder.name) / FILE, read_only=True)
         self._views = Views(self._store)
         self._embedder = StaticEmbedder()
 
@@ -100,14 +104,10 @@ class Workbench(AbstractContextManager["Workbench"]):
         recaller, where = self._recaller(ranker), Filter(scope=_scope(collection))
         return [[hit.item.origin or "" for hit in recaller.search(asked.text, where, k)] for asked in collection.questions]
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._store.close()
         self._folder.cleanup()
 
 
 def _scope(collection: Collection) -> str:
-    from lamina.records import make_scope
-
     return make_scope(user=collection.name)

@@ -79,7 +79,7 @@ WHAT: Mapping[str, Callable[..., dict[str, float]]] = {"resident": resident, "co
 
 def ask(what: str, *arguments: str, before: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
     """Run this module in a fresh process, under another program if `before` names one."""
-    command = [*before, sys.executable, "-m", __name__ if __name__ != "__main__" else "lamina.bench.speed.child", what, *arguments]
+    command = [*before, sys.executable, "-m", "lamina.bench.speed.child", what, *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
 
 

@@ -20,7 +20,8 @@ STEP: Final = timedelta(minutes=7)  # between messages
 SESSION: Final = 24  # messages in a session, as in LoCoMo
 TAIL: Final = 0.06  # share of longer words that are replaced by a word of the tail
 LONGER: Final = re.compile(r"\b[a-z]{5,}\b")
-SYLLABLES: Final = tuple(first + vowel for first in "bdfgklmnprstvz" for vowel in ("a", "e", "i", "o", "u", "ar", "en", "il", "on"))
+ENDINGS: Final = ("a", "e", "i", "o", "u", "ar", "en", "il", "on")
+SYLLABLES: Final = tuple(consonant + ending for consonant in "bdfgklmnprstvz" for ending in ENDINGS)
 
 
 class GrowingVocabulary:

@@ -115,4 +115,3 @@ def syncs_per_commit(folder: Path) -> tuple[float | None, str]:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
         counted.append(sum("sync(" in line for line in lines))
     return (counted[1] - counted[0]) / (MANY - FEW), ""
-
