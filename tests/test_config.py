@@ -63,7 +63,9 @@ def test_an_unknown_keyword_names_the_known_ones() -> None:
         load_config(environment={}, durable=True)
 
 
-@pytest.mark.parametrize(("content", "words"), [(b"colour = 1", "'colour'"), (b"path = ", "not TOML"), (b'path = "\xff"', "not TOML")])
+@pytest.mark.parametrize(
+    ("content", "words"), [(b"colour = 1", "'colour'"), (b"path = ", "not TOML"), (b'path = "\xff"', "not TOML")]
+)
 def test_a_wrong_file_is_named_with_what_is_wrong(tmp_path: Path, content: bytes, words: str) -> None:
     file = tmp_path / "lamina.toml"
     file.write_bytes(content)

@@ -134,7 +134,9 @@ def test_a_bad_message_in_a_stream_keeps_the_batches_before_it() -> None:
 
 
 def test_ten_megabytes_in_one_message_become_traces_in_order(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    text = "".join(f"Line {number} of a long report, and nothing of it may be lost.\n" for number in range(170_000))[: 10 * MEGABYTE]
+    text = "".join(f"Line {number} of a long report, and nothing of it may be lost.\n" for number in range(170_000))[
+        : 10 * MEGABYTE
+    ]
     with opened(path) as memory:
         began = time.perf_counter()
         ids = memory.add(text, session="s", origin="report")
@@ -168,7 +170,10 @@ def test_an_import_replaces_what_cannot_be_stored_and_counts_it(tmp_path: Path) 
         assert memory.doctor() == []
 
 
-@pytest.mark.parametrize("content", [b"", b"not json\n", b'{"type": "header"}\n', b"\xff\xfe\n", b"[1]\n", b'{"type":"header","format":"lamina","version":99}\n'])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"not json\n", b'{"type": "header"}\n', b"\xff\xfe\n", b"[1]\n", b'{"type":"header","format":"lamina","version":99}\n'],
+)
 def test_a_malformed_export_is_refused_whole(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.jsonl").write_bytes(content)
     with opened(":memory:") as memory:
@@ -198,7 +203,7 @@ def test_a_failing_embedder_leaves_the_traces_safe_and_a_later_flush_succeeds(pa
     embedder.broken = RuntimeError("the model is gone")
     with opened(path, embedder=embedder) as memory:
         memory.add(TALK)
-        with pytest.raises(ModelError, match="the traces are safe|nothing is lost"):
+        with pytest.raises(ModelError, match="nothing is lost"):
             memory.flush()
         with pytest.raises(ModelError):
             memory.consolidate()
@@ -220,7 +225,9 @@ def test_closing_with_a_failing_embedder_loses_nothing(path: Path) -> None:
         assert memory.search("salty butter")[0].text == TALK[1]
 
 
-@pytest.mark.parametrize("other", [WordEmbedder(32), WordEmbedder(16, fingerprint="others/16"), WordEmbedder(8, fingerprint="words/16")])
+@pytest.mark.parametrize(
+    "other", [WordEmbedder(32), WordEmbedder(16, fingerprint="others/16"), WordEmbedder(8, fingerprint="words/16")]
+)
 def test_another_embedder_is_refused_and_the_error_names_rebuild(path: Path, other: WordEmbedder) -> None:
     with opened(path) as memory:
         memory.add(TALK)
@@ -247,7 +254,9 @@ def test_after_a_rebuild_the_other_embedder_serves(path: Path) -> None:
         assert memory.doctor() == []
 
 
-def test_an_interrupted_rebuild_serves_the_old_space_and_goes_on_where_it_was(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_rebuild_serves_the_old_space_and_goes_on_where_it_was(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("lamina.consolidation.embedding_anew.BATCH", 10)
     stop = [False]
     with opened(path, run=Run(cancelled=lambda: stop[0])) as memory:
@@ -286,7 +295,7 @@ def test_a_process_that_still_has_the_old_embedder_is_told_of_the_rebuild(path: 
 
 
 def test_an_embedder_must_be_one(path: Path) -> None:
-    with pytest.raises(ConfigError, match="is not an? embedder"):
+    with pytest.raises(ConfigError, match=r"is not an? embedder"):
         opened(path, embedder=object())
 
 
@@ -373,8 +382,6 @@ def test_a_full_disk_loses_nothing_and_the_work_goes_on_when_there_is_room(path:
             acknowledged = everything(memory)
             with pytest.raises(StoreFullError):
                 memory.consolidate()
-                for _ in range(50):
-                    memory.add("word " * 500)
             assert acknowledged.items() <= everything(memory).items()
         after = {id: item for id, item in everything(memory).items() if id in before}
         assert after == before

@@ -26,7 +26,12 @@ SEGMENTS = st.sampled_from(HOSTILE)
 SCOPES = st.lists(st.one_of(SEGMENTS, st.none()), min_size=0, max_size=3).map(
     lambda path: make_scope(*path) if path and path[-1] is not None else ""
 )
-TOPICS = ("the kettle boils in the kitchen", "a train leaves for Porto", "violin lessons with her teacher", "the roof leaks again")
+TOPICS = (
+    "the kettle boils in the kitchen",
+    "a train leaves for Porto",
+    "violin lessons with her teacher",
+    "the roof leaks again",
+)
 
 
 def fresh(clock: Clock | None = None) -> Memory:
@@ -254,7 +259,9 @@ def test_many_long_sequences_of_operations() -> None:
         max_size=12,
     )
 )  # fmt: skip
-def test_whatever_was_added_survives_export_and_rebuild(rows: list[tuple[str, str, str | None, str | None, dict[str, Any]]]) -> None:
+def test_whatever_was_added_survives_export_and_rebuild(
+    rows: list[tuple[str, str, str | None, str | None, dict[str, Any]]],
+) -> None:
     with fresh() as memory, tempfile.TemporaryDirectory() as folder:
         for text, scope, session, at, metadata in rows:
             id = memory.add(text, scope=scope, session=session, at=at, metadata=metadata)[0]

@@ -63,7 +63,10 @@ def in_a_corrected_trace(memory: Memory, word: str) -> list[str]:
     memory.consolidate()
     second = memory.update(first, "corrected once")
     memory.consolidate()
-    return [*(item.id for item in memory.history(second) if item.role != "event"), *(h.id for h in memory.search(word, user="ana"))]
+    return [
+        *(item.id for item in memory.history(second) if item.role != "event"),
+        *(h.id for h in memory.search(word, user="ana")),
+    ]
 
 
 def in_a_reason(memory: Memory, word: str) -> list[str]:
@@ -97,7 +100,17 @@ def imported(memory: Memory, word: str) -> list[str]:
 
 @pytest.mark.parametrize(
     "hide",
-    [in_text, in_a_summary, in_metadata, in_names, in_a_corrected_trace, in_a_reason, in_a_long_message, in_an_artifact, imported],
+    [
+        in_text,
+        in_a_summary,
+        in_metadata,
+        in_names,
+        in_a_corrected_trace,
+        in_a_reason,
+        in_a_long_message,
+        in_an_artifact,
+        imported,
+    ],
 )
 def test_a_deleted_word_is_in_no_file_after_a_scrub(tmp_path: Path, hide: Callable[[Memory, str], list[str]]) -> None:
     folder, word = tmp_path / "store", random_word(len(hide.__name__))

@@ -51,7 +51,9 @@ def test_a_naive_datetime_is_in_the_configured_zone(clock: Clock) -> None:
 
 
 def test_precision_and_offset_are_kept(memory: Memory) -> None:
-    ids = memory.add([{"content": "a", "at": "2023-05"}, {"content": "b", "at": "2023-05-08T10:00:00+05:30"}, {"content": "c", "at": "2023"}])
+    ids = memory.add(
+        [{"content": "a", "at": "2023-05"}, {"content": "b", "at": "2023-05-08T10:00:00+05:30"}, {"content": "c", "at": "2023"}]
+    )
     kept = [memory.get(id) for id in ids]
     assert [(item.precision, item.offset) for item in kept if item] == [("month", 0), ("instant", 330), ("year", 0)]
 
@@ -116,7 +118,13 @@ def test_a_correction_takes_the_place_of_the_old_and_keeps_it_in_history(memory:
     new = memory.update(id, "I am 31", metadata={"b": 2})
     item = memory.get(new)
     assert item is not None
-    assert (item.text, item.speaker, item.session, item.precision, item.metadata) == ("I am 31", "Ana", "s", "day", {"a": 1, "b": 2})
+    assert (item.text, item.speaker, item.session, item.precision, item.metadata) == (
+        "I am 31",
+        "Ana",
+        "s",
+        "day",
+        {"a": 1, "b": 2},
+    )
     assert [one.id for one in memory.history(id)] == [one.id for one in memory.history(new)] == [id, new]
     assert [one.id for one in memory.get_all()] == [new]
 

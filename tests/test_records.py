@@ -23,10 +23,33 @@ from lamina.records import (
     split_scope,
 )
 
-HOSTILE = ["'", '"', "%", "_", "/", "*", "..", ".", "%2F", "%2f", "a/b", "0", "日本", "a\nb", "\x01", " ", "a b", "#", "?", "\\", "x" * 512, "~", "é", "é"]
-SEGMENTS = st.one_of(
-    st.sampled_from(HOSTILE), st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
-)
+HOSTILE = [
+    "'",
+    '"',
+    "%",
+    "_",
+    "/",
+    "*",
+    "..",
+    ".",
+    "%2F",
+    "%2f",
+    "a/b",
+    "0",
+    "日本",
+    "a\nb",
+    "\x01",
+    " ",
+    "a b",
+    "#",
+    "?",
+    "\\",
+    "x" * 512,
+    "~",
+    "é",
+    "é",
+]
+SEGMENTS = st.one_of(st.sampled_from(HOSTILE), st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20))
 PATHS = st.lists(st.one_of(SEGMENTS, st.none()), min_size=1, max_size=4).filter(lambda path: path[-1] is not None)
 
 

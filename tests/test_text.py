@@ -7,7 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lamina.errors import InputError
-from lamina.text import CHUNK, MAX_TEXT, check_text, chunks, fold, index_text, mend_text, sentences, term_hashes, terms, text_flags, words
+from lamina.text import (
+    CHUNK,
+    MAX_TEXT,
+    check_text,
+    chunks,
+    fold,
+    index_text,
+    mend_text,
+    sentences,
+    term_hashes,
+    terms,
+    text_flags,
+    words,
+)
 
 STORABLE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 SPACED = st.text(st.sampled_from(" \n.,abcdé東京"), max_size=300)
@@ -93,7 +106,8 @@ def test_mended_text_can_be_stored_and_the_count_is_that_of_the_changes(text: st
 
 
 @pytest.mark.parametrize(
-    ("text", "words"), [("", "is empty"), (" \n\t", "is empty"), ("a\ud800", "U\\+D800"), ("a\0b", "NUL"), (5, "not int"), (b"a", "not bytes")]
+    ("text", "words"),
+    [("", "is empty"), (" \n\t", "is empty"), ("a\ud800", "U\\+D800"), ("a\0b", "NUL"), (5, "not int"), (b"a", "not bytes")],
 )
 def test_what_cannot_be_kept_verbatim_is_refused(text: object, words: str) -> None:
     with pytest.raises(InputError, match=words):

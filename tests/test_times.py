@@ -58,10 +58,9 @@ def test_the_stored_form_of_a_moment_reads_back(at: int, precision: str, offset:
 def test_whatever_is_no_time_is_refused_as_input(value: object) -> None:
     try:
         moment = parse_moment(value)  # type: ignore[arg-type]
-    except InputError as error:
-        assert "time" in str(error) or "years 1 to 9999" in str(error)
-    else:
-        isoformat(moment.at, moment.offset)
+    except InputError:
+        return
+    isoformat(moment.at, moment.offset)
 
 
 def test_a_naive_datetime_is_in_the_given_zone() -> None:

@@ -75,7 +75,9 @@ def _read_file(path: Path, known: Mapping[str, object]) -> dict[str, Any]:
         raise ConfigError(f"the settings file {path} is not TOML: {error}") from None
     unknown = set(table) - set(known)
     if unknown:
-        raise ConfigError(f"{path} has a setting {sorted(unknown)[0]!r}, which does not exist: the settings are {', '.join(known)}")
+        raise ConfigError(
+            f"{path} has a setting {sorted(unknown)[0]!r}, which does not exist: the settings are {', '.join(known)}"
+        )
     return table
 
 

@@ -77,7 +77,9 @@ class Memory:
         rebuild: bool = False,
         run: Run | None = None,
     ) -> None:
-        self.config = load_config(path=path, durability=durability, zone=zone, cache_bytes=cache_bytes, patience=patience, index=index)
+        self.config = load_config(
+            path=path, durability=durability, zone=zone, cache_bytes=cache_bytes, patience=patience, index=index
+        )
         self._zone = self.config.timezone()
         self._run = run or Run()
         level = cast("Durability", self.config.durability)
@@ -397,7 +399,9 @@ class Memory:
         """Read what `export` wrote, all of it or nothing; what is there already stays as it is."""
         from lamina.storage.transfer import import_file
 
-        report = import_file(self._store, path, mend=mend, progress=lambda done, total: self._run.report("importing", done, total))
+        report = import_file(
+            self._store, path, mend=mend, progress=lambda done, total: self._run.report("importing", done, total)
+        )
         self._embedding.notify()
         return report
 

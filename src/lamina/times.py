@@ -147,10 +147,9 @@ def parse_moment(value: MomentLike, zone: tzinfo = UTC) -> Moment:
                 precision: Precision = "day" if partial[3] else "month" if partial[2] else "year"
                 return _of_datetime(datetime(year, month, day), zone, precision)
             return _of_datetime(datetime.fromisoformat(text), zone, "instant")
-        except InputError:
-            raise
-        except ValueError:
-            pass
+        except ValueError as error:
+            if isinstance(error, InputError):
+                raise
     remedy = "give ISO 8601 text such as '2023-05-08T13:56:00+01:00', a datetime, or UTC microseconds"
     raise InputError(f"{value!r} is not a time: {remedy}")
 
@@ -193,7 +192,9 @@ _YEAR = r"(?P<year>(?:1[6-9]|20|21)\d{2})\b"
 _DAY = r"(?<![\d.,:/])(?P<day>\d{1,2})(?P<ordinal>st|nd|rd|th)?"
 _WEEKDAY = rf"(?P<weekday>{'|'.join(_WEEKDAYS)})\b"
 _END = r"(?![.,:/-]?\d)(?! ['’]?\d+\b(?!:))"  # no number goes on, and no year of two digits follows
-_COUNTED = "people|persons|men|women|pieces|parts|words|dollars|euros|pounds|steps|calories|years|months|weeks|days|hours|miles|km|m"
+_COUNTED = (
+    "people|persons|men|women|pieces|parts|words|dollars|euros|pounds|steps|calories|years|months|weeks|days|hours|miles|km|m"
+)
 _SPANS = "summer|spring|autumn|fall|winter|year|end|beginning|start|middle|rest|half|quarter"
 _EXPRESSIONS: Final = (
     re.compile(r"\b(?P<far>day before yesterday|day after tomorrow)\b", re.I),

@@ -141,7 +141,9 @@ def _exports(folder: Path, count: int) -> dict[str, list[str]]:
     made = {}
     for number in range(count):
         with Memory(":memory:", embedder=WordEmbedder()) as memory:
-            memory.add([f"import-{number} line {line} about bicycles" for line in range(30)], user=f"imported {number}", session="s")
+            memory.add(
+                [f"import-{number} line {line} about bicycles" for line in range(30)], user=f"imported {number}", session="s"
+            )
             memory.consolidate()
             path = folder / f"{folder.name}-{number}.jsonl"
             memory.export(path)
@@ -202,10 +204,17 @@ def _kill_often(folder: Path, kills: int, seed: int) -> dict[str, float]:
             with Memory(path, embedder=WordEmbedder()) as memory:
                 slowest = max(slowest, time.monotonic() - began)
                 _check(memory, ledger, exports)
-                interrupted[(ledger.in_flight or {}).get("begin", "")] = interrupted.get((ledger.in_flight or {}).get("begin", ""), 0) + 1
+                interrupted[(ledger.in_flight or {}).get("begin", "")] = (
+                    interrupted.get((ledger.in_flight or {}).get("begin", ""), 0) + 1
+                )
     finally:
         nursery.close()
-    figures = {"kills": kills, "operations": operations + ledger.acknowledged, "migrations": migrations, "slowest opening": slowest}
+    figures = {
+        "kills": kills,
+        "operations": operations + ledger.acknowledged,
+        "migrations": migrations,
+        "slowest opening": slowest,
+    }
     return figures | {f"interrupted {name or 'nothing'}": count for name, count in interrupted.items()}
 
 

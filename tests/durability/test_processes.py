@@ -52,7 +52,8 @@ def _all_at_once(path: Path, writers: int, readers: int, count: int) -> float:
     seen = [[context.Event() for _ in range(writers)] for _ in range(readers)]
     report: multiprocessing.Queue[int] = context.Queue()
     processes = [
-        context.Process(target=_write, args=(str(path), writer, count, [row[writer] for row in seen])) for writer in range(writers)
+        context.Process(target=_write, args=(str(path), writer, count, [row[writer] for row in seen]))
+        for writer in range(writers)
     ] + [context.Process(target=_read, args=(str(path), writers, row, report)) for row in seen]
     began = time.monotonic()
     for process in processes:
@@ -83,7 +84,9 @@ def test_four_processes_write_while_two_search(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_four_processes_write_two_thousand_messages_each_while_two_search(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_four_processes_write_two_thousand_messages_each_while_two_search(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     seconds = _all_at_once(tmp_path / "a.db", writers=4, readers=2, count=2000)
     with capsys.disabled():
         print(f"\n4 x 2000 messages by 4 processes, 2 searching: {seconds:.1f} s")

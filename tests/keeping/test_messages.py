@@ -14,7 +14,11 @@ from lamina.errors import InputError
 from lamina.keeping.messages import DEPTH, check_json, read_drafts
 
 SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20))
-JSON = st.recursive(SCALARS, lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=8), inner, max_size=4)), max_leaves=12)
+JSON = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=8), inner, max_size=4)),
+    max_leaves=12,
+)
 FIELDS = (
     "role", "content", "text", "name", "speaker", "at", "timestamp", "until", "origin", "place", "session", "metadata",
     "captions", "images", "tool_calls", "tool_call_id", "echo_of", "other",
@@ -27,11 +31,10 @@ MESSAGES = st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=8)
 def test_any_json_is_read_or_refused_as_input(content: Any) -> None:
     try:
         drafts = read_drafts(content)
-    except InputError as error:
-        assert str(error)
-    else:
-        assert drafts
-        assert all(draft.text.strip() for draft in drafts)
+    except InputError:
+        return
+    assert drafts
+    assert all(draft.text.strip() for draft in drafts)
 
 
 @settings(max_examples=200)
@@ -55,7 +58,13 @@ def test_all_parts_of_a_chat_message_are_kept() -> None:
     assert draft.text == "Look!\nNice?"
     assert draft.data["captions"] == ["a net", "the sea", "a gull", "a boat"]
     assert draft.data["metadata"] == {"a": 1, "mood": "glad"}
-    assert (draft.role, draft.data["speaker"], draft.data["place"], draft.session, draft.origin) == ("user", "Ana", "Lisbon", "s", "o")
+    assert (draft.role, draft.data["speaker"], draft.data["place"], draft.session, draft.origin) == (
+        "user",
+        "Ana",
+        "Lisbon",
+        "s",
+        "o",
+    )
     assert draft.at is not None
     assert draft.at.precision == "day"
 
@@ -74,7 +83,9 @@ def test_a_picture_alone_is_something_to_remember() -> None:
 
 
 def test_a_messages_own_fields_win_over_common_ones() -> None:
-    drafts = read_drafts([{"content": "a", "session": "own", "origin": "x"}, "b"], UTC, session="common", origin="o", metadata={"m": 1})
+    drafts = read_drafts(
+        [{"content": "a", "session": "own", "origin": "x"}, "b"], UTC, session="common", origin="o", metadata={"m": 1}
+    )
     assert [(draft.session, draft.origin) for draft in drafts] == [("own", "x"), ("common", "o/1")]
     assert all(draft.data["metadata"] == {"m": 1} for draft in drafts)
 

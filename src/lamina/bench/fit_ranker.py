@@ -39,7 +39,7 @@ def fit_parameters(file: Path, ridges: Sequence[float] = RIDGES) -> dict[str, An
         "licensed CC BY-NC 4.0 for evaluation and is not part of this package: only the fitted weights are. "
         f"Ridge {ridge:g}{_chosen(ridges)}; not fitted: "
         f"{', '.join(f'{name} = {weight:g}' for name, weight in FIXED.items())}. Cross-validated recall@5/10/20, each conversation "
-        f"judged by weights and ridge from the others: {figures}. Made by: {COMMAND}"
+        f"judged by weights and ridge from the others: {figures}. Made by: {COMMAND}{_option(ridges)}"
     )
     return {"provenance": provenance, "weights": dict(ranker.weights)}
 
@@ -48,6 +48,10 @@ def _chosen(ridges: Sequence[float]) -> str:
     if len(ridges) == 1:
         return ""
     return f" (of {', '.join(f'{one:g}' for one in ridges)}, chosen on left-out conversations)"
+
+
+def _option(ridges: Sequence[float]) -> str:
+    return "" if tuple(ridges) == RIDGES else f" --ridges {' '.join(f'{one:g}' for one in ridges)}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

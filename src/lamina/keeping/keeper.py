@@ -43,7 +43,9 @@ class Keeper:
         with self._store.transaction():
             old = self.required([id])[0]
             if old.kind != "trace" or old.role == EVENT:
-                raise InputError(f"{id} is {old.kind if old.kind != 'trace' else 'an event'}: only traces are corrected, the rest is rebuilt")
+                raise InputError(
+                    f"{id} is {old.kind if old.kind != 'trace' else 'an event'}: only traces are corrected, the rest is rebuilt"
+                )
             new = self._writer.correct(old, draft)
             self._blank_dependents([old])
         self._embedding.notify()

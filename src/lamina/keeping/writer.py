@@ -111,7 +111,9 @@ class Writer:
             origin = whole.origin if place == 0 or whole.origin is None else f"{whole.origin}#{place + 1}"
             data = {name: value for name, value in draft.data.items() if place == 0 or name not in _ONCE}
             made.append(
-                replace(whole, id=id, text=piece, origin=origin, data={**data, "part": [place + 1, len(pieces)], "whole": whole.id})
+                replace(
+                    whole, id=id, text=piece, origin=origin, data={**data, "part": [place + 1, len(pieces)], "whole": whole.id}
+                )
             )
         return made
 
