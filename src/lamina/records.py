@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from random import Random
 from typing import Any, Final, Literal, get_args
 from urllib.parse import quote, unquote
 
@@ -39,6 +40,7 @@ ROOT: Final = ""
 EVERYWHERE: Final = "*"
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_PAIRS = [first + second for first in _CROCKFORD for second in _CROCKFORD]
 
 
 # --------------------------------------------------------------------------------------------------------- scopes
@@ -119,6 +121,7 @@ class TraceIds:
         self._lock = threading.Lock()
         self._last = (0, 0)
         self._process = os.getpid()
+        self._random = Random(os.urandom(32))  # asking the system for each id would cost more than storing it
 
     def make(self, recorded_at: int) -> str:
         """A new id for something recorded at UTC microseconds `recorded_at`."""
@@ -130,12 +133,10 @@ class TraceIds:
             if millis <= last_millis:
                 millis, random = last_millis, last_random + 1
             else:
-                import secrets
-
-                random = secrets.randbits(79)
+                random = self._random.getrandbits(79)
             self._last = (millis, random)
         number = (millis << 80) | random
-        return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5))
+        return "".join([_PAIRS[(number >> shift) & 1023] for shift in range(120, -1, -10)])
 
 
 def derived_id(kind: Kind, scope: str, made_by: str, sources: Sequence[str], salt: str = "") -> str:
