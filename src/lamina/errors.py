@@ -35,6 +35,7 @@ class MissingExtraError(LaminaError, ImportError):
 
     @classmethod
     def for_extra(cls, extra: str, what: str, package: str) -> MissingExtraError:
+        """The error for `what`, which needs `package` from the extra of this name."""
         return cls(f"{what} needs the package '{package}': pip install \"lamina[{extra}]\"")
 
 

@@ -6,8 +6,10 @@ Stored text is verbatim; folding and stemming happen only to what is looked up.
 from __future__ import annotations
 
 import re
+import sys
 import unicodedata
 import zlib
+from array import array
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Final
@@ -219,6 +221,18 @@ def term_hashes(text: str) -> NDArray[np.uint32]:
     True
     """
     return np.array([h for h in map(_term_hash, words(text)) if h], dtype=np.uint32)
+
+
+def hash_bytes(text: str) -> bytes:
+    """`term_hashes` as little-endian bytes, the form they are stored in.
+
+    >>> np.frombuffer(hash_bytes("sunsets and boats"), "<u4").tolist() == term_hashes("sunsets and boats").tolist()
+    True
+    """
+    hashes = array("I", [h for h in map(_term_hash, words(text)) if h])
+    if sys.byteorder == "big":
+        hashes.byteswap()
+    return hashes.tobytes()
 
 
 def sentences(text: str) -> list[str]:

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from lamina.errors import BudgetError
 from lamina.models.tokens import CallableTokens, WordLlamaTokens
 from lamina.recall.pack import NOTICE, pack, quote, render
+from lamina.records import Hit, Item
 from lamina.text import RECALLED_CLOSE as CLOSE
 from lamina.text import RECALLED_OPEN as OPEN
-from lamina.records import Hit, Item
 from lamina.times import DAY, PRECISIONS
 
 NOW = 1_767_268_800_000_000

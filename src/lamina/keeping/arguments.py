@@ -47,6 +47,8 @@ def read_scope(whose: ScopeArguments, default: str = "") -> str:
     ('/ana', '*')
     """
     _refuse_unknown(whose, ScopeArguments)
+    if not whose:
+        return default
     scope = whose.get("scope")
     parts = (whose.get("tenant"), whose.get("user"), whose.get("agent"))
     if scope is not None:
@@ -93,6 +95,8 @@ def read_filter(conditions: Conditions, zone: tzinfo) -> Filter:
 
 
 def _refuse_unknown(given: Mapping[str, Any], known: type) -> None:
+    if given.keys() <= known.__annotations__.keys():
+        return
     unknown = sorted(set(given) - set(known.__annotations__))
     if unknown:
         raise InputError(f"there is no argument {unknown[0]!r} here: use {', '.join(sorted(known.__annotations__))}")

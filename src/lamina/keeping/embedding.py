@@ -96,10 +96,13 @@ class Embedding:
         return done
 
     def flush_quietly(self, stop: threading.Event) -> None:
-        """What the background thread does: batch after batch, letting others in between, until nothing waits."""
+        """What the background thread does: whole batches one after another, letting others in between, then the rest.
+
+        What comes in while the rest is embedded waits for the next round: chasing single items would cost more than it gives.
+        """
         while not stop.is_set():
             with self._work:
-                if not self._batch():
+                if self._batch() < BATCH:
                     return
             time.sleep(0)
 

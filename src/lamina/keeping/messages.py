@@ -12,13 +12,14 @@ from typing import Any, Final
 from lamina.errors import InputError
 from lamina.records import EVENT
 from lamina.text import check_text
-from lamina.times import Moment, MomentLike, parse_moment
+from lamina.times import SECOND, Moment, MomentLike, parse_moment
 
 Message = Mapping[str, Any]
 Content = str | Message | Sequence[str | Message]
 
 DEPTH: Final = 100  # levels of nesting in metadata and tool calls; what reads them back goes no deeper
 
+_CHECKED = {"speaker", "place", "captions"}  # parts of `data` that are checked where they are read
 _KNOWN = {
     "role", "content", "text", "name", "speaker", "at", "timestamp", "until", "origin", "place", "session", "metadata",
     "captions", "images", "tool_calls", "tool_call_id", "echo_of",
@@ -67,29 +68,32 @@ def _draft(part: str | Message, zone: tzinfo, common: Mapping[str, Any], place: 
     merged = {**given, **message}
     text, captions = _text_and_captions(merged, what)
     data: dict[str, Any] = {}
-    _put_text(data, "speaker", merged.get("speaker", merged.get("name")), what)
-    _put_text(data, "place", merged.get("place"), what)
+    for name, value in (("speaker", merged.get("speaker", merged.get("name"))), ("place", merged.get("place"))):
+        if value is not None:
+            data[name] = _text(value, what, name)
     if captions:
         data["captions"] = captions
     if merged.get("tool_calls"):
         data["tool_calls"] = _list(merged, "tool_calls", what)
     if merged.get("tool_call_id"):
         data["tool_call_id"] = merged["tool_call_id"]
-    extra = {name: value for name, value in message.items() if name not in _KNOWN}
-    metadata = {**_mapping(given.get("metadata"), what), **_mapping(message.get("metadata"), what), **extra}
-    if metadata:
-        data["metadata"] = metadata
-    check_json(data, what)
-    role = _optional_text(merged.get("role"), f"{what}: role")
+    if "metadata" in merged or not message.keys() <= _KNOWN:
+        extra = {name: value for name, value in message.items() if name not in _KNOWN}
+        data["metadata"] = {**_mapping(given.get("metadata"), what), **_mapping(message.get("metadata"), what), **extra}
+        if not data["metadata"]:
+            del data["metadata"]
+    if not data.keys() <= _CHECKED:
+        check_json(data, what)
+    role = _text(merged.get("role"), what, "role")
     if role == EVENT:
         raise InputError(f"{what}: the role {EVENT!r} is kept for the memory's own records: use another one")
     return Draft(
         text=text,
         role=role,
-        at=_moment(merged.get("at", merged.get("timestamp")), zone),
+        at=_moment(merged["at"], zone) if "at" in merged else _timestamp(merged.get("timestamp"), zone),
         until=_moment(merged.get("until"), zone),
-        session=_optional_text(merged.get("session"), f"{what}: session"),
-        origin=_optional_text(merged.get("origin"), f"{what}: origin"),
+        session=_text(merged.get("session"), what, "session"),
+        origin=_text(merged.get("origin"), what, "origin"),
         echo_of=_ids(merged.get("echo_of"), what),
         data=data,
     )
@@ -119,8 +123,12 @@ def _list(message: Mapping[str, Any], name: str, what: str) -> list[Any]:
 
 def _text_and_captions(message: Mapping[str, Any], what: str) -> tuple[str, list[str]]:
     content = message.get("content", message.get("text"))
-    captions = [check_text(c, f"{what}: caption") for c in _list(message, "captions", what)]
-    captions += [check_text(c, f"{what}: caption") for image in _list(message, "images", what) if (c := _caption(image))]
+    captions: list[str] = []
+    if "captions" in message or "images" in message:
+        captions = [check_text(c, f"{what}: caption") for c in _list(message, "captions", what)]
+        captions += [check_text(c, f"{what}: caption") for image in _list(message, "images", what) if (c := _caption(image))]
+    if isinstance(content, str) and content:
+        return check_text(content, what), captions
     if isinstance(content, Sequence) and not isinstance(content, (str, bytes)):
         texts = []
         for part in content:
@@ -167,14 +175,9 @@ def _call(call: Any, what: str) -> str:
     return f"{name}({shown})"
 
 
-def _put_text(data: dict[str, Any], name: str, value: Any, what: str) -> None:
-    text = _optional_text(value, f"{what}: {name}")
-    if text is not None:
-        data[name] = text
-
-
-def _optional_text(value: Any, what: str) -> str | None:
-    return None if value is None else check_text(value, what)
+def _text(value: Any, what: str, name: str) -> str | None:
+    """An optional field that must be text."""
+    return None if value is None else check_text(value, f"{what}: {name}")
 
 
 def _mapping(value: Any, what: str) -> Mapping[str, Any]:
@@ -187,6 +190,13 @@ def _mapping(value: Any, what: str) -> Mapping[str, Any]:
 
 def _moment(value: MomentLike | None, zone: tzinfo) -> Moment | None:
     return None if value is None else parse_moment(value, zone)
+
+
+def _timestamp(value: Any, zone: tzinfo) -> Moment | None:
+    """A chat message's own `timestamp`: as a number it counts seconds or milliseconds since 1970, as chat programs write it."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+        return parse_moment(round(value * (SECOND if abs(value) < 1e11 else SECOND // 1000)))
+    return _moment(value, zone)
 
 
 def _ids(value: Any, what: str) -> tuple[str, ...]:

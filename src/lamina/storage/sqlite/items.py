@@ -17,7 +17,7 @@ from lamina.records import EVERYWHERE, KINDS, STALE, Filter, Item, Kind, Page, c
 from lamina.storage.protocol import Columns, Order, Stored
 from lamina.storage.sqlite.connection import PARAMETERS, Connection
 from lamina.storage.sqlite.filters import scope_condition, where_clause
-from lamina.text import index_text, term_hashes, text_flags
+from lamina.text import hash_bytes, index_text, text_flags
 from lamina.times import Moment
 
 _FIELDS = "id, kind, scope, session, origin, role, text, at, until, time_info, recorded_at, retired_at, made_by, status, data"
@@ -67,7 +67,7 @@ def indexed_terms(item: Item) -> bytes:
     if not item.text and not item.captions:
         return b""
     text = index_text(item.text, item.speaker, item.captions)
-    return text_flags(text).to_bytes(4, "little") + term_hashes(text).astype("<u4").tobytes()
+    return text_flags(text).to_bytes(4, "little") + hash_bytes(text)
 
 
 def _looked_up(item: Item) -> tuple[str, bool]:
