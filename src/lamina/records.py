@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from random import Random
 from typing import Any, Final, Literal, get_args
 from urllib.parse import quote, unquote
@@ -60,9 +61,10 @@ def make_scope(*segments: str | None, tenant: str | None = None, user: str | Non
     path: Sequence[str | None] = segments or (tenant, user, agent)
     while path and path[-1] is None:
         path = path[:-1]
-    return "/".join("" if segment is None else _escape(segment) for segment in path)
+    return "/".join(["" if segment is None else _escape(segment) for segment in path])
 
 
+@lru_cache(maxsize=4096)
 def _escape(segment: object) -> str:
     if not isinstance(segment, str) or not segment:
         raise InputError(f"a scope segment must be non-empty text, not {segment!r}")
@@ -87,12 +89,18 @@ def check_scope(scope: str) -> str:
     """Return a scope if it is in stored form (see `make_scope`), else raise `InputError`."""
     if not isinstance(scope, str):
         raise InputError(f"a scope must be text such as 'tenant/user', not {scope!r}")
-    if scope in (ROOT, EVERYWHERE):
-        return scope
-    segments = split_scope(scope)
-    if segments[-1] is None or make_scope(*segments) != scope:
+    if not _is_scope(scope):
         raise InputError(f"{scope!r} is not a scope: build it with make_scope(tenant=…, user=…, agent=…)")
     return scope
+
+
+@lru_cache(maxsize=4096)
+def _is_scope(scope: str) -> bool:
+    """Whether a text is a scope in stored form. (A cache, since every trace is checked.)"""
+    if scope in (ROOT, EVERYWHERE):
+        return True
+    segments = split_scope(scope)
+    return segments[-1] is not None and make_scope(*segments) == scope
 
 
 def covers(outer: str, inner: str) -> bool:

@@ -198,7 +198,7 @@ def text_flags(text: str) -> int:
     True
     """
     tokens = set(_TOKEN.findall(text))
-    folded = set(_TOKEN.findall(text.lower()))
+    folded = {token.lower() for token in tokens}
     digits = _DIGIT.search(text) is not None
     flags = QUESTION if "?" in text or "？" in text else 0
     if not tokens.isdisjoint(_FIRST_PERSON):
