@@ -32,7 +32,7 @@ def run(
     peers: bool,
     progress: Callable[[str], None],
     sizes: Sequence[int] | int | str = SIZES,
-    adds: int = 300,
+    adds: int = 600,
     searches: int = 200,
     filled: int = FILLED,
     scopes: int = 1_000,
