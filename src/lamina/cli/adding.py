@@ -167,8 +167,8 @@ class _Totals:
 
 def _readers(paths: list[Path], file: str | None, skipped: Skipped, strict: bool, named: bool) -> list[Reader]:
     from lamina.config import load_config
+    from lamina.integrations import readers_of
     from lamina.integrations.jsonl import JsonLines
-    from lamina.integrations.reading import readers_of
 
     zone = load_config(path=file).timezone()
     found: list[Reader] = []

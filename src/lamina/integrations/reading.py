@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,8 +11,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from lamina.errors import InputError
-from lamina.keeping.messages import read_drafts
-from lamina.keeping.writer import MAX_SESSION
+from lamina.keeping.messages import check_lengths, read_drafts
 from lamina.text import mend_text
 
 EXAMPLES: Final = 3  # places that a tally names for each reason
@@ -85,35 +83,6 @@ class Reader(Protocol):
     def __iter__(self) -> Iterator[dict[str, Any]]: ...
 
 
-def readers_of(path: str | os.PathLike[str], skipped: Skipped, *, strict: bool = False, zone: tzinfo = UTC) -> list[Reader]:
-    """The readers for a path: a folder or a file of text or Markdown, messages as JSON lines, or a LoCoMo file.
-
-    With `strict`, what cannot be read raises `InputError` instead of being counted in `skipped`. Raises `NotFoundError` for a
-    path that is not there and `InputError` for a file of another form.
-    """
-    from lamina.bench.locomo_data import is_locomo
-    from lamina.errors import NotFoundError
-    from lamina.integrations.files import SUFFIXES, TextFiles
-    from lamina.integrations.jsonl import JsonLines
-    from lamina.integrations.locomo import LocomoSample, samples_of
-
-    found = Path(path)
-    suffix = found.suffix.lower()
-    if not found.exists():
-        raise NotFoundError(f"{found} does not exist: check the path")
-    if found.is_dir() or suffix in SUFFIXES:
-        return [TextFiles(found, skipped, strict=strict)]
-    if suffix in (".jsonl", ".ndjson"):
-        return [JsonLines(found, skipped, strict=strict, zone=zone)]
-    if suffix == ".json" and is_locomo(found):
-        samples: list[LocomoSample] = samples_of(found)
-        return list(samples)
-    raise InputError(
-        f"{found} is of no form that can be read: give a folder, a file {', '.join(SUFFIXES)}, messages as JSON lines (.jsonl), "
-        "or a LoCoMo file (.json)"
-    )
-
-
 def digest(text: str) -> str:
     """A short hash of some content, as it stands in origins.
 
@@ -136,8 +105,6 @@ def shown_name(path: Path, root: Path) -> str:
 def check_message(message: dict[str, Any], zone: tzinfo = UTC) -> None:
     """Raise `InputError` if `Memory.add_many` would refuse a message, so that one bad message does not stop a batch."""
     for draft in read_drafts(message, zone):
-        for what, name in (("session", draft.session), ("origin", draft.origin), ("role", draft.role)):
-            if name is not None and len(name) > MAX_SESSION:
-                raise InputError(f"the {what} has {len(name)} characters; the most is {MAX_SESSION}")
+        check_lengths(draft)
         if draft.until is not None and (draft.at is None or draft.until.at <= draft.at.at):
             raise InputError("'until' must come after 'at'")

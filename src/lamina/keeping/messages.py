@@ -19,6 +19,7 @@ Content = str | Message | Sequence[str | Message]
 
 DEPTH: Final = 100  # levels of nesting in metadata and tool calls; what reads them back goes no deeper
 
+LONGEST_NAME = 1024  # characters of a session, an origin, a role, a speaker or a place
 _CHECKED = {"speaker", "place", "captions"}  # parts of `data` that are checked where they are read
 _KNOWN = {
     "role", "content", "text", "name", "speaker", "at", "timestamp", "until", "origin", "place", "session", "metadata",
@@ -242,3 +243,23 @@ def check_json(value: Any, what: str, depth: int = 0) -> None:
             check_json(one, what, depth + 1)
     else:
         raise InputError(f"{plain}: {type(value).__name__} is none of text, number, true, false, null, list and object")
+
+
+def check_lengths(draft: Draft) -> None:
+    """Raise `InputError` for a session, an origin, a role, a speaker or a place that is too long for a name.
+
+    >>> check_lengths(Draft("Hello", session="x" * 2000))
+    Traceback (most recent call last):
+        ...
+    lamina.errors.InputError: the session has 2,000 characters; the most is 1,024
+    """
+    names = {
+        "session": draft.session,
+        "origin": draft.origin,
+        "role": draft.role,
+        "speaker": draft.data.get("speaker"),
+        "place": draft.data.get("place"),
+    }
+    for what, name in names.items():
+        if name is not None and len(name) > LONGEST_NAME:
+            raise InputError(f"the {what} has {len(name):,} characters; the most is {LONGEST_NAME:,}")

@@ -9,12 +9,11 @@ from typing import Any
 from lamina.errors import InputError, NotFoundError
 from lamina.keeping.echoes import Echoes
 from lamina.keeping.embedding import Embedding
-from lamina.keeping.messages import Draft
+from lamina.keeping.messages import Draft, check_lengths
 from lamina.records import EVERYWHERE, Edge, Item, Run, TraceIds, check_scope
 from lamina.storage.protocol import Store
 from lamina.text import CHUNK, chunks
 
-MAX_SESSION = 1024  # characters of a session, an origin, a role, a speaker or a place
 _ONCE = ("captions", "tool_calls", "tool_call_id")  # what goes with the first piece of a long message only
 
 
@@ -74,7 +73,7 @@ class Writer:
         items: list[Item] = []
         echoes: list[tuple[str, ...] | None] = []
         for draft in drafts:
-            _check_lengths(draft)
+            check_lengths(draft)
             original = draft.echo_of or self._echoes.originals(draft.text, draft.role)
             made = self._pieces(draft, scope)
             items += made
@@ -203,16 +202,3 @@ class Writer:
         self._store.edges.add(Edge(keys[id], old.key, "supersedes", recorded_at=now) for id in ids)
         self._store.items.retire([old.key], now)
         return ids[0]
-
-
-def _check_lengths(draft: Draft) -> None:
-    names = {
-        "session": draft.session,
-        "origin": draft.origin,
-        "role": draft.role,
-        "speaker": draft.data.get("speaker"),
-        "place": draft.data.get("place"),
-    }
-    for what, name in names.items():
-        if name is not None and len(name) > MAX_SESSION:
-            raise InputError(f"the {what} has {len(name):,} characters; the most is {MAX_SESSION:,}")
