@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from lamina.records import EVENT, EVERYWHERE, FORGOTTEN, ROOT, STALE, Filter, conditions
@@ -18,6 +19,19 @@ def scope_condition(scope: str, column: str = "scope") -> tuple[str, list[Any]]:
         return f"{column} = ''", []
     # '0' is the character after '/': the half-open range holds every descendant and nothing else
     return f"({column} = ? OR ({column} >= ? AND {column} < ?))", [scope, scope + "/", scope + "0"]
+
+
+def keys_condition(rows: Callable[[str, list[Any]], list[Any]], scope: str, key: str, most: int) -> tuple[str, list[Any]] | None:
+    """The same as a condition on keys, if the scope has fewer than `most` items; else None.
+
+    A small scope in a large file is then read by way of its index, instead of passing over everybody else's rows.
+    """
+    if scope == EVERYWHERE:
+        return None
+    clause, values = scope_condition(scope)
+    if len(rows(f"SELECT 1 FROM item WHERE {clause} LIMIT ?", [*values, most])) >= most:
+        return None
+    return f"{key} IN (SELECT key FROM item WHERE {clause})", values
 
 
 def where_clause(where: Filter) -> tuple[str, list[Any]]:

@@ -16,12 +16,13 @@ from lamina.errors import InputError
 from lamina.records import EVERYWHERE, KINDS, STALE, Filter, Item, Kind, Page, check_scope
 from lamina.storage.protocol import Columns, Order, Stored
 from lamina.storage.sqlite.connection import PARAMETERS, Connection
-from lamina.storage.sqlite.filters import scope_condition, where_clause
+from lamina.storage.sqlite.filters import keys_condition, scope_condition, where_clause
 from lamina.text import hash_bytes, index_text, text_flags
 from lamina.times import Moment
 
 _FIELDS = "id, kind, scope, session, origin, role, text, at, until, time_info, recorded_at, retired_at, made_by, status, data"
 _MARKS = ", ".join("?" * 16)
+FEW = 8192  # items up to which a scope is read by way of its index
 T = TypeVar("T")
 NEVER = sys.maxsize
 """Stands for "no end" and "not retired" in columns."""
@@ -294,7 +295,8 @@ class SQLiteItems:
 
     def columns(self, scope: str, *, after: int = 0, keys: Sequence[int] | None = None, limit: int = -1) -> Columns:
         """Items of a scope with a key above `after` (or with the given keys), at most `limit`, as columns; no events."""
-        clause, values = scope_condition(scope)
+        few = keys_condition(self._db.rows, scope, "key", FEW) if keys is None and after == 0 else None
+        clause, values = few or scope_condition(scope)
         limits, more = (
             ("key > ?", [after])
             if keys is None

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from lamina.errors import VectorError
 from lamina.storage.protocol import Space
 from lamina.storage.sqlite.connection import Connection
-from lamina.storage.sqlite.filters import scope_condition
-from lamina.storage.sqlite.items import batches, present
+from lamina.storage.sqlite.filters import keys_condition, scope_condition
+from lamina.storage.sqlite.items import FEW, batches, present
 
 
 class SQLiteVectors:
@@ -95,7 +95,8 @@ class SQLiteVectors:
         self, space: Space, scope: str, *, after: int = 0, upto: int | None = None, size: int = 8192
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         """Item keys (n,) and vectors (n, dim) of a scope whose own number lies in (after, upto], in slices of `size`, keys ascending."""
-        clause, values = scope_condition(scope, "item.scope")
+        few = keys_condition(self._db.rows, scope, "item.key", FEW) if after == 0 else None
+        clause, values = few or scope_condition(scope, "item.scope")
         order = "item CROSS JOIN vector" if after == 0 else "vector CROSS JOIN item"  # from the scope, or from what is new
         start = 0
         while True:
