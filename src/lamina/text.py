@@ -12,7 +12,7 @@ import zlib
 from array import array
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,6 +84,23 @@ def mend_text(text: str) -> tuple[str, int]:
     mended, surrogates = _SURROGATE.subn("\ufffd", text)
     nuls = mended.count("\0")
     return mended.replace("\0", "\ufffd"), surrogates + nuls
+
+
+def mend_value(value: Any) -> tuple[Any, int]:
+    """Replace what cannot be stored in every text of a JSON value; returns it and how many characters were replaced.
+
+    >>> mend_value({"a": ["x\\ud800", 1]})
+    ({'a': ['x\ufffd', 1]}, 1)
+    """
+    if isinstance(value, str):
+        return mend_text(value)
+    if isinstance(value, list):
+        parts = [mend_value(part) for part in value]
+        return [part for part, _ in parts], sum(count for _, count in parts)
+    if isinstance(value, dict):
+        pairs = [(mend_value(name), mend_value(part)) for name, part in value.items()]
+        return {name: part for (name, _), (part, _) in pairs}, sum(one + other for (_, one), (_, other) in pairs)
+    return value, 0
 
 
 def fold(text: str) -> str:

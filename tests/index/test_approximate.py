@@ -135,7 +135,10 @@ def test_the_graph_finds_nearly_all_of_the_ten_best_among_clusters() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("kind", "floor"), [("clustered", 0.95), ("random", 0.1)])
 def test_the_graph_at_a_hundred_thousand_vectors(kind: str, floor: float) -> None:
-    """Without any structure (random directions in 256 dimensions) a graph finds far less: see `floor`."""
+    """Without any structure (random directions in 256 dimensions) a graph finds far less: about .2 was measured.
+
+    The floor of that case guards against a broken graph; it is no claim that the recall is good.
+    """
     result = measured(kind, 100_000)
     print(kind, result)
     assert result["recall"] >= floor

@@ -7,7 +7,6 @@ import shutil
 import sqlite3
 import string
 import threading
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -22,18 +21,6 @@ from lamina.errors import (
 from lamina.storage import SQLiteStore
 from lamina.storage.sqlite.doctor import examine
 from tests.storage.material import EVERYTHING, add, small_world, trace
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "memory.db"
-
-
-@pytest.fixture
-def store(path: Path) -> Iterator[SQLiteStore]:
-    store = SQLiteStore(path, patience=10)
-    yield store
-    store.close()
 
 
 def word(generator: random.Random) -> str:

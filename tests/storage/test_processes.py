@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +20,6 @@ from lamina.storage.sqlite.doctor import examine
 from lamina.storage.transfer import export_lines
 from tests.storage.material import EVERYTHING, add, small_world, trace
 from tests.storage.processes import in_child
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "memory.db"
-
-
-@pytest.fixture
-def store(path: Path) -> Iterator[SQLiteStore]:
-    store = SQLiteStore(path, patience=10)
-    yield store
-    store.close()
 
 
 def test_a_lock_that_stays_is_reported_after_the_patience(store: SQLiteStore, path: Path) -> None:

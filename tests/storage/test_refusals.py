@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,24 +21,13 @@ from tests.storage.material import (
     EVERYTHING,
     NOW,
     add,
-    small_world,
     trace,
 )
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[SQLiteStore]:
-    store = SQLiteStore(tmp_path / "source.db")
-    small_world(store)
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def empty(tmp_path: Path) -> Iterator[SQLiteStore]:
-    store = SQLiteStore(tmp_path / "target.db")
-    yield store
-    store.close()
+def store(filled: SQLiteStore) -> SQLiteStore:
+    return filled
 
 
 def alter(type: str, **fields: Any) -> Any:

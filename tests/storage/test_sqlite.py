@@ -7,7 +7,6 @@ import random
 import sqlite3
 import stat
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -28,18 +27,6 @@ from lamina.storage.sqlite.doctor import examine, repair
 from lamina.storage.transfer import export_lines
 from tests.storage.material import EVERYTHING, add, small_world, trace
 from tests.storage.processes import fork
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "memory.db"
-
-
-@pytest.fixture
-def store(path: Path) -> Iterator[SQLiteStore]:
-    store = SQLiteStore(path, patience=10)
-    yield store
-    store.close()
 
 
 def test_a_text_file_is_not_a_store(path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,25 +22,14 @@ from tests.storage.material import (
     add_derived,
     connect,
     derived,
-    small_world,
     trace,
     worlds,
 )
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[SQLiteStore]:
-    store = SQLiteStore(tmp_path / "source.db")
-    small_world(store)
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def empty(tmp_path: Path) -> Iterator[SQLiteStore]:
-    store = SQLiteStore(tmp_path / "target.db")
-    yield store
-    store.close()
+def store(filled: SQLiteStore) -> SQLiteStore:
+    return filled
 
 
 # --------------------------------------------------------------------------------------------------- round trips

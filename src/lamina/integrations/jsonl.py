@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Final
 
 from lamina.errors import InputError
 from lamina.integrations.reading import Skipped, check_message, digest, shown_name
-from lamina.text import mend_text
+from lamina.text import mend_text, mend_value
 
 REASON_LENGTH: Final = 100  # characters kept of a reason
 CODEC: Final = "utf-8"
@@ -88,23 +88,6 @@ class JsonLines:
         mended, count = mend_value(message)
         self.skipped.replaced += count
         return {name: value for name, value in mended.items() if value is not None}
-
-
-def mend_value(value: Any) -> tuple[Any, int]:
-    """Replace what cannot be stored in every text of a JSON value; returns it and how many characters were replaced.
-
-    >>> mend_value({"a": ["x\\ud800", 1]})
-    ({'a': ['x\ufffd', 1]}, 1)
-    """
-    if isinstance(value, str):
-        return mend_text(value)
-    if isinstance(value, list):
-        parts = [mend_value(part) for part in value]
-        return [part for part, _ in parts], sum(count for _, count in parts)
-    if isinstance(value, dict):
-        pairs = [(mend_value(name), mend_value(part)) for name, part in value.items()]
-        return {name: part for (name, _), (part, _) in pairs}, sum(one + other for (_, one), (_, other) in pairs)
-    return value, 0
 
 
 def _opened(path: Path) -> BinaryIO:

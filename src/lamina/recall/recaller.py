@@ -22,9 +22,8 @@ from lamina.records import Filter, Hit, Item, Kind, Reason, Run
 from lamina.storage.protocol import Store
 
 CANDIDATES = 200  # proposed by each source for a recall of few hits; more where more hits are asked for
-CONTAINERS: tuple[Kind, ...] = ("episode", "topic")
-"""Kinds that stand for what they contain: found by descent, and returned themselves only where they are asked for."""
 STATEMENTS: tuple[Kind, ...] = ("trace", "note", "thought", "entity", "fact", "portrait")
+"""What a recall returns unless kinds are asked for. Episodes and topics stand for what they contain, and are found by descent."""
 
 
 class Recaller:

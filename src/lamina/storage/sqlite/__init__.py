@@ -200,8 +200,6 @@ class SQLiteStore:
     def close(self) -> None:
         """Close the store; a scrub that was held up is tried once more."""
         if not self.connection.closed and not self.read_only and self.path is not None and self.meta("scrub") is not None:
-            try:
+            with suppress(StoreBusyError):  # it stays noted in the file
                 finish_scrub(self)
-            except StoreBusyError:
-                pass  # it stays noted in the file
         self.connection.close()

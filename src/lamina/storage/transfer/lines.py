@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from lamina.errors import TransferError
 from lamina.storage.transfer.exporting import COUNTED, FORMAT, VERSION, new_digest
-from lamina.text import mend_text
+from lamina.text import mend_text, mend_value
 
 Progress = Callable[[int, int], None]
 AGAIN: Final = "nothing was imported; export again from the source store"
@@ -108,7 +108,7 @@ class Lines:
         if not isinstance(record, dict) or not isinstance(record.get("type"), str):
             raise TransferError(f"line {number} is no record of an export (a JSON object with a 'type'): {AGAIN}")
         if b"\\u" in raw:  # the only way left for what cannot be stored
-            mended, count = _mended(record)
+            mended, count = mend_value(record)
             if count and not self.mend:
                 raise TransferError(
                     f"line {number} has {count} lone surrogates or NUL characters, which cannot be stored: "
@@ -149,19 +149,6 @@ def _lenient(raw: bytes) -> str:
         return raw.decode("utf-8", "surrogatepass")
     except UnicodeDecodeError:
         return raw.decode("utf-8", "replace")
-
-
-def _mended(value: Any) -> tuple[Any, int]:
-    """A JSON value with storable texts, and how many characters were replaced."""
-    if isinstance(value, str):
-        return mend_text(value)
-    if isinstance(value, list):
-        pairs = [_mended(one) for one in value]
-        return [one for one, _ in pairs], sum(count for _, count in pairs)
-    if isinstance(value, dict):
-        fields = [(_mended(name), _mended(one)) for name, one in value.items()]
-        return {name[0]: one[0] for name, one in fields}, sum(name[1] + one[1] for name, one in fields)
-    return value, 0
 
 
 @contextmanager
