@@ -91,7 +91,9 @@ def _accept(given: object, parts: tuple[str, ...], what: str, specs: str) -> obj
     """The object itself if it has what the protocol asks for; nothing of it is run to find out."""
     missing = [part for part in parts if getattr_static(given, part, None) is None]
     if missing:
-        raise ConfigError(f"{type(given).__name__} cannot serve as {what} (it lacks {', '.join(missing)}): use {specs}")
+        raise ConfigError(
+            f"{type(given).__name__} is not {'an' if what[0] in 'aeiou' else 'a'} {what} (it lacks {', '.join(missing)}): use {specs}"
+        )
     return given
 
 
