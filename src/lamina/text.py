@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from lamina.errors import InputError
 
-ANALYSER: Final = "snowball-english/2"
+ANALYSER: Final = "snowball-english/3"
 """Name and version of the analysis below; a store whose lexicon was built by another one is rebuilt."""
 
 MAX_TEXT: Final = 64 * 1024 * 1024  # characters of one message
@@ -176,6 +176,15 @@ def _term_hash(word: str) -> int:
     return 0 if not term else zlib.crc32(term.encode()) or 1
 
 
+def hash_of(word: str) -> int:
+    """32-bit hash of a folded word's term; 0 for a stopword.
+
+    >>> hash_of("sunsets") == hash_of("sunset"), hash_of("the")
+    (True, 0)
+    """
+    return _term_hash(word)
+
+
 def terms(text: str) -> list[str]:
     """Stemmed words without stopwords, in order: what lexical recall compares.
 
@@ -196,6 +205,11 @@ NUMBERS: Final = 8
 PICTURE: Final = 16
 """Flag: a picture goes with the text."""
 
+NAMES: Final = 0x300
+"""Two bits that count the names inside the text's sentences: none, one, two, three or more."""
+
+_NAMES_SHIFT = 8
+_NAME = re.compile(r"(?<![.!?…:]\s)(?<!^)\b[A-Z][a-z]+")
 _TOKEN = re.compile(r"\w+")
 _YEAR = re.compile(r"\b(?:19|20)\d\d\b")
 _DIGIT = re.compile(r"\d")
@@ -209,10 +223,12 @@ _NUMERALS: Final = frozenset("two three four five six seven eight nine ten dozen
 
 
 def text_flags(text: str) -> int:
-    """What kind of statement an indexed text is, as bits (QUESTION, FIRST_PERSON, TIME_WORDS, NUMBERS, PICTURE).
+    """What kind of statement an indexed text is, as bits (QUESTION, FIRST_PERSON, TIME_WORDS, NUMBERS, PICTURE, NAMES).
 
     >>> text_flags("Where did we go last week?") == QUESTION | FIRST_PERSON | TIME_WORDS
     True
+    >>> names_in(np.array([text_flags("Ana: We met Ben in Porto.")])).tolist()
+    [2]
     """
     tokens = set(_TOKEN.findall(text))
     folded = {token.lower() for token in tokens}
@@ -226,7 +242,13 @@ def text_flags(text: str) -> int:
         flags |= NUMBERS
     if "[image: " in text:
         flags |= PICTURE
-    return flags
+    names = len(_NAME.findall(text.partition("[image: ")[0]))
+    return flags | min(names, 3) << _NAMES_SHIFT
+
+
+def names_in(flags: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
+    """How many names the texts with these flags have inside their sentences: 0 to 3, where 3 stands for more as well."""
+    return (flags & NAMES) >> _NAMES_SHIFT
 
 
 def term_hashes(text: str) -> NDArray[np.uint32]:

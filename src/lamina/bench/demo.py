@@ -6,37 +6,26 @@ Another domain than the one the shipped weights were fitted on: three friends an
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
+from lamina.bench.corpora import read_collection
 from lamina.bench.ranking.baselines import Blend, Chance, Dense, Fts5
-from lamina.bench.ranking.collections import Asked, Collection, Passage, System
+from lamina.bench.ranking.collections import Collection, System
 from lamina.bench.ranking.ours import Lamina
 from lamina.bench.ranking.scoring import DEPTHS, against, recalls, row
 from lamina.bench.results import Result, Row
-from lamina.recall.ranker import shipped_ranker
-
-
-def _lines(name: str) -> list[dict[str, Any]]:
-    """The objects of a packaged file, one a line."""
-    text = resources.files("lamina.demo").joinpath(name).read_text(encoding="utf-8")
-    return [json.loads(line) for line in text.splitlines() if line.strip()]
+from lamina.recall.ranker import shipped_regimes
 
 
 def collection() -> Collection:
     """The packaged conversation with its questions."""
-    passages = [
-        Passage(
-            line["origin"], line["text"], line.get("speaker"), line.get("session"),
-            tuple(image["caption"] for image in line.get("images", ())), line.get("at"), line.get("role"),
-        )
-        for line in _lines("conversation.jsonl")
-    ]  # fmt: skip
-    questions = [Asked(line["question"], frozenset(line["evidence"]), line["category"]) for line in _lines("questions.jsonl")]
-    return Collection("demo", passages, questions)
+    folder = resources.files("lamina.demo")
+    items, questions = (
+        folder.joinpath(name).read_text(encoding="utf-8").splitlines() for name in ("conversation.jsonl", "questions.jsonl")
+    )
+    return read_collection("demo", items, questions)
 
 
 def run(*, data: Path | None, seed: int, peers: bool, progress: Callable[[str], None]) -> Result:
@@ -50,5 +39,10 @@ def run(*, data: Path | None, seed: int, peers: bool, progress: Callable[[str], 
     others = {name: scores for name, scores in values.items() if name != Lamina.name}
     rows = [row(name, scores, collections) for name, scores in values.items()]
     rows[0] = Row(rows[0].system, rows[0].metrics, {**rows[0].by, **against(values[Lamina.name], others, seed)})
-    config = {"k": list(DEPTHS), "seed": seed, "shipped": shipped_ranker().provenance, "questions": len(collections[0].questions)}
+    config = {
+        "k": list(DEPTHS),
+        "seed": seed,
+        "shipped": shipped_regimes().turns.provenance,
+        "questions": len(collections[0].questions),
+    }
     return Result("demo", "the packaged conversation", config, rows)

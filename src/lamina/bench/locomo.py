@@ -23,7 +23,7 @@ from lamina.bench.ranking.ours import Lamina, Workbench
 from lamina.bench.ranking.scoring import DEPTHS, against, recalls, row
 from lamina.bench.results import Result, Row, find_data, fingerprint
 from lamina.errors import InputError
-from lamina.recall.ranker import shipped_ranker
+from lamina.recall.ranker import shipped_regimes
 
 CROSS_VALIDATED = "lamina-cv"
 ANSWERABLE = (1, 2, 3, 4)  # category 5 asks for what was never said
@@ -76,7 +76,7 @@ def run(*, data: Path | None, seed: int, peers: bool, progress: Callable[[str], 
         values[CROSS_VALIDATED] = recalls(found, collections)
     config = {
         "k": list(DEPTHS), "seed": seed, "ridges_tried": list(RIDGES), "ridge_of_left_out": ridges, "fixed_weights": dict(FIXED),
-        "shipped": shipped_ranker().provenance, "mem0": mem0_peer.version() if "mem0" in values else None,
+        "shipped": shipped_regimes().turns.provenance, "mem0": mem0_peer.version() if "mem0" in values else None,
         "turns": sum(len(one.passages) for one in collections), "questions": sum(len(one.questions) for one in collections),
     }  # fmt: skip
     return Result("locomo", fingerprint(file), config, _rows(values, collections, seed))

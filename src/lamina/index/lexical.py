@@ -132,6 +132,24 @@ class LexicalIndex:
         found: Terms = self._terms.view[start : int(self._ends.view[slot])]
         return found
 
+    def gather(self, slots: NDArray[np.int64]) -> tuple[Terms, NDArray[np.int64]]:
+        """The terms of some slots one after another, and where each slot's begin, shape (slots + 1,).
+
+        >>> index = LexicalIndex()
+        >>> index.extend([np.array([7, 9], np.uint32), np.array([5], np.uint32)])
+        >>> terms, starts = index.gather(np.array([1, 0]))
+        >>> terms.tolist(), starts.tolist()
+        ([5, 7, 9], [0, 1, 3])
+        """
+        starts = np.concatenate([[0], np.cumsum(self.lengths[slots], dtype=np.int64)])
+        if self._replaced:
+            parts = [self.terms(slot) for slot in slots.tolist()]
+            return (np.concatenate(parts) if parts else np.empty(0, np.uint32)), starts
+        begins = np.where(slots > 0, self._ends.view[slots - 1], 0)
+        places = np.arange(starts[-1]) + np.repeat(begins - starts[:-1], np.diff(starts))
+        found: Terms = self._terms.view[places]
+        return found, starts
+
     def nbytes(self) -> int:
         """Bytes held."""
         grown = self._terms.nbytes() + self._ends.nbytes() + self._lengths.nbytes()

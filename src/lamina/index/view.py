@@ -67,10 +67,11 @@ class ScopeView:
         self._keys = GrowingArray(np.int64)
         self._times = {name: GrowingArray(np.int64) for name in ("at", "until", "recorded_at", "retired_at")}
         self._status = GrowingArray(np.uint8)
-        self._flags = GrowingArray(np.uint8)
+        self._flags = GrowingArray(np.uint32)
         self._codes = {name: GrowingArray(np.int32) for name in ("kind", "session", "role", "speaker", "place")}
         self._before = GrowingArray(np.int32)
         self._after = GrowingArray(np.int32)
+        self._position = GrowingArray(np.int32)
         self.sessions, self.roles, self.speakers, self.places = Codes(), Codes(), Codes(), Codes()
         self._order: dict[int, list[int]] = {}  # session code → its trace slots in the order of time
         self.lexical = LexicalIndex()
@@ -93,9 +94,9 @@ class ScopeView:
         return at
 
     @property
-    def flags(self) -> NDArray[np.uint8]:
+    def flags(self) -> NDArray[np.uint32]:
         """What kind of statement each text is; see `lamina.text.text_flags`."""
-        flags: NDArray[np.uint8] = self._flags.view
+        flags: NDArray[np.uint32] = self._flags.view
         return flags
 
     @property
@@ -115,6 +116,11 @@ class ScopeView:
         return self._codes["speaker"].view
 
     @property
+    def role(self) -> NDArray[np.int32]:
+        """Code of each item's role, -1 where it has none."""
+        return self._codes["role"].view
+
+    @property
     def before(self) -> NDArray[np.int32]:
         """Slot of the trace before in the same session, -1 where there is none."""
         return self._before.view
@@ -123,6 +129,11 @@ class ScopeView:
     def after(self) -> NDArray[np.int32]:
         """Slot of the trace after in the same session, -1 where there is none."""
         return self._after.view
+
+    @property
+    def position(self) -> NDArray[np.int32]:
+        """How many traces of the same session come before each, 0 for items that are no traces."""
+        return self._position.view
 
     def session_slots(self, session: int) -> NDArray[np.int64]:
         """The slots of a session's traces in the order of world time."""
@@ -145,7 +156,16 @@ class ScopeView:
 
     def nbytes(self) -> int:
         """Bytes held."""
-        columns = [self._keys, self._status, self._flags, self._before, self._after, *self._times.values(), *self._codes.values()]
+        columns = [
+            self._keys,
+            self._status,
+            self._flags,
+            self._before,
+            self._after,
+            self._position,
+            *self._times.values(),
+            *self._codes.values(),
+        ]
         lists = sum(len(slots) for slots in list(self._order.values())) * 8  # a copy: another thread may be adding sessions
         return sum(column.nbytes() for column in columns) + lists + self.lexical.nbytes() + self.flat.nbytes()
 
@@ -250,9 +270,10 @@ class ScopeView:
         self._encode(columns, slice(None), extend=True)
         self._before.fill(count, -1)
         self._after.fill(count, -1)
+        self._position.fill(count)
         self.lexical.extend(columns.terms)
         late: set[int] = set()
-        at, before, after = self.at, self.before, self.after
+        at, before, after, position = self.at, self.before, self.after, self.position
         for slot, kind, session in zip(
             range(first, first + count), self.kind[first:].tolist(), self.session[first:].tolist(), strict=True
         ):
@@ -264,6 +285,7 @@ class ScopeView:
                 if at[slot] < at[last]:
                     late.add(session)
                 before[slot], after[last] = last, slot
+                position[slot] = len(order)
             order.append(slot)
         return late
 
@@ -289,6 +311,7 @@ class ScopeView:
         row = np.array(slots, np.int32)
         self.before[row[1:]], self.after[row[:-1]] = row[:-1], row[1:]
         self.before[row[0]], self.after[row[-1]] = -1, -1
+        self.position[row] = np.arange(len(row))
 
     def _read_changes(self, keys: Sequence[int]) -> None:
         """Take in what happened to items the view has already."""
@@ -334,6 +357,7 @@ class ScopeView:
             if self._order[session]:
                 self._relink(session)
         self.before[gone] = self.after[gone] = -1
+        self.position[gone] = 0
 
     def _read_vectors(self, upto: int) -> None:
         """Take in the vectors written since the last time, slice by slice."""

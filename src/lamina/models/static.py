@@ -97,6 +97,22 @@ class StaticEmbedder:
             self._add_rows(table, encoded, sums[start : start + self.block])
         return check_vectors(normalise_rows(sums), len(texts), self.dim, self.name)
 
+    @property
+    def files(self) -> tuple[Path, Path]:
+        """The weights and the tokenizer."""
+        return self._weights, self._tokenizer
+
+    @property
+    def size(self) -> int:
+        """Tokens in the table."""
+        return self._shape[0]
+
+    def token_rows(self, ids: NDArray[np.intp]) -> NDArray[np.float32]:
+        """The rows of some tokens of the vocabulary as they are in the file, float32 (n, dim)."""
+        _, table = self._load()
+        found: NDArray[np.float32] = table.rows(ids)[ids]
+        return found
+
     def word_vectors(self, words: Sequence[str]) -> NDArray[np.float32]:
         """Vectors of single words for soft lexical matching: float32 (n, dim), each word as it stands inside a text.
 

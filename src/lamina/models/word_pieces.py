@@ -78,11 +78,21 @@ class WordPieces:
         self._specials = {content: np.array([number], dtype=np.int32).tobytes() for content, number in specials.items()}
         longest_first = sorted(map(re.escape, specials), key=len, reverse=True)
         self._special = re.compile(f"({'|'.join(longest_first)})") if specials else None
+        self._tokenizer = tokenizer
         tokenizer.normalizer = None  # spaces are rewritten here, because words arrive one by one
         self._piece = _Remembered(tokenizer).__getitem__
         crossing = _CROSSING.search("\n".join(tokenizer.get_vocab(with_added_tokens=False)))
         if crossing or self.ids(_PROBE).tolist() != expected:
             raise ConfigError(f"{path} does not tokenise word by word, as the packaged tokenizer does: name that one")
+
+    def whole_words(self) -> dict[str, int]:
+        """The words of letters, two and more, that are one piece: word → token id."""
+        vocabulary = self._tokenizer.get_vocab(with_added_tokens=False)
+        return {
+            token[1:]: number
+            for token, number in vocabulary.items()
+            if token[0] == SPACE and len(token) > 2 and token[1:].isalpha()
+        }
 
     def encode(self, text: str) -> bytes:
         """The token ids of `text` as int32 bytes, ready to be joined with others'."""

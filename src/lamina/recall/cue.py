@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamina.errors import InputError
-from lamina.text import check_text, fold, term_hashes, terms
+from lamina.text import check_text, fold, hash_of, terms
+from lamina.text import words as words_of
 from lamina.times import TimeRange, find_ranges
 
 MAX_CUE = 100_000  # characters of a cue that are looked at
@@ -18,6 +19,7 @@ MAX_WHEN = 2_000  # … and in which times are looked for
 MAX_TERMS = 64  # different terms of a cue that are looked up
 
 _WHEN = re.compile(r"\b(?:when|what (?:date|day|month|year|time)|how long|which (?:day|month|year|week))\b", re.I)
+_WHERE = re.compile(r"\bwhere\b|\b(?:which|what) (?:city|country|place|town|state|region)\b", re.I)
 _COUNT = re.compile(r"\bhow (?:many|much|often|old)\b", re.I)
 _WORD = re.compile(r"\w+")
 
@@ -26,19 +28,21 @@ _WORD = re.compile(r"\w+")
 class Cue:
     """What is asked, in the forms recall needs.
 
-    `terms`: distinct term hashes without the names of speakers, shape (terms,); `words`: the same as text; `names`: folded
-    names of speakers that the cue mentions; `vector`: shape (dim,), or None without an embedder; `ranges`: the stretches
+    `terms`: distinct term hashes without the names of speakers, shape (terms,); `words`: the same as stems; `spoken`: the same
+    as the words first used for them; `names`: folded names of speakers that the cue mentions; `vector`: shape (dim,), or None without an embedder; `ranges`: the stretches
     of time it names; `now`: UTC microseconds.
     """
 
     text: str
     terms: NDArray[np.uint32]
     words: tuple[str, ...]
+    spoken: tuple[str, ...]
     names: frozenset[str]
     vector: NDArray[np.float32] | None
     ranges: tuple[TimeRange, ...]
     asks_when: bool
     asks_count: bool
+    asks_where: bool
     now: int
 
 
@@ -53,17 +57,22 @@ def read_cue(text: str, *, speakers: Sequence[str] = (), vector: NDArray[np.floa
     if vector is not None and (vector.ndim != 1 or not np.isfinite(vector).all()):
         raise InputError(f"a cue's vector must be finite and of shape (dim,), not {vector.shape}")
     named, rest = _take_names(text, speakers)
-    words = tuple(dict.fromkeys(terms(rest)))[:MAX_TERMS]
-    hashes = np.array(list(dict.fromkeys(term_hashes(rest).tolist()))[:MAX_TERMS], np.uint32)
+    spoken: dict[str, str] = {}
+    for word in words_of(rest):
+        for term in terms(word):
+            spoken.setdefault(term, word)
+    stems = tuple(spoken)[:MAX_TERMS]
     return Cue(
         text=text,
-        terms=hashes,
-        words=words,
+        terms=np.array([hash_of(spoken[stem]) for stem in stems], np.uint32),
+        words=stems,
+        spoken=tuple(spoken[stem] for stem in stems),
         names=named,
         vector=vector,
         ranges=tuple(find_ranges(text[:MAX_WHEN], now)) if now else (),
         asks_when=_WHEN.search(text) is not None,
         asks_count=_COUNT.search(text) is not None,
+        asks_where=_WHERE.search(text) is not None,
         now=now,
     )
 

@@ -14,10 +14,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from lamina.recall.likeness import BESIDE, Likeness
 from lamina.recall.signals import TRACE, Signals
-from lamina.text import FIRST_PERSON, NUMBERS, QUESTION, TIME_WORDS
+from lamina.text import FIRST_PERSON, NUMBERS, QUESTION, TIME_WORDS, names_in
 
 Column = NDArray[np.float32]
+
+LEAD = 3  # terms that count as an item's beginning
 
 
 class Scene:
@@ -41,9 +44,25 @@ class Scene:
         return self.signals.after(self.slots)
 
     @cached_property
+    def before2(self) -> NDArray[np.int64]:
+        """Slots two traces back."""
+        return self.signals.before(self.slots, 2)
+
+    @cached_property
     def after2(self) -> NDArray[np.int64]:
         """Slots two traces on."""
         return self.signals.after(self.slots, 2)
+
+    @cached_property
+    def likeness(self) -> Likeness:
+        """What the candidates and those within two traces of them say in other words."""
+        every = np.unique(np.concatenate([self.slots, self.before, self.after, self.before2, self.after2]))
+        return Likeness(self.signals, every[every < len(self.signals)])
+
+    @cached_property
+    def soft(self) -> Column:
+        """Share of the cue's weight in the candidate, in the same or other words."""
+        return self.likeness.coverage(self.slots)
 
     def bm25(self, slots: NDArray[np.int64]) -> Column:
         """BM25 as a share of the cue's whole weight."""
@@ -68,9 +87,9 @@ class Scene:
         return self.coverage()
 
     @cached_property
-    def three(self) -> Column:
-        """Share of the cue's weight in the candidate and the traces beside it."""
-        return self.coverage(self.before, self.after)
+    def unsaid(self) -> np.float32:
+        """The share of the cue's weight that no candidate has in its own words: how far words alone will not do."""
+        return np.float32(1 - self.own_coverage.max(initial=0))
 
     @cached_property
     def by_named(self) -> NDArray[np.bool_]:
@@ -94,11 +113,16 @@ class Scene:
 
 
 class Feature(Protocol):
-    """One property of candidates: `name`, what it means in `words`, and its column, shape (candidates,)."""
+    """One property of candidates: its `name`, its `group`, what it means in `words`, and its column, shape (candidates,)."""
 
     @property
     def name(self) -> str:
         """What weights and reasons call it."""
+        ...
+
+    @property
+    def group(self) -> str:
+        """What it belongs to: features of one group stand and fall together."""
         ...
 
     @property
@@ -116,6 +140,7 @@ class Computed:
     """A feature that is a plain function of the scene."""
 
     name: str
+    group: str
     words: str
     compute: Callable[[Scene], NDArray[np.float32] | NDArray[np.bool_]]
 
@@ -124,23 +149,32 @@ class Computed:
         return np.asarray(self.compute(scene), np.float32)
 
 
+def _lead(scene: Scene) -> Column:
+    """Share of the cue's weight among a candidate's first terms: a title, a subject."""
+    signals = scene.signals
+    terms, starts = signals.view.lexical.gather(scene.slots)
+    lengths = np.diff(starts)
+    places = starts[:-1, None] + np.minimum(np.arange(LEAD), np.maximum(lengths - 1, 0)[:, None])
+    first = terms[np.minimum(places, max(len(terms) - 1, 0))] if len(terms) else np.zeros((len(lengths), LEAD), np.uint32)
+    found = (signals.cue.terms[:, None, None] == first).any(2) & (lengths > 0)
+    return signals.gathered(found)
+
+
+def _window(scene: Scene) -> Column:
+    """Dense score of the candidate's vector together with those beside it."""
+    signals = scene.signals
+    total = signals.vectors(scene.slots) + np.float32(BESIDE) * (signals.vectors(scene.before) + signals.vectors(scene.after))
+    return signals.likeness_of(total)
+
+
 def _session_coverage(scene: Scene) -> Column:
     signals = scene.signals
     return signals.gathered(signals.session_matched[:, scene.session])
 
 
-def _session_dense(scene: Scene) -> Column:
+def _session_best(scene: Scene) -> Column:
     mean, spread = scene.signals.dense_spread
     return np.asarray((scene.signals.session_dense(scene.session) - mean) / spread, np.float32)
-
-
-def _session_share(scene: Scene) -> Column:
-    signals = scene.signals
-    matching = np.flatnonzero(signals.bm25)
-    matching = matching[signals.traces[matching]]
-    sums = np.bincount(signals.view.session[matching], signals.bm25[matching])
-    best = max(float(sums.max()), 1e-6) if len(sums) else 1.0
-    return np.asarray(np.append(sums, np.zeros(1))[np.minimum(scene.session, len(sums))] / best, np.float32)
 
 
 def _in_named_time(scene: Scene) -> NDArray[np.bool_]:
@@ -155,40 +189,65 @@ def _answers(scene: Scene) -> Column:
     return scene.flagged(scene.before, QUESTION) * scene.bm25(scene.before)
 
 
+def _length(scene: Scene) -> Column:
+    return np.log1p(scene.signals.view.lexical.lengths[scene.slots]).astype(np.float32)
+
+
+def _names(scene: Scene) -> Column:
+    return np.log1p(names_in(scene.signals.view.flags[scene.slots]).astype(np.float32))
+
+
 FEATURES: Sequence[Feature] = (
-    Computed("bm25", "rare words of the cue in it", lambda s: s.bm25(s.slots)),
-    Computed("coverage", "share of the cue's words in it", lambda s: s.own_coverage),
-    Computed("coverage_squared", "nearly all of the cue's words in it", lambda s: s.own_coverage**2),
-    Computed("dense", "its meaning is close to the cue", lambda s: s.dense(s.slots)),
-    Computed("bm25_before", "words of the cue just before it", lambda s: s.bm25(s.before)),
-    Computed("bm25_after", "words of the cue just after it", lambda s: s.bm25(s.after)),
-    Computed("bm25_after_two", "words of the cue two messages later", lambda s: s.bm25(s.after2)),
-    Computed("dense_before", "what came before is close in meaning", lambda s: s.dense(s.before)),
-    Computed("dense_after", "what came after is close in meaning", lambda s: s.dense(s.after)),
-    Computed("window3", "share of the cue's words in it and beside it", lambda s: s.three),
-    Computed("window3_squared", "nearly all of the cue's words in it and beside it", lambda s: s.three**2),
+    Computed("bm25", "words", "rare words of the cue in it", lambda s: s.bm25(s.slots)),
+    Computed("coverage", "words", "share of the cue's words in it", lambda s: s.own_coverage),
+    Computed("coverage_squared", "words", "nearly all of the cue's words in it", lambda s: s.own_coverage**2),
+    Computed("lead", "words", "words of the cue at its beginning", _lead),
+    Computed("soft", "likeness", "share of the cue's words in it, in these or like words", lambda s: s.soft),
     Computed(
-        "window5",
-        "share of the cue's words within two messages",
-        lambda s: s.coverage(s.before, s.after, s.signals.before(s.slots, 2), s.after2),
+        "soft_around", "likeness", "share of the cue's words within two messages, in these or like words",
+        lambda s: s.likeness.coverage(s.slots, s.before, s.after, s.before2, s.after2),
     ),
-    Computed("session_coverage", "share of the cue's words in its session", _session_coverage),
-    Computed("session_dense", "its session is close in meaning", _session_dense),
-    Computed("session_share", "its session has most of the matches", _session_share),
-    Computed("named_speaker", "said by the person the cue names", lambda s: s.by_named),
-    Computed("named_dense", "said by that person, and close in meaning", lambda s: s.by_named * s.dense(s.slots)),
-    Computed("answers", "it answers a question that matches", _answers),
-    Computed("after_question", "it follows a question", lambda s: s.flagged(s.before, QUESTION)),
-    Computed("is_question", "it is a question itself", lambda s: s.flagged(s.slots, QUESTION)),
-    Computed("length", "how much it says", lambda s: np.log1p(s.signals.view.lexical.lengths[s.slots]).astype(np.float32)),
-    Computed("first_person", "the speaker tells of himself", lambda s: s.flagged(s.slots, FIRST_PERSON)),
-    Computed("tells_when", "asked when, it names a time", lambda s: s.signals.cue.asks_when * s.flagged(s.slots, TIME_WORDS)),
     Computed(
-        "tells_count", "asked how many, it names a number", lambda s: s.signals.cue.asks_count * s.flagged(s.slots, NUMBERS)
+        "topic_near", "topic", "it and the messages beside it are about what the cue is about",
+        lambda s: s.likeness.topic(s.slots, s.before, s.after),
     ),
-    Computed("in_named_time", "it lies in the time the cue names", _in_named_time),
-    Computed("derived", "it is derived, not observed", lambda s: s.signals.view.kind[s.slots] != TRACE),
-)
+    Computed("dense", "meaning", "its meaning is close to the cue", lambda s: s.dense(s.slots)),
+    Computed("dense_length", "meaning", "its meaning is close to the cue, and it says much", lambda s: s.dense(s.slots) * _length(s)),
+    Computed("dense_near", "meaning", "it and the messages beside it are close in meaning", _window),
+    Computed(
+        "dense_unsaid", "meaning", "its meaning is close to a cue whose words nothing has", lambda s: s.dense(s.slots) * s.unsaid
+    ),
+    Computed(
+        "window5", "around", "share of the cue's words within two messages",
+        lambda s: s.coverage(s.before, s.after, s.before2, s.after2),
+    ),
+    Computed("dense_before_two", "around", "what came two messages before is close in meaning", lambda s: s.dense(s.before2)),
+    Computed("session_coverage", "session", "share of the cue's words in its session", _session_coverage),
+    Computed("session_dense", "session", "something in its session is close in meaning", _session_best),
+    Computed("first_in_session", "place", "it opens its session", lambda s: s.signals.view.position[s.slots] == 0),
+    Computed("position", "place", "how late in its session it comes", lambda s: np.log1p(s.signals.view.position[s.slots])),
+    Computed("named_speaker", "speaker", "said by the person the cue names", lambda s: s.by_named),
+    Computed(
+        "named_first_person", "speaker", "said by that person of himself or herself",
+        lambda s: s.by_named & s.flagged(s.slots, FIRST_PERSON),
+    ),
+    Computed("named_soft", "speaker", "said by that person, in the cue's or like words", lambda s: s.by_named * s.soft),
+    Computed("answers", "exchange", "it answers a question that matches", _answers),
+    Computed("after_question", "exchange", "it follows a question", lambda s: s.flagged(s.before, QUESTION)),
+    Computed("is_question", "exchange", "it is a question itself", lambda s: s.flagged(s.slots, QUESTION)),
+    Computed("length", "form", "how much it says", _length),
+    Computed("names", "form", "it names people, places or things", _names),
+    Computed(
+        "tells_when", "asked", "asked when, it names a time", lambda s: s.signals.cue.asks_when * s.flagged(s.slots, TIME_WORDS)
+    ),
+    Computed(
+        "tells_count", "asked", "asked how many, it names a number",
+        lambda s: s.signals.cue.asks_count * s.flagged(s.slots, NUMBERS),
+    ),
+    Computed("tells_where", "asked", "asked where, it has names", lambda s: np.float32(s.signals.cue.asks_where) * _names(s)),
+    Computed("in_named_time", "time", "it lies in the time the cue names", _in_named_time),
+    Computed("derived", "kind", "it is derived, not observed", lambda s: s.signals.view.kind[s.slots] != TRACE),
+)  # fmt: skip
 
 
 def feature_matrix(scene: Scene, features: Sequence[Feature] = FEATURES) -> NDArray[np.float32]:

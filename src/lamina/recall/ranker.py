@@ -1,4 +1,4 @@
-"""The one ranker: a linear score over the features, with weights that can be read, and its fitting."""
+"""The one ranker: a linear score over the features, with weights that can be read, for two regimes; and its fitting."""
 
 from __future__ import annotations
 
@@ -65,16 +65,46 @@ class LinearRanker:
         return tuple(sorted(parts, key=lambda part: -abs(part.contribution)))
 
 
-@lru_cache(maxsize=1)
-def shipped_ranker() -> LinearRanker:
-    """The ranker that comes with the library.
+@dataclass(frozen=True)
+class Regimes:
+    """One ranker for whatever is kept: what is said in turns is ranked otherwise than what stands by itself.
 
-    >>> shipped_ranker().weights["bm25"] > 0
+    Parameters: `turns`, for traces that somebody said or did, whose neighbours and sessions count; `documents`, for notes,
+    passages and long documents.
+    """
+
+    turns: LinearRanker
+    documents: LinearRanker
+
+    def mixed(self, conversation: float) -> LinearRanker:
+        """The ranker of a collection in which the share `conversation` of the traces are turns: weights in between.
+
+        >>> shipped_regimes().mixed(0.0).weights == shipped_regimes().documents.weights
+        True
+        """
+        if not 0 <= conversation <= 1:
+            raise InputError(f"the share of turns lies between 0 and 1, not {conversation}")
+        if conversation in (0, 1):
+            return self.turns if conversation else self.documents
+        names = dict.fromkeys((*self.turns.weights, *self.documents.weights))
+        weights = {
+            name: conversation * self.turns.weights.get(name, 0.0) + (1 - conversation) * self.documents.weights.get(name, 0.0)
+            for name in names
+        }
+        return LinearRanker(weights, self.turns.provenance, self.turns.features)
+
+
+@lru_cache(maxsize=1)
+def shipped_regimes() -> Regimes:
+    """The weights that come with the library.
+
+    >>> shipped_regimes().turns.weights["soft"] > 0
     True
     """
     with resources.files("lamina.recall").joinpath("parameters.json").open(encoding="utf-8") as file:
         saved = json.load(file)
-    return LinearRanker(saved["weights"], saved["provenance"])
+    turns, documents = (LinearRanker(saved["weights"][name], saved["provenance"]) for name in ("turns", "documents"))
+    return Regimes(turns, documents)
 
 
 def fit_listwise(

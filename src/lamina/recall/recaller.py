@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from lamina.index.views import Views
 from lamina.models.protocols import Embedder
 from lamina.recall.cue import MAX_CUE, Cue, read_cue
 from lamina.recall.features import FEATURES, Scene, feature_matrix
-from lamina.recall.ranker import Ranker, shipped_ranker
+from lamina.recall.ranker import Ranker, shipped_regimes
 from lamina.recall.signals import Signals
 from lamina.recall.sources import CandidateSource, Context, Dense, Descent, Lexical, Neighbours, Time, union
 from lamina.records import Filter, Hit, Item, Kind, Reason, Run
@@ -24,6 +24,16 @@ from lamina.storage.protocol import Store
 CANDIDATES = 200  # proposed by each source for a recall of few hits; more where more hits are asked for
 STATEMENTS: tuple[Kind, ...] = ("trace", "note", "thought", "entity", "fact", "portrait")
 """What a recall returns unless kinds are asked for. Episodes and topics stand for what they contain, and are found by descent."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ranked:
+    """Candidates, best first: `slots`, `scores` (candidates,), `matrix` (candidates, features), and the `ranker` that scored them."""
+
+    slots: NDArray[np.int64]
+    scores: NDArray[np.float32]
+    matrix: NDArray[np.float32]
+    ranker: Ranker
 
 
 class Recaller:
@@ -49,12 +59,9 @@ class Recaller:
         self._ranker = ranker
         self._sources = sources if sources is not None else (Lexical(), Dense(), Neighbours(), Context(), Descent(store), Time())
 
-    @property
-    def ranker(self) -> Ranker:
-        """The ranker in use."""
-        if self._ranker is None:
-            self._ranker = shipped_ranker()
-        return self._ranker
+    def ranker(self, signals: Signals) -> Ranker:
+        """The ranker in use: the one given, else the shipped weights for the kind of collection the signals come from."""
+        return self._ranker if self._ranker is not None else shipped_regimes().mixed(signals.conversation)
 
     def search(self, text: str, where: Filter, k: int, vector: NDArray[np.float32] | None = None) -> list[Hit]:
         """The best k items for a cue among those a filter lets through, best first.
@@ -69,9 +76,9 @@ class Recaller:
         with view.lock:
             speakers = [str(name) for name in view.speakers.names]
             cue = read_cue(text, speakers=speakers, vector=vector, now=where.as_of or where.known_at or self._run.clock())
-            slots, scores, matrix = self.rank(view, cue, where, k)
-            keys = view.keys[slots].tolist()
-        return self._confirm(keys, scores, matrix, where, k)
+            ranked = self.rank(view, cue, where, k)
+            keys = view.keys[ranked.slots].tolist()
+        return self._confirm(keys, ranked, where, k)
 
     def _vector(self, text: str, view: ScopeView, vector: NDArray[np.float32] | None) -> NDArray[np.float32] | None:
         if vector is not None:
@@ -84,27 +91,24 @@ class Recaller:
         embedded: NDArray[np.float32] = self._embedder().embed([text[:MAX_CUE]], "query")[0]
         return embedded
 
-    def rank(
-        self, view: ScopeView, cue: Cue, where: Filter, k: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
-        """Slots, scores and features of the best candidates: some more than k, since the store has the last word."""
-        if not len(view):
-            return np.empty(0, np.int64), np.empty(0, np.float32), np.empty((0, len(FEATURES)), np.float32)
+    def rank(self, view: ScopeView, cue: Cue, where: Filter, k: int) -> Ranked:
+        """The best candidates: some more than k, since the store has the last word."""
         signals = Signals(view, cue, view.mask(where))
+        ranker = self.ranker(signals)
+        if not len(view):
+            return Ranked(np.empty(0, np.int64), np.empty(0, np.float32), np.empty((0, len(FEATURES)), np.float32), ranker)
         slots = union(self._sources, signals, max(CANDIDATES, 2 * k))
         matrix = feature_matrix(Scene(signals, slots))
-        scores = self.ranker.score(matrix)
+        scores = ranker.score(matrix)
         best = top(scores, k + 32)
-        return slots[best], scores[best], matrix[best]
+        return Ranked(slots[best], scores[best], matrix[best], ranker)
 
-    def _confirm(
-        self, keys: Sequence[int], scores: NDArray[np.float32], matrix: NDArray[np.float32], where: Filter, k: int
-    ) -> list[Hit]:
+    def _confirm(self, keys: Sequence[int], ranked: Ranked, where: Filter, k: int) -> list[Hit]:
         """Hits for the keys the store still shows; an echo follows right after its original."""
         found = self._store.items.by_key(keys)
         hits: list[Hit] = []
         rows: dict[int, NDArray[np.float32]] = {}
-        for key, score, row in zip(keys, scores.tolist(), matrix, strict=True):
+        for key, score, row in zip(keys, ranked.scores.tolist(), ranked.matrix, strict=True):
             item = found.get(key)
             if item is None or (item.forgotten and not where.forgotten) or (item.stale and not where.stale):
                 continue
@@ -113,7 +117,7 @@ class Recaller:
             hits.append(Hit(item, score))
             rows[key] = row
         return [
-            replace(hit, sources=self._sources_of(hit.item), reasons=(*self.ranker.reasons(rows[hit.item.key]), *hit.reasons))
+            replace(hit, sources=self._sources_of(hit.item), reasons=(*ranked.ranker.reasons(rows[hit.item.key]), *hit.reasons))
             for hit in self._echoes_last(hits)[:k]
         ]
 

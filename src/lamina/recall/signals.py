@@ -111,8 +111,8 @@ class Signals:
             table[row, slots] = True
         return table
 
-    def gathered(self, table: NDArray[np.bool_]) -> NDArray[np.float32]:
-        """Shares of the cue's weight, shape (columns,), from which terms each column has, shape (terms, columns)."""
+    def gathered(self, table: NDArray[np.bool_] | NDArray[np.float32]) -> NDArray[np.float32]:
+        """Shares of the cue's weight, shape (columns,), from which terms (or how much of them) each column has, shape (terms, columns)."""
         found = np.zeros(table.shape[1], np.float32)
         for has, idf in zip(table, self.idf / np.float32(self.weight), strict=True):
             found += has * idf
@@ -146,6 +146,22 @@ class Signals:
         if self.vector is None:
             return np.zeros(len(slots), np.float32)
         return inner_products(self.view.flat.rows(slots), self.vector)
+
+    def vectors(self, slots: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The vectors of some slots, zeros where a slot is "nowhere" or has none, shape (slots, dim)."""
+        inside = slots < len(self)
+        rows = np.zeros((len(slots), self.view.flat.dim), np.float32)
+        rows[inside] = self.view.flat.rows(slots[inside])
+        return rows
+
+    def likeness_of(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Cosines of some vectors with the cue's in standard deviations of the scope, 0 for a zero vector, shape (vectors,)."""
+        if self.vector is None:
+            return np.zeros(len(vectors), np.float32)
+        mean, spread = self.dense_spread
+        lengths = np.linalg.norm(vectors, axis=1)
+        cosines = inner_products(vectors, self.vector) / np.maximum(lengths, 1e-6)
+        return np.where(lengths > 0, (cosines - np.float32(mean)) / np.float32(spread), 0).astype(np.float32)
 
     def dense_best(self, k: int) -> NDArray[np.int64]:
         """The allowed slots with the largest inner products, best first, at most k."""
@@ -188,25 +204,30 @@ class Signals:
         return table
 
     def session_dense(self, sessions: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Mean dense scores of the traces of some sessions, shape (sessions,)."""
+        """The largest dense score of a trace in some sessions, shape (sessions,); the mean of all where there is none."""
         if not self.view.flat.approximate:
-            return self._session_means[sessions]
+            return self._session_best[sessions]
         names, place = np.unique(sessions, return_inverse=True)
-        means = np.zeros(len(names), np.float32)
+        best = np.full(len(names), self.dense_spread[0], np.float32)
         for row, session in enumerate(names.tolist()):
             slots = self.view.session_slots(session)
             slots = _thinned(slots[self.traces[slots]], SESSION_SAMPLE)
             if len(slots):
-                means[row] = self.dense_beyond(slots).mean()
-        return means[place]
+                best[row] = self.dense_beyond(slots).max()
+        return best[place]
 
     @cached_property
-    def _session_means(self) -> NDArray[np.float32]:
-        """Mean dense score of each session's traces, shape (sessions,)."""
-        sessions = self.view.session[self.traces]
-        count = len(self.view.sessions.names) + 1
-        sums = np.bincount(sessions, self.dense[self.traces], minlength=count)
-        return np.asarray(sums / np.maximum(np.bincount(sessions, minlength=count), 1), np.float32)
+    def _session_best(self) -> NDArray[np.float32]:
+        """The largest dense score of each session's traces, shape (sessions,)."""
+        best = np.full(len(self.view.sessions.names) + 1, -np.inf, np.float32)
+        np.maximum.at(best, self.view.session[self.traces], self.dense[self.traces])
+        return np.where(np.isfinite(best), best, np.float32(self.dense_spread[0]))
+
+    @cached_property
+    def conversation(self) -> float:
+        """Share of the traces that somebody said or did (they have a speaker or a role); the rest are notes and documents."""
+        traces = int(self.traces.sum())
+        return float(((self.view.speaker >= 0) | (self.view.role >= 0))[self.traces].mean()) if traces else 1.0
 
     @cached_property
     def named_speakers(self) -> NDArray[np.int32]:

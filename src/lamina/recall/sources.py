@@ -106,16 +106,17 @@ class Context:
         )  # the last place stands for "no neighbour", and is its own neighbour
         after = np.append(signals.view.after, np.int32(-1))
         score = np.zeros(size + 1, np.float32)
+        turns = signals.conversation  # what stands beside a note or a document says nothing about it
         for (slots, _), idf in zip(signals.postings, signals.idf / np.float32(signals.weight), strict=True):
             score[slots] += np.float32(self.own) * idf
             there = np.zeros(size + 1, np.bool_)
             there[slots] = True
             earlier, later = before[slots], after[slots]
-            for weight in (self.near, self.around):
+            for weight in (self.near * turns, self.around * turns):
                 there[earlier] = there[later] = True
                 score += there * (np.float32(weight) * idf)
                 earlier, later = before[earlier], after[later]
-        sessions = signals.gathered(signals.session_matched) * np.float32(self.session)
+        sessions = signals.gathered(signals.session_matched) * np.float32(self.session * turns)
         return np.asarray(score[:size] + sessions[signals.view.session], np.float32)
 
     def _meaning(self, signals: Signals, k: int) -> NDArray[np.float32]:

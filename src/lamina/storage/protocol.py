@@ -47,7 +47,7 @@ class Columns:
     recorded_at: NDArray[np.int64]
     retired_at: NDArray[np.int64]  # the largest int64 where there is none
     status: NDArray[np.uint8]
-    flags: NDArray[np.uint8]  # see lamina.text.text_flags
+    flags: NDArray[np.uint32]  # see lamina.text.text_flags
     kinds: list[str]
     scopes: list[str]
     sessions: list[str | None]

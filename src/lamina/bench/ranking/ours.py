@@ -16,7 +16,7 @@ from lamina.index.views import Views
 from lamina.memory import Memory
 from lamina.models.static import StaticEmbedder
 from lamina.recall.cue import read_cue
-from lamina.recall.ranker import Ranker
+from lamina.recall.ranker import LinearRanker, Ranker
 from lamina.recall.recaller import Recaller
 from lamina.records import Filter, Run, make_scope
 from lamina.storage import open_store
@@ -81,22 +81,25 @@ class Workbench(AbstractContextManager["Workbench"]):
         self._views = Views(self._store)
         self._embedder = StaticEmbedder()
 
-    def _recaller(self, ranker: Ranker | None = None) -> Recaller:
+    def _recaller(self, ranker: Ranker) -> Recaller:
         return Recaller(self._store, self._views, lambda: self._embedder, Run(clock=lambda: self._now), ranker=ranker)
 
     def groups(self, collection: Collection) -> list[Group]:
         """The features of all passages of a collection for each of its questions."""
         where = Filter(scope=_scope(collection), kinds=("trace",))
-        view, recaller = self._views.get(where.scope), self._recaller()
+        view, recaller = (
+            self._views.get(where.scope),
+            self._recaller(LinearRanker({})),
+        )  # all are asked for: no weights are needed
         origins = {key: item.origin for key, item in self._store.items.by_key(view.keys.tolist()).items()}
         speakers = [str(name) for name in view.speakers.names]
         groups = []
         for asked in collection.questions:
             vector = self._embedder.embed([asked.text], "query")[0]
             cue = read_cue(asked.text, speakers=speakers, vector=vector, now=self._now)
-            slots, _, matrix = recaller.rank(view, cue, where, len(view))
-            relevant = [origins[key] in asked.gold for key in view.keys[slots].tolist()]
-            groups.append((matrix, np.array(relevant, np.float32)))
+            ranked = recaller.rank(view, cue, where, len(view))
+            relevant = [origins[key] in asked.gold for key in view.keys[ranked.slots].tolist()]
+            groups.append((ranked.matrix, np.array(relevant, np.float32)))
         return groups
 
     def rankings(self, collection: Collection, ranker: Ranker, k: int) -> list[list[str]]:

@@ -322,7 +322,7 @@ class SQLiteItems:
             roles=[r[9] for r in rows],
             speakers=[r[10] for r in rows],
             places=[r[11] for r in rows],
-            flags=np.fromiter((r[12][0] if r[12] else 0 for r in rows), np.uint8, count),
+            flags=np.fromiter((int.from_bytes(r[12][:4], "little") if r[12] else 0 for r in rows), np.uint32, count),
             terms=[np.frombuffer(r[12], "<u4", offset=4) if r[12] else np.empty(0, np.uint32) for r in rows],
         )
 

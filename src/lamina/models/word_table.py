@@ -1,0 +1,101 @@
+"""Static vectors of words, by the hash of their stem: what lets an index of term hashes compare meanings of single words."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lamina.models.protocols import normalise_rows
+from lamina.models.static import StaticEmbedder
+from lamina.models.word_pieces import load_word_pieces
+from lamina.text import fold, hash_of
+
+RARE = 300.0  # rank in the vocabulary from which a word counts as rare; the first few hundred are words of all topics
+
+
+@dataclass(frozen=True, eq=False)
+class WordTable:
+    """The whole words of a static embedder's vocabulary.
+
+    `hashes`: term hashes, ascending, shape (words,); `vectors`: rows of length 1, shape (words, dim), the mean of all words
+    with one stem; `rarity`: log(1 + rank / 300) of the commonest of them, shape (words,); `centre`: the mean vector,
+    which says what all words have in common, shape (dim,); `topics`: (vectors - centre) · rarity, shape (words, dim).
+
+    The vocabulary is in the order in which a byte-pair encoder merged it, so a word's place stands for its frequency (Zipf).
+    Source of weighting by rarity and of taking out what is common: Arora, Liang and Ma 2017, A Simple but Tough-to-Beat
+    Baseline for Sentence Embeddings (there: inverse frequency and the first principal component).
+    """
+
+    hashes: NDArray[np.uint32]
+    vectors: NDArray[np.float32]
+    rarity: NDArray[np.float32]
+    centre: NDArray[np.float32]
+    topics: NDArray[np.float32]
+    embedder: StaticEmbedder
+
+    def rows(self, hashes: NDArray[np.uint32]) -> NDArray[np.intp]:
+        """The rows of some term hashes, the number of words for one that is not in the table; same shape.
+
+        >>> from lamina.text import term_hashes
+        >>> table = word_table()
+        >>> bool(table.rows(term_hashes("dogs"))[0] < len(table.hashes)), int(table.rows(term_hashes("qwrtzp"))[0]) == len(table.hashes)
+        (True, True)
+        """
+        places = np.minimum(np.searchsorted(self.hashes, hashes), len(self.hashes) - 1)
+        return np.where(self.hashes[places] == hashes, places, len(self.hashes))
+
+    def likeness(self, words: list[str], above: float) -> NDArray[np.float32]:
+        """Squared cosines of some words with every word of the table where the cosine is larger than `above`, else 0.
+
+        Shape (words, table + 1): the last column is 0, for terms that are not in the table.
+
+        >>> from lamina.text import term_hashes
+        >>> table = word_table()
+        >>> dog = table.likeness(["dog"], 0.35)[0]
+        >>> bool(dog[table.rows(term_hashes("pets"))[0]] > 0.3), float(dog[table.rows(term_hashes("tax"))[0]])
+        (True, 0.0)
+        """
+        cosines = self.embedder.word_vectors(words) @ self.vectors.T
+        squares = np.zeros((len(words), len(self.hashes) + 1), np.float32)
+        squares[:, :-1] = np.where(cosines > above, cosines * cosines, 0)
+        return squares
+
+    def topic(self, words: list[str], hashes: NDArray[np.uint32]) -> NDArray[np.float32]:
+        """What some words (with their term hashes) are about, shape (dim,): the direction of the sum of their topics."""
+        rarity = np.append(self.rarity, self.rarity.max())[self.rows(hashes)]  # a word outside the vocabulary is a rare one
+        total = rarity @ (self.embedder.word_vectors(words) - self.centre)
+        length = float(np.linalg.norm(total))
+        return np.asarray(total / length if length > 0 else total, np.float32)
+
+
+_tables: dict[tuple[Path, Path], WordTable] = {}
+_lock = threading.Lock()
+
+
+def word_table(embedder: StaticEmbedder | None = None) -> WordTable:
+    """The table of a static embedder's whole words (default: the packaged one), made once in a process (some 0.2 s)."""
+    chosen = embedder or StaticEmbedder()
+    with _lock:
+        if chosen.files not in _tables:
+            _tables[chosen.files] = _build(chosen)
+        return _tables[chosen.files]
+
+
+def _build(embedder: StaticEmbedder) -> WordTable:
+    """Read the vocabulary, and join words that have one stem."""
+    ids, hashes = [], []
+    for word, number in sorted(load_word_pieces(embedder.files[1]).whole_words().items(), key=lambda pair: pair[1]):
+        if number < embedder.size and (found := hash_of(fold(word))):
+            ids.append(number)
+            hashes.append(found)
+    unique, first, place = np.unique(np.array(hashes, np.uint32), return_index=True, return_inverse=True)
+    sums = np.zeros((len(unique), embedder.dim), np.float32)
+    np.add.at(sums, place, normalise_rows(embedder.token_rows(np.array(ids, np.intp))))
+    vectors = normalise_rows(sums)
+    rarity = np.log1p(np.array(ids, np.float32)[first] / np.float32(RARE))  # ids ascend, so the first is the commonest
+    centre = vectors.mean(0)
+    return WordTable(unique, vectors, rarity, centre, (vectors - centre) * rarity[:, None], embedder)
