@@ -15,7 +15,10 @@ from lamina.bench.ranking.fitting import choose_ridge, fit, held_out
 from lamina.bench.ranking.ours import Group, Lamina, Workbench
 from lamina.bench.ranking.scoring import against, recalls, row
 from lamina.errors import InputError
+from lamina.recall.features import FEATURES
 from lamina.recall.ranker import fit_listwise
+
+NAMES = [feature.name for feature in FEATURES]
 
 PASSAGES = [
     Passage(str(place), text, "Ana", "one") for place, text in enumerate(["a red boat", "a blue boat", "the weather", "a song"])
@@ -112,13 +115,15 @@ def test_refits_never_see_the_conversation_they_are_judged_on(small_locomo: Path
 
 
 def made_groups(seed: int, shuffled: bool, queries: int = 150) -> list[Group]:
-    """Queries of 40 candidates each, of which the one with the largest mixture of two of 26 features answers."""
+    """Queries of 40 candidates each, of which the one with the largest mixture of two features answers."""
     generator = np.random.default_rng(seed)
     groups = []
     for _ in range(queries):
-        matrix = generator.normal(size=(40, 26)).astype(np.float32)
+        matrix = generator.normal(size=(40, len(NAMES))).astype(np.float32)
         relevance = np.zeros(40, np.float32)
-        relevance[np.argmax(2 * matrix[:, 0] + matrix[:, 3] + 0.5 * generator.normal(size=40))] = 1
+        relevance[
+            np.argmax(2 * matrix[:, NAMES.index("soft")] + matrix[:, NAMES.index("dense")] + 0.5 * generator.normal(size=40))
+        ] = 1
         if shuffled:
             generator.shuffle(relevance)
         groups.append((matrix, relevance))
@@ -129,7 +134,7 @@ def test_fitted_weights_rank_what_was_held_out() -> None:
     folds = [made_groups(seed, shuffled=False) for seed in range(3)]
     assert held_out(folds, 0.1) > 0.95
     ranker = fit(folds, 0.1)
-    assert ranker.weights["bm25"] > 1.5 * ranker.weights["dense"] > 0
+    assert ranker.weights["soft"] > 1.5 * ranker.weights["dense"] > 0
     assert ranker.weights["derived"] == -0.5
 
 

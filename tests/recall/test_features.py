@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 
 from lamina.index.approximate import UsearchIndex
-from lamina.recall.features import FEATURES, Scene, feature_matrix
+from lamina.models.word_table import word_table
+from lamina.recall.features import FEATURES, LEAD, Scene, feature_matrix
+from lamina.recall.likeness import ALIKE, BESIDE
 from lamina.recall.signals import K1, B
 from lamina.records import Filter, Item
-from lamina.text import FIRST_PERSON, NUMBERS, QUESTION, TIME_WORDS, index_text, term_hashes, text_flags
+from lamina.text import FIRST_PERSON, NUMBERS, QUESTION, TIME_WORDS, hash_of, index_text, names_in, term_hashes, text_flags
 from tests.recall.world import World
 
 
@@ -72,12 +74,54 @@ class Naive:
         return [other for other in self.traces if other.session == item.session]
 
     def session_dense(self, item: Item) -> float:
-        scores = [self.dot(other) for other in self.session(item)]
-        return ((fmean(scores) if scores else 0.0) - self.mean) / self.spread
+        return max((self.dense(other) for other in self.session(item)), default=0.0)
 
-    def session_share(self, item: Item) -> float:
-        sums = [sum(self.bm25(o) for o in self.traces if o.session == session) for session in self.sessions]
-        return sum(self.bm25(other) for other in self.session(item)) / max(sums)
+    def vector(self, item: Item | None) -> Any:
+        return np.zeros(len(self.cue.vector)) if item is None else self.vectors.get(item.key, np.zeros(len(self.cue.vector)))
+
+    def dense_near(self, item: Item) -> float:
+        total = self.vector(item) + BESIDE * (self.vector(self.beside(item, -1)) + self.vector(self.beside(item, 1)))
+        length = float(np.linalg.norm(total))
+        return 0.0 if length == 0 else (float(total @ self.cue.vector) / length - self.mean) / self.spread
+
+    def alike(self, word: str, term: int) -> float:
+        """How well another term says a word."""
+        table = word_table()
+        if term == hash_of(word):
+            return 1.0
+        row = table.rows(np.array([term], np.uint32))[0]
+        if row == len(table.hashes):
+            return 0.0
+        cosine = float(table.embedder.word_vectors([word])[0] @ table.vectors[row])
+        return cosine**2 if cosine > ALIKE else 0.0
+
+    def soft(self, *items: Item | None) -> float:
+        terms = {t for item in items if item is not None for t in self.terms[item.key]}
+        best = [max((self.alike(word, t) for t in terms), default=0.0) for word in self.cue.spoken]
+        return sum(idf * share for idf, share in zip(self.idf.values(), best, strict=True)) / self.weight
+
+    def soft_around(self, item: Item) -> float:
+        return self.soft(item, *(self.beside(item, steps) for steps in (-2, -1, 1, 2)))
+
+    def topic(self, item: Item | None) -> Any:
+        table = word_table()
+        rows = [] if item is None else table.rows(np.array(self.terms[item.key], np.uint32))
+        return sum((table.topics[row] for row in rows if row < len(table.hashes)), np.zeros(table.topics.shape[1]))
+
+    def topic_near(self, item: Item) -> float:
+        about = self.topic(item) + BESIDE * (self.topic(self.beside(item, -1)) + self.topic(self.beside(item, 1)))
+        length = float(np.linalg.norm(about))
+        return float(about @ word_table().topic(list(self.cue.spoken), self.cue.terms)) / length if length else 0.0
+
+    def lead(self, item: Item) -> float:
+        first = self.terms[item.key][:LEAD]
+        return sum(idf for t, idf in self.idf.items() if t in first) / self.weight
+
+    def position(self, item: Item) -> int:
+        return [other.key for other in self.sessions[item.session]].index(item.key) if item.kind == "trace" else 0
+
+    def names(self, item: Item) -> float:
+        return math.log1p(int(names_in(np.array([self.flags[item.key]]))[0]))
 
     def named(self, item: Item) -> bool:
         return len(self.cue.names) == 1 and (item.speaker or "").lower() in self.cue.names
@@ -90,27 +134,31 @@ EXPECTED: dict[str, Callable[[Naive, Item], float]] = {
     "bm25": lambda n, i: n.bm25(i),
     "coverage": lambda n, i: n.coverage(i),
     "coverage_squared": lambda n, i: n.coverage(i) ** 2,
+    "lead": lambda n, i: n.lead(i),
+    "soft": lambda n, i: n.soft(i),
+    "soft_around": lambda n, i: n.soft_around(i),
+    "topic_near": lambda n, i: n.topic_near(i),
     "dense": lambda n, i: n.dense(i),
-    "bm25_before": lambda n, i: n.bm25(n.beside(i, -1)),
-    "bm25_after": lambda n, i: n.bm25(n.beside(i, 1)),
-    "bm25_after_two": lambda n, i: n.bm25(n.beside(i, 2)),
-    "dense_before": lambda n, i: n.dense(n.beside(i, -1)),
-    "dense_after": lambda n, i: n.dense(n.beside(i, 1)),
-    "window3": lambda n, i: n.near(i, 1),
-    "window3_squared": lambda n, i: n.near(i, 1) ** 2,
+    "dense_length": lambda n, i: n.dense(i) * math.log1p(len(n.terms[i.key])),
+    "dense_near": lambda n, i: n.dense_near(i),
+    "dense_unsaid": lambda n, i: n.dense(i) * (1 - max(n.coverage(other) for other in n.items)),
     "window5": lambda n, i: n.near(i, 2),
+    "dense_before_two": lambda n, i: n.dense(n.beside(i, -2)),
     "session_coverage": lambda n, i: n.coverage(*n.session(i)),
     "session_dense": lambda n, i: n.session_dense(i),
-    "session_share": lambda n, i: n.session_share(i),
+    "first_in_session": lambda n, i: i.kind == "trace" and n.position(i) == 0,
+    "position": lambda n, i: math.log1p(n.position(i)),
     "named_speaker": lambda n, i: n.named(i),
-    "named_dense": lambda n, i: n.named(i) * n.dense(i),
+    "named_first_person": lambda n, i: n.named(i) and n.flag(i, FIRST_PERSON),
+    "named_soft": lambda n, i: n.named(i) * n.soft(i),
     "answers": lambda n, i: n.flag(n.beside(i, -1), QUESTION) * n.bm25(n.beside(i, -1)),
     "after_question": lambda n, i: n.flag(n.beside(i, -1), QUESTION),
     "is_question": lambda n, i: n.flag(i, QUESTION),
     "length": lambda n, i: math.log1p(len(n.terms[i.key])),
-    "first_person": lambda n, i: n.flag(i, FIRST_PERSON),
+    "names": lambda n, i: n.names(i),
     "tells_when": lambda n, i: n.cue.asks_when and n.flag(i, TIME_WORDS),
     "tells_count": lambda n, i: n.cue.asks_count and n.flag(i, NUMBERS),
+    "tells_where": lambda n, i: n.cue.asks_where * n.names(i),
     "in_named_time": lambda n, i: any(i.at in stretch for stretch in n.cue.ranges),
     "derived": lambda n, i: i.kind != "trace",
 }

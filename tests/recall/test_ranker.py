@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lamina.errors import InputError
 from lamina.recall.features import FEATURES
-from lamina.recall.ranker import LinearRanker, fit_listwise, shipped_ranker
+from lamina.recall.ranker import LinearRanker, Regimes, fit_listwise, shipped_regimes
 
 NAMES = [feature.name for feature in FEATURES]
 
@@ -32,11 +32,26 @@ def test_reasons_sum_to_the_score(seed: int) -> None:
             assert reason.words
 
 
-def test_the_shipped_ranker_knows_every_feature_it_weighs() -> None:
-    ranker = shipped_ranker()
-    assert set(ranker.weights) <= set(NAMES)
-    assert np.isfinite(ranker.vector).all()
-    assert ranker.provenance
+def test_the_shipped_rankers_know_every_feature_they_weigh() -> None:
+    for ranker in (shipped_regimes().turns, shipped_regimes().documents):
+        assert set(ranker.weights) <= set(NAMES)
+        assert np.isfinite(ranker.vector).all()
+        assert ranker.provenance
+
+
+def test_every_feature_is_weighed_in_some_regime() -> None:
+    shipped = shipped_regimes()
+    assert {*shipped.turns.weights, *shipped.documents.weights} == set(NAMES)
+
+
+def test_between_two_regimes_the_weights_lie_between() -> None:
+    shipped = Regimes(LinearRanker({"bm25": 1.0, "dense": 2.0}), LinearRanker({"bm25": 3.0}))
+    assert shipped.mixed(1.0) is shipped.turns
+    assert shipped.mixed(0.0) is shipped.documents
+    assert shipped.mixed(0.25).weights == {"bm25": 2.5, "dense": 0.5}
+    for share in (-0.1, 1.1, float("nan")):
+        with pytest.raises(InputError, match="between 0 and 1"):
+            shipped.mixed(share)
 
 
 def test_a_weight_without_a_feature_is_refused() -> None:

@@ -19,14 +19,29 @@ from tests.storage.material import add, derived, trace
 
 DIM = 6
 NOW = parse_moment("2026-05-20T12:00:00+00:00").at
-WORDS = ("boat", "sea", "storm", "port", "sail", "we", "Where?", "7", "yesterday", "the", "harbour")
+WORDS = (
+    "boat",
+    "sea",
+    "storm",
+    "port",
+    "sail",
+    "we",
+    "Where?",
+    "7",
+    "yesterday",
+    "the",
+    "harbour",
+    "ship",
+    "in Porto",
+    "and Tagus",
+)
 SPEAKERS = ("Ana", "Ben", None)
 
 
 class World:
     """Random traces in nine sessions, some notes, some forgotten, some without a vector."""
 
-    def __init__(self, seed: int, cue: str = "When did Ana see the storm at sea in May? How many boats?", where: Filter | None = None,
+    def __init__(self, seed: int, cue: str = "When did Ana see the storm at sea in May? How many boats? Where?", where: Filter | None = None,
                  make_index: Callable[[int], FlatIndex] = FlatIndex, count: int = 60) -> None:  # fmt: skip
         self.random = np.random.default_rng(seed)
         self.store = SQLiteStore(None)

@@ -58,7 +58,8 @@ def read_folder(folder: Path) -> list[Collection]:
 def whole_sessions(collection: Collection, every: int = 1) -> Collection:
     """The sessions of a conversation as items of their own, without speakers, and every so many of its questions."""
     texts: dict[str, list[str]] = {}
-    session, times = {}, {}
+    session: dict[str, str] = {}
+    times: dict[str, Any] = {}
     for passage in collection.passages:
         place = passage.session or ""
         texts.setdefault(place, []).append(passage.shown)

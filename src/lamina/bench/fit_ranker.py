@@ -18,7 +18,6 @@ from typing import Any
 from rich.console import Console
 
 from lamina.bench.corpora import read_folder, whole_sessions
-from lamina.bench.ranking.collections import Collection
 from lamina.bench.ranking.fitting import DOCUMENTS, FIXED, fit, leave_one_out
 from lamina.bench.ranking.ours import Group, Workbench
 from lamina.bench.ranking.scoring import DEPTHS, recalls

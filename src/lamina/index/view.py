@@ -68,7 +68,7 @@ class ScopeView:
         self._times = {name: GrowingArray(np.int64) for name in ("at", "until", "recorded_at", "retired_at")}
         self._status = GrowingArray(np.uint8)
         self._flags = GrowingArray(np.uint32)
-        self._codes = {name: GrowingArray(np.int32) for name in ("kind", "session", "role", "speaker", "place")}
+        self._codes = {name: GrowingArray(np.int32) for name in ("kind", "session", "role", "speaker", "place", "turn")}
         self._before = GrowingArray(np.int32)
         self._after = GrowingArray(np.int32)
         self._position = GrowingArray(np.int32)
@@ -116,9 +116,9 @@ class ScopeView:
         return self._codes["speaker"].view
 
     @property
-    def role(self) -> NDArray[np.int32]:
-        """Code of each item's role, -1 where it has none."""
-        return self._codes["role"].view
+    def turn(self) -> NDArray[np.int32]:
+        """1 for what was said or done in a course of things (it has a session, a role or a speaker), 0 for what stands by itself."""
+        return self._codes["turn"].view
 
     @property
     def before(self) -> NDArray[np.int32]:
@@ -297,6 +297,14 @@ class ScopeView:
             "role": self.roles.encode(columns.roles),
             "speaker": self.speakers.encode(columns.speakers),
             "place": self.places.encode(columns.places),
+            "turn": np.fromiter(
+                (
+                    any(one is not None for one in said)
+                    for said in zip(columns.sessions, columns.roles, columns.speakers, strict=True)
+                ),
+                np.int32,
+                len(pairs),
+            ),
         }
         for name, codes in encoded.items():
             if extend:

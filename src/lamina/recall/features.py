@@ -107,6 +107,11 @@ class Scene:
         return out
 
     @cached_property
+    def traces(self) -> NDArray[np.bool_]:
+        """Whether it is a trace."""
+        return self.signals.view.kind[self.slots] == TRACE
+
+    @cached_property
     def session(self) -> NDArray[np.int32]:
         """Session codes."""
         return self.signals.view.session[self.slots]
@@ -224,7 +229,7 @@ FEATURES: Sequence[Feature] = (
     Computed("dense_before_two", "around", "what came two messages before is close in meaning", lambda s: s.dense(s.before2)),
     Computed("session_coverage", "session", "share of the cue's words in its session", _session_coverage),
     Computed("session_dense", "session", "something in its session is close in meaning", _session_best),
-    Computed("first_in_session", "place", "it opens its session", lambda s: s.signals.view.position[s.slots] == 0),
+    Computed("first_in_session", "place", "it opens its session", lambda s: s.traces & (s.signals.view.position[s.slots] == 0)),
     Computed("position", "place", "how late in its session it comes", lambda s: np.log1p(s.signals.view.position[s.slots])),
     Computed("named_speaker", "speaker", "said by the person the cue names", lambda s: s.by_named),
     Computed(
@@ -246,7 +251,7 @@ FEATURES: Sequence[Feature] = (
     ),
     Computed("tells_where", "asked", "asked where, it has names", lambda s: np.float32(s.signals.cue.asks_where) * _names(s)),
     Computed("in_named_time", "time", "it lies in the time the cue names", _in_named_time),
-    Computed("derived", "kind", "it is derived, not observed", lambda s: s.signals.view.kind[s.slots] != TRACE),
+    Computed("derived", "kind", "it is derived, not observed", lambda s: ~s.traces),
 )  # fmt: skip
 
 

@@ -225,9 +225,9 @@ class Signals:
 
     @cached_property
     def conversation(self) -> float:
-        """Share of the traces that somebody said or did (they have a speaker or a role); the rest are notes and documents."""
-        traces = int(self.traces.sum())
-        return float(((self.view.speaker >= 0) | (self.view.role >= 0))[self.traces].mean()) if traces else 1.0
+        """Share of the traces that are turns of a course of things; the rest are notes and documents."""
+        turns = self.view.turn[self.traces]
+        return float(turns.mean()) if len(turns) else 1.0
 
     @cached_property
     def named_speakers(self) -> NDArray[np.int32]:
