@@ -109,7 +109,7 @@ class Scene:
     @cached_property
     def traces(self) -> NDArray[np.bool_]:
         """Whether it is a trace."""
-        return self.signals.view.kind[self.slots] == TRACE
+        return np.asarray(self.signals.view.kind[self.slots] == TRACE)
 
     @cached_property
     def session(self) -> NDArray[np.int32]:

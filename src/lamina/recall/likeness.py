@@ -16,7 +16,7 @@ from lamina.recall.signals import Signals
 
 ALIKE = 0.35  # cosine of two words above which one counts for the other
 BESIDE = 0.6  # weight of the items beside one in what it is about
-TOPIC_WORDS = 64  # words of an item that are looked at for what it is about: the first ones
+TOPIC_WORDS = 48  # words of an item that are looked at for what it is about: the first ones
 BLOCK = 1 << 14  # words whose vectors are gathered at once
 
 
@@ -45,7 +45,7 @@ class Likeness:
         found = np.zeros((len(cue.terms), len(self._slots) + 1), np.float32)
         full = np.flatnonzero(np.diff(self._starts))
         if len(full) and len(cue.terms):
-            squares = self._table.likeness(list(cue.spoken), ALIKE)
+            squares = self._table.likeness(list(cue.spoken), ALIKE, self._rows)
             starts = self._starts[full]
             for row, of_words in enumerate(squares):
                 found[row, full] = np.maximum.reduceat(of_words[self._rows], starts)
