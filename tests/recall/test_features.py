@@ -25,6 +25,7 @@ class Naive:
 
     def __init__(self, world: World, where: Filter | None = None) -> None:
         store, self.cue = world.store, world.cue
+        self.words = word_table().embedder.word_vectors(self.cue.spoken)
         self.items: list[Item] = list(store.items.each(where or Filter()))
         self.traces = [item for item in self.items if item.kind == "trace"]
         self.vectors = store.vectors.get(store.vectors.active(), [item.key for item in self.items])  # type: ignore[arg-type]
@@ -111,7 +112,7 @@ class Naive:
     def topic_near(self, item: Item) -> float:
         about = self.topic(item) + BESIDE * (self.topic(self.beside(item, -1)) + self.topic(self.beside(item, 1)))
         length = float(np.linalg.norm(about))
-        return float(about @ word_table().topic(list(self.cue.spoken), self.cue.terms)) / length if length else 0.0
+        return float(about @ word_table().topic(self.words, self.cue.terms)) / length if length else 0.0
 
     def lead(self, item: Item) -> float:
         first = self.terms[item.key][:LEAD]

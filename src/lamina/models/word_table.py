@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
-from pathlib import Path
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,45 +50,43 @@ class WordTable:
         places = np.minimum(np.searchsorted(self.hashes, hashes), len(self.hashes) - 1)
         return np.where(self.hashes[places] == hashes, places, len(self.hashes))
 
-    def likeness(self, words: list[str], above: float, among: NDArray[np.intp] | None = None) -> NDArray[np.float32]:
-        """Squared cosines of some words with those of the table where the cosine is larger than `above`, else 0.
+    def likeness(
+        self, vectors: NDArray[np.float32], above: float, among: NDArray[np.intp] | None = None
+    ) -> NDArray[np.float32]:
+        """Squared cosines of the vectors of some words with those of the table where the cosine is larger than `above`, else 0.
 
         Shape (words, table + 1): the last column is 0, for terms that are not in the table. With `among` only these rows of the
         table are compared (each may be named many times), and the rest stays 0.
 
         >>> from lamina.text import term_hashes
         >>> table = word_table()
-        >>> dog = table.likeness(["dog"], 0.35)[0]
+        >>> dog = table.likeness(table.embedder.word_vectors(["dog"]), 0.35)[0]
         >>> bool(dog[table.rows(term_hashes("pets"))[0]] > 0.3), float(dog[table.rows(term_hashes("tax"))[0]])
         (True, 0.0)
         """
         compared = np.zeros(len(self.hashes) + 1, np.bool_)
         compared[slice(None) if among is None else among] = True
         rows = np.flatnonzero(compared[:-1])
-        cosines = self.embedder.word_vectors(words) @ self.vectors[rows].T
-        squares = np.zeros((len(words), len(compared)), np.float32)
+        cosines = vectors @ self.vectors[rows].T
+        squares = np.zeros((len(vectors), len(compared)), np.float32)
         squares[:, rows] = np.where(cosines > above, cosines * cosines, 0)
         return squares
 
-    def topic(self, words: list[str], hashes: NDArray[np.uint32]) -> NDArray[np.float32]:
-        """What some words (with their term hashes) are about, shape (64,): the direction of the sum of their topics."""
+    def topic(self, vectors: NDArray[np.float32], hashes: NDArray[np.uint32]) -> NDArray[np.float32]:
+        """What some words, given by their vectors and term hashes, are about, shape (64,): the direction of the sum of their topics."""
         rarity = np.append(self.rarity, self.rarity.max())[self.rows(hashes)]  # a word outside the vocabulary is a rare one
-        total = rarity @ (self.embedder.word_vectors(words) - self.centre) @ self.axes
+        total = rarity @ (vectors - self.centre) @ self.axes
         length = float(np.linalg.norm(total))
         return np.asarray(total / length if length > 0 else total, np.float32)
 
 
-_tables: dict[tuple[Path, Path], WordTable] = {}
-_lock = threading.Lock()
+@lru_cache(maxsize=1)
+def word_table() -> WordTable:
+    """The whole words of the packaged embedder, read once in a process (some 0.2 s).
 
-
-def word_table(embedder: StaticEmbedder | None = None) -> WordTable:
-    """The table of a static embedder's whole words (default: the packaged one), made once in a process (some 0.2 s)."""
-    chosen = embedder or StaticEmbedder()
-    with _lock:
-        if chosen.files not in _tables:
-            _tables[chosen.files] = _build(chosen)
-        return _tables[chosen.files]
+    Raises `MissingExtraError` where wordllama is not installed, `ConfigError` where its files are damaged.
+    """
+    return _build(StaticEmbedder())
 
 
 def _build(embedder: StaticEmbedder) -> WordTable:

@@ -33,6 +33,11 @@ class Likeness:
         terms, self._starts = signals.view.lexical.gather(slots)
         self._rows = self._table.rows(terms)
 
+    @cached_property
+    def _words(self) -> NDArray[np.float32]:
+        """Vectors of the cue's words, shape (terms, dim)."""
+        return self._table.embedder.word_vectors(self._signals.cue.spoken)
+
     def _place(self, slots: NDArray[np.int64]) -> NDArray[np.intp]:
         """Where slots stand among those looked at; the last place stands for "nowhere"."""
         return np.where(slots < len(self._signals), np.searchsorted(self._slots, slots), len(self._slots))
@@ -45,7 +50,7 @@ class Likeness:
         found = np.zeros((len(cue.terms), len(self._slots) + 1), np.float32)
         full = np.flatnonzero(np.diff(self._starts))
         if len(full) and len(cue.terms):
-            squares = self._table.likeness(list(cue.spoken), ALIKE, self._rows)
+            squares = self._table.likeness(self._words, ALIKE, self._rows)
             starts = self._starts[full]
             for row, of_words in enumerate(squares):
                 found[row, full] = np.maximum.reduceat(of_words[self._rows], starts)
@@ -83,4 +88,4 @@ class Likeness:
         for others in beside:
             about = about + np.float32(BESIDE) * self._topics[self._place(others)]
         lengths = np.maximum(np.linalg.norm(about, axis=1), 1e-6)
-        return np.asarray((about @ self._table.topic(list(cue.spoken), cue.terms)) / lengths, np.float32)
+        return np.asarray((about @ self._table.topic(self._words, cue.terms)) / lengths, np.float32)
