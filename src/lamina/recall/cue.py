@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamina.errors import InputError
+from lamina.expressions import TimeRange, find_ranges
 from lamina.text import check_text, fold, term_hashes, terms
-from lamina.times import TimeRange, find_ranges
 
 MAX_CUE = 100_000  # characters of a cue that are looked at
 MAX_WHEN = 2_000  # … and in which times are looked for
