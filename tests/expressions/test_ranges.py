@@ -32,7 +32,7 @@ UNDERSTOOD = [
     ("on the 3rd of April", "2023-04-03", "2023-04-04"),
     ("on 5 may", "2023-05-05", "2023-05-06"),
     ("In 2021", "2021-01-01", "2022-01-01"),
-    ("the summer of 2022", "2022-01-01", "2023-01-01"),
+    ("the summer of 2022", "2022-06-01", "2022-09-01"),
     ("since 2021", "2021-01-01", "2023-05-26"),
     ("since March", "2023-03-01", "2023-05-26"),
     ("18 June 1815", "1815-06-18", "1815-06-19"),
@@ -64,7 +64,6 @@ LEFT_ALONE = [
     "May 5,000 people come?",
     "a crowd of 2000 people",
     "in 2000 words",
-    "in the 1990s",
     "before March 2020",
     "until 5 June",
     "by 2025-06-01",
@@ -75,7 +74,6 @@ LEFT_ALONE = [
     "more than 3 years ago",
     "5 May 23",
     "the last week",
-    "next Monday",
     "I did it in 3 days",
     "every last Friday of the month",
     "31 April",
@@ -83,7 +81,6 @@ LEFT_ALONE = [
     "2023-13-01",
     "call 555-2023-05-081",
     "room 2023",
-    "a week ago",
     "some day",
     "on sundays",
     "",
@@ -102,7 +99,7 @@ def test_what_may_mean_something_else_names_no_time(text: str) -> None:
 
 def test_several_expressions_come_in_the_order_of_time() -> None:
     found = find_ranges("yesterday, or on 3 March 2021, or in 2019", NOW)
-    assert [stretch.words for stretch in found] == ["in 2019", "3 March 2021", "yesterday"]
+    assert [stretch.words for stretch in found] == ["2019", "3 March 2021", "yesterday"]
 
 
 @given(st.text(max_size=200), st.integers(-60_000_000_000_000_000, 250_000_000_000_000_000))
