@@ -173,7 +173,7 @@ def read_month_day(said: Said, place: int) -> Phrase | None:
 
 
 _AFTER_PLAIN = frozenset(
-    "i we you he she it they was were is are at in and or but the my our his her their last this next".split()
+    "i we you he she it they was were is are at in and or but the my our his her their last this next to until till through on with when for".split()
 )
 
 

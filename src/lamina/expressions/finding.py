@@ -11,7 +11,7 @@ from lamina.expressions.grammar import STARTS, Reading, statement
 from lamina.expressions.holidays import HOLIDAY_STARTS
 from lamina.expressions.lexicon import DECADES, MONTHS, RELATIVE, SEASONS, UNITS, WEEKDAYS
 from lamina.expressions.periods import Period, Span, chosen
-from lamina.expressions.tense import Prefer, is_habit, is_past, plans
+from lamina.expressions.tense import Prefer, is_duration, is_habit, is_past, plans, tense_of
 from lamina.expressions.tokens import Said, micros_of
 
 _TRIGGERS: Final = (
@@ -113,6 +113,9 @@ def _by_tense(said: Said, reading: Reading, period: Period, prefer: Prefer) -> S
     """The turn of a period that the tense of the words around it points to; None where it does not tell."""
     if is_habit(said, reading.start, reading.end) and prefer != "future":
         return None
+    if period.kind == "season" and said.low[reading.start - 1] == "in" and prefer != "future":
+        if tense_of(said, reading.start, reading.end) == "present":
+            return None  # "in summer we swim": every summer
     plan = plans(said, reading.start, reading.end, prefer)
     past, future = (chosen(period, said.today, ahead) for ahead in (False, True))
     if plan is None:
@@ -122,7 +125,7 @@ def _by_tense(said: Said, reading: Reading, period: Period, prefer: Prefer) -> S
 
 def _is_ahead(said: Said, reading: Reading, prefer: Prefer) -> bool:
     """Whether "in three weeks" is a plan, not the time that something took."""
-    if is_past(said, reading.start, reading.end):
+    if is_past(said, reading.start, reading.end) or (prefer != "future" and is_duration(said, reading.start, reading.end)):
         return False
     return plans(said, reading.start, reading.end, prefer) is True
 

@@ -114,6 +114,6 @@ COUNTED: Final = frozenset(
 """What follows a number that counts things."""
 NUMBERED: Final = frozenset(
     """version versions v ver build release firmware patch model page pages p pp chapter section line verse item room number
-    no nr code pin order ticket flight bus extension ext ref reference serial part part-no id isbn""".split()
+    no nr code pin order ticket flight bus extension ext ref reference serial part id isbn figure fig table equation step rule article appendix example""".split()
 )
 """What stands before a number that is a name."""

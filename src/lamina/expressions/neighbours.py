@@ -60,10 +60,10 @@ def means_a_time(said: Said, place: int, phrase: Phrase, prefer: Prefer, led: bo
         return False  # "three weeks from last Friday"
     if _is_idiom(said, place):
         return False
+    if low[phrase.end] == "-" and said.glued(phrase.end) and said.glued(phrase.end + 1):
+        return False  # "the sixties-style lamp"
     if not phrase.bare:
         return low[place - 1] not in ("every", "each")
-    if not phrase.bare or period.kind == "":
-        return True
     check = _CHECKS.get(period.kind)
     return check is None or check(said, place, phrase.end, period, led or (prefer == "future" and low[place - 1] in OPEN))
 

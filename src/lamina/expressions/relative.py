@@ -223,7 +223,7 @@ def read_ahead(said: Said, place: int) -> tuple[Phrase, bool] | None:
             return Phrase(None, end), False
         end += 1
     elif low[end] in _NOT_AHEAD or low[end] == "-":
-        return Phrase(None, end + 1 if low[end] == "ago" else end), False
+        return None if low[end] == "ago" else (Phrase(None, end), False)
     if low[end] in ("from", "or", "of"):
         return (Phrase(None, end), False) if low[end] != "from" else None
     return _units(said, count, unit, 1, end), marked

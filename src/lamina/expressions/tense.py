@@ -5,39 +5,47 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Final, Literal
 
-from lamina.expressions.lexicon import PRONOUNS, SHORT_MONTHS
+from lamina.expressions.lexicon import POSSESSIVES, PRONOUNS, SHORT_MONTHS
 from lamina.expressions.tokens import Said
 
 Prefer = Literal["past", "future", "told"]
 _REACH: Final = 30  # tokens of a sentence that are looked at, on either side
 
 _PLANNING: Final = frozenset(
-    """will won shall ll 'll gonna must should plan plans planning planned hope hopes hoping hopefully intend intends upcoming
-    scheduled due booked reserved arranged remind remember forget looking might tomorrow let lets can deadline invitation supposed
-    want wants need needs would 'd expecting expected""".split()
+    """will shall ll 'll gonna must should plan plans planning hope hopes hoping hopefully intend intends upcoming might tomorrow
+    can want wants need needs expecting expect due supposed""".split()
 )
+_ARRANGED: Final = frozenset("planned booked reserved arranged scheduled expected supposed due set invited".split())
+"""Participles that tell of what is to come where they stand behind a form of "be" in the present."""
+_RECALL: Final = frozenset("remember recall know remind tell show forget say think".split())
 _BE: Final = frozenset("am is are 'm 're be being isn aren".split())
 _PAST_BE: Final = frozenset("was were wasn weren been".split())
+_SHORT_BE: Final = PRONOUNS | frozenset("what when where how why here which".split())
+"""Words behind which a short "'s" is a verb."""
 _PAST: Final = frozenset(
-    """was were wasn weren did didn had hadn used ate became began begun beat bent bet bit bled blew bought broke brought built burnt
-    burst came caught chose cost crept cut dealt drank drove dug drew dreamt fell fed felt fought found flew forgot froze gave got
-    grew ground gone hid hit held hung heard hurt kept knelt knew laid lay led left lent lit lost made meant met paid put quit ran
-    rang read rid rode rose said sang sank sat saw sent set sewed shook shone shot showed shrank shut slept slid smelt sold sought
-    spent spilt split spoke spoilt spread sprang spun stole stood struck stuck stung sunk swam swept swore swung taught tore thought
-    threw told took trod understood went wept wet woke won wore wound wove wrote spat swore withdrew overslept misread wed been done
-    seen taken given eaten written broken driven forgotten fallen flown known grown shown sung swum thrown worn born ago
-    yesterday rewrote redid undid upset outgrew overheard befell bade clung flung fled forbade forgave leapt leant learnt strode
-    strove stank slung slew shed sped strung swelled thrust bound bred cast fit""".split()
+    """was were wasn weren did didn had hadn couldn used ago yesterday ate awoke arose became began begun beat been beheld bent bet bit
+    bled blew born bought bred broke broken broadcast brought built burnt burst cast caught chose clung came cost crept cut dealt done
+    drank dreamt drew drove driven dug dwelt eaten fed fell fallen felt fit fled flew flown flung forbade forecast foresaw forgave
+    forgot forgotten fought found froze gave given gone got grew grown heard held hid hit hung hurt kept knelt knew knit known laid
+    lay leant leapt learnt led left lent lit lost made meant met misled misread mistook misunderstood outdid outgrew overcame overdid
+    overheard oversaw overslept overtook overthrew paid pled put quit ran rang read rebuilt redid rewrote rid rode rose said sang sank
+    sat saw seen sent set sewed shed shone shook shot showed shown shrank shut slept slew slid slit slung slunk smelt snuck sold
+    sought spat sped spelt spent spilt split spoilt spoke spread sprang spun stank stole stood strode strove struck strung stuck stung
+    sung sunk swam swept swore swum swung taken taught thought threw thrown thrust told took tore torn trod undertook underwent
+    understood undid upheld upset wed went wept wet withdrew withheld withstood woke won wore worn wound wove written wrote
+    wrung""".split()
 )
 _SAME: Final = frozenset(
-    "cut hit put set shut read let cost hurt quit split spread burst beat bet cast fit wet rid bound shed".split()
+    """beat bet broadcast burst cast cost cut fit forecast hit hurt knit put quit read rid set shed shut slit split spread thrust upset
+    wed wet""".split()
 )
 """Past forms that are also plain verbs."""
 _NOT_PAST: Final = frozenset(
-    """need bed red hundred feed seed speed wed shed sled indeed exceed proceed succeed weed breed bleed embed greed freed creed
-    steed reed deed agreed-upon united biped infrared sacred naked wicked kindred hatred supposed scheduled planned booked reserved
-    arranged expected retired married excited interested""".split()
+    """need indeed exceed proceed succeed embed hundred kindred hatred sacred naked wicked speed breed bleed greed creed steed freed
+    infrared excited interested tired retired married worried allowed""".split()
 )
+_NOUN_SIGNS: Final = POSSESSIVES | frozenset("the a an of at in on to by with for and this that".split())
+"""Words behind which a past form is a noun or an adjective."""
 _NOT_GOING: Final = frozenset(
     """thing anything nothing something everything morning evening during king ring spring wedding building meeting string wing
     ceiling feeling clothing housing painting dining outing sibling""".split()
@@ -45,17 +53,33 @@ _NOT_GOING: Final = frozenset(
 _PRESENT: Final = frozenset(
     """starts start begins begin ends end leaves leave departs depart arrives arrive opens open closes close flies fly expires expire
     finishes resumes lands returns return comes come meets meet runs run takes take goes go sails sings plays have has do does don
-    doesn 've moves move gets see""".split()
+    doesn 've moves move gets see deadline appointment wants needs hopes""".split()
 )
 _BOOKING: Final = frozenset(
-    "book booked plan planned reserve reserved order ordered schedule scheduled arrange arranged invite invited register".split()
+    """book booked plan planned reserve reserved order ordered schedule scheduled arrange arranged invite invited register registered
+    tickets""".split()
 )
+_MOVING: Final = frozenset("moved postponed rescheduled pushed shifted delayed".split())
 _MODAL: Final = frozenset("to will 'll won would could can should shall must might may do does did didn don let 'd".split())
+_HAD: Final = frozenset("did didn do does was were had".split())
 _CLAUSE: Final = frozenset(", ( ) – — and but so because while although though when where who which that if whom".split())
 _SENTENCE: Final = frozenset(". ! ? ; : \n".split(" "))
 _SHORTENED: Final = SHORT_MONTHS | frozenset("dr mr mrs ms st prof no vs etc p m a".split())
 _HABIT: Final = frozenset("always usually often sometimes normally typically generally every each rarely whenever".split())
-_RECALL: Final = frozenset("remember recall know remind tell show forget".split())
+_ABLE: Final = frozenset(
+    """can could able manage managed possible learn far fast quickly only first second third fourth fifth time times once twice""".split()
+)
+_NO_SUPERLATIVE: Final = frozenset(
+    """west guest test rest forest interest contest request honest nest chest harvest protest invest suggest breast priest arrest quest
+    everest latest""".split()
+)
+_NO_VERB: Final = frozenset(
+    """always never often usually still also just really only both all and or not ever then even finally first last would could who
+    that to in on at for with""".split()
+)
+_INSIDE_BE: Final = frozenset("the a an my your his her our their not already also just never fully being all both 't".split())
+
+Tense = Literal["past", "present", "plan", ""]
 
 
 def sentence(said: Said, start: int, end: int) -> tuple[int, int]:
@@ -96,42 +120,80 @@ def _sign(said: Said, place: int) -> int:
 def _read_sign(said: Said, place: int) -> int:
     low = said.low
     word = low[place]
-    before = low[place - 1]
-    if word in _PLANNING:
-        if word in ("remember", "remind", "forget") or (word == "can" and low[place + 2] in _RECALL):
-            return 0
-        if word in ("planned", "booked", "reserved", "arranged", "scheduled", "expected", "supposed") and _after(
-            said, place, _PAST_BE
-        ):
-            return 0
-        return 2
-    if word == "going" and low[place + 1] == "to":
-        return 0 if before in ("was", "were") else 2
+    before, behind = low[place - 1], low[place + 1]
     if word in _BE or word == "'s":
-        return 2 if _progressive(said, place) else 1
-    if word in _PAST or (len(word) > 3 and word.endswith("ed") and word not in _NOT_PAST):
+        return _be_sign(said, place)
+    if word in _ARRANGED and _is_participle(said, place):
+        return 2
+    if word in _PLANNING:
+        if word in ("should", "must", "might") and behind == "have":
+            return -2
+        if before in _NOUN_SIGNS and word in ("hope", "need", "might", "can", "will", "must", "due"):
+            return 0
+        if word in ("due", "supposed"):
+            return 0
+        return 0 if word == "can" and low[place + 2] in _RECALL else 2
+    if word in ("won", "don", "let", "going", "looking", "would", "'d", "remember", "remind"):
+        special = _special_sign(said, place)
+        if special is not None:
+            return special
+    if word in _PAST or (len(word) > 4 and word.endswith("ed") and word not in _NOT_PAST and not said.capital(place)):
         if word in _SAME and _after(said, place, _MODAL):
             return 0
-        if word not in _PAST_BE and _after(said, place, _BE | {"'s"}):
-            return 0  # a participle: "is booked", "will be shut"
+        if word not in _PAST_BE and (before in _NOUN_SIGNS or _is_participle(said, place)):
+            return 0
         return -2
     if word in _PRESENT:
-        return 0 if before in ("to", "did", "didn") or low[place + 1] in _RECALL or low[place + 2] in _RECALL else 1
+        return 0 if before in ("to", "did", "didn") or behind in _RECALL or low[place + 2] in _RECALL else 1
     if before in PRONOUNS and before not in ("who", "there", "this", "that") and word.isalpha() and word not in _NO_VERB:
-        return 0 if _after(said, place - 1, frozenset({"did", "didn", "do", "does", "was", "were", "had"})) else 1
+        return 0 if _after(said, place - 1, _HAD) else 1
     return 0
 
 
-_NO_VERB: Final = frozenset(
-    """always never often usually still also just really only both all and or not ever then even finally first last would could who
-    that to in on at for with""".split()
-)
+def _special_sign(said: Said, place: int) -> int | None:
+    """What words tell that mean a plan only together: won't, don't forget, let's, going to, looking forward, would like."""
+    low = said.low
+    word, behind = low[place], low[place + 1]
+    if word == "won":
+        return 2 if behind == "'t" else None
+    if word == "don":
+        return 2 if low[place + 2] == "forget" else None
+    if word == "let":
+        return 2 if behind == "'s" else (0 if _after(said, place, _MODAL) else -2)
+    if word == "going":
+        if behind != "to":
+            return None
+        return 0 if low[place - 1] in ("was", "were") else 2
+    if word == "looking":
+        return 2 if behind == "forward" else None
+    if word in ("would", "'d"):
+        return 2 if behind in ("like", "love", "rather", "prefer") else 0
+    return 2 if behind == "to" or low[place + 2] == "to" else 0  # "remember to", "remind me to"
+
+
+def _be_sign(said: Said, place: int) -> int:
+    if _progressive(said, place):
+        return 2
+    if said.low[place] == "'s" and said.low[place - 1] not in _SHORT_BE:
+        return 0
+    return 1
 
 
 def _after(said: Said, place: int, words: frozenset[str]) -> bool:
     """Whether one of some words stands one to three tokens before."""
     low = said.low
     return any(low[place - step] in words for step in (1, 2, 3) if place >= step)
+
+
+def _is_participle(said: Said, place: int) -> bool:
+    """Whether a form of "be" makes it a participle of the present: is booked, will be shut, are we invited."""
+    low = said.low
+    for step in (1, 2, 3, 4):
+        word = low[place - step]
+        if (word in _BE or word == "'s") and place >= step:
+            behind = low[place - step + 1]
+            return step == 1 or behind in _INSIDE_BE or behind.endswith("ly") or (word != "'s" and behind in PRONOUNS)
+    return False
 
 
 def _progressive(said: Said, place: int) -> bool:
@@ -145,46 +207,104 @@ def _progressive(said: Said, place: int) -> bool:
     return False
 
 
+def tense_of(said: Said, start: int, end: int) -> Tense:
+    """The tense of the words around the expression `[start, end)`, those of its own clause before the rest of the sentence.
+
+    >>> said = Said("We will sail in May. We sailed in May. We sail in May.", 0)
+    >>> tense_of(said, 4, 5), tense_of(said, 9, 10), tense_of(said, 14, 15)
+    ('plan', 'past', 'present')
+    """
+    bounds = sentence(said, start, end)
+    inner = clause(said, start, end, bounds)
+    if _arranged_for(said, start, inner):
+        return "plan"
+    found = _tense(said, start, end, inner)
+    if found:
+        return found
+    outer = _tense(said, start, end, bounds)
+    own = inner[1] - inner[0] - (end - start)
+    return outer if outer == "past" or own <= _VERBLESS else ""
+
+
+_VERBLESS: Final = 4  # words beside the expression: with more of them a clause has a verb of its own
+
+
+def _tense(said: Said, start: int, end: int, stretch: tuple[int, int]) -> Tense:
+    """What the nearest clear sign says; else the present, where there is any sign of it."""
+    nearest, tense = _REACH + 1, ""
+    present = False
+    for place in range(*stretch):
+        if start <= place < end:
+            continue
+        sign = _sign(said, place)
+        present = present or sign == 1
+        distance = start - place if place < start else place - end
+        if abs(sign) == 2 and (distance < nearest or (distance == nearest and sign > 0)):
+            nearest, tense = distance, "plan" if sign > 0 else "past"
+    if tense == "plan":
+        return "plan"
+    if tense == "past":
+        return "past"
+    return "present" if present else ""
+
+
 def plans(said: Said, start: int, end: int, prefer: Prefer) -> bool | None:
     """Whether the expression `[start, end)` is about a plan; None where the words do not tell.
 
     `prefer`: "past" (a question: what is not clearly planned is past), "told" (something said: the present tells of what is
     to come), "future" (always a plan).
-
-    >>> said = Said("We will sail in May. We sailed in May.", 0)
-    >>> plans(said, 4, 5, "told"), plans(said, 9, 10, "told")
-    (True, False)
     """
     if prefer == "future":
         return True
-    bounds = sentence(said, start, end)
-    inner = clause(said, start, end, bounds)
-    if _booked_for(said, start, inner):
-        return True
-    for stretch in (inner, bounds):
-        signs = [
-            (-abs(sign), start - place if place < start else place - end, sign)
-            for place in range(*stretch)
-            if not start <= place < end and (sign := _sign(said, place))
-        ]
-        strong = sorted(sign for sign in signs if sign[0] == -2)
-        if strong:
-            return strong[0][2] > 0
-        if signs and (prefer == "told" or stretch == bounds):
-            return True if prefer == "told" else None
-    return False if prefer == "past" else None
+    tense = tense_of(said, start, end)
+    if tense in ("plan", "past"):
+        return tense == "plan"
+    if tense == "":
+        return False if prefer == "past" else None
+    return True if prefer == "told" or _asks_ahead(said, start, end) else None
 
 
-def _booked_for(said: Said, start: int, inner: tuple[int, int]) -> bool:
-    if said.low[start - 1] not in ("for", "till", "until"):
+def _asks_ahead(said: Said, start: int, end: int) -> bool:
+    """Whether a question in the present is about what is to come: Is it open on …, When does it start in …"""
+    first, last = sentence(said, start, end)
+    low = said.low
+    while first < start and low[first] in ("so", "and", "but", "hey", ",", '"', "ok", "okay"):
+        first += 1
+    if not _RECALL.isdisjoint(low[first:last]):
         return False
-    return not _BOOKING.isdisjoint(said.low[inner[0] : start])
+    asked, verb = low[first], low[first + 1]
+    if asked in _BE or asked in ("do", "does", "don", "doesn"):
+        return True
+    if asked in ("when", "where", "how"):
+        return verb in _BE or verb in ("do", "does", "'s")
+    return asked in ("what", "who", "which") and ("do" in low[first:start] or "does" in low[first:start])
+
+
+def _arranged_for(said: Said, start: int, inner: tuple[int, int]) -> bool:
+    """Whether something was booked for, or moved to, the expression."""
+    before = said.low[start - 1]
+    words = said.low[inner[0] : start]
+    return (before in ("for", "till", "until") and not _BOOKING.isdisjoint(words)) or (
+        before == "to" and not _MOVING.isdisjoint(words)
+    )
 
 
 def is_past(said: Said, start: int, end: int) -> bool:
     """Whether the clause around an expression clearly tells of the past."""
     inner = clause(said, start, end, sentence(said, start, end))
     return any(_sign(said, place) < 0 for place in range(*inner) if not start <= place < end)
+
+
+def is_duration(said: Said, start: int, end: int) -> bool:
+    """Whether "in three weeks" is how long something takes: can you do it in …, the first time in …, the best in …, in a week there are …"""
+    low = said.low
+    first, last = clause(said, start, end, sentence(said, start, end))
+    if low[end] == "there" and low[start + 1] in ("a", "an"):
+        return True
+    before = low[first:start]
+    if first == start:
+        return False
+    return any(word in _ABLE or (word.endswith("est") and len(word) > 3 and word not in _NO_SUPERLATIVE) for word in before)
 
 
 def is_habit(said: Said, start: int, end: int) -> bool:
