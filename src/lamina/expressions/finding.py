@@ -11,7 +11,7 @@ from lamina.expressions.grammar import STARTS, Reading, statement
 from lamina.expressions.holidays import HOLIDAY_STARTS
 from lamina.expressions.lexicon import DECADES, MONTHS, RELATIVE, SEASONS, UNITS, WEEKDAYS
 from lamina.expressions.periods import Period, Span, chosen
-from lamina.expressions.tense import Prefer, is_duration, is_habit, is_past, plans, tense_of
+from lamina.expressions.tense import Prefer, is_being, is_duration, is_habit, is_past, plans, tense_of
 from lamina.expressions.tokens import Said, micros_of
 
 _TRIGGERS: Final = (
@@ -113,14 +113,20 @@ def _by_tense(said: Said, reading: Reading, period: Period, prefer: Prefer) -> S
     """The turn of a period that the tense of the words around it points to; None where it does not tell."""
     if is_habit(said, reading.start, reading.end) and prefer != "future":
         return None
-    if period.kind == "season" and said.low[reading.start - 1] == "in" and prefer != "future":
-        if tense_of(said, reading.start, reading.end) == "present":
-            return None  # "in summer we swim": every summer
+    if period.kind in ("season", "holiday") and prefer != "future" and _is_general(said, reading):
+        return None
     plan = plans(said, reading.start, reading.end, prefer)
     past, future = (chosen(period, said.today, ahead) for ahead in (False, True))
     if plan is None:
         return past if past == future else None
     return future if plan else past
+
+
+def _is_general(said: Said, reading: Reading) -> bool:
+    """Whether something is told of every summer or of every Christmas: in summer we swim, we bake at Christmas."""
+    if tense_of(said, reading.start, reading.end) != "present":
+        return False
+    return said.low[reading.start - 1] == "in" or not is_being(said, reading.start, reading.end)
 
 
 def _is_ahead(said: Said, reading: Reading, prefer: Prefer) -> bool:

@@ -8,11 +8,12 @@ from typing import Final
 
 from lamina.expressions import dates, names, parts, relative
 from lamina.expressions.dates import Phrase
+from lamina.expressions.events import Head, days_around, read_head
 from lamina.expressions.holidays import HOLIDAY_STARTS
 from lamina.expressions.lexicon import DECADES, MONTHS, NUMBERS, ORDINALS, PARTS, RELATIVE, SEASONS, UNITS, WEEKDAYS
 from lamina.expressions.neighbours import means_a_time
 from lamina.expressions.periods import UNITS as PERIODS
-from lamina.expressions.periods import Period, chosen, joined, once, turned, within
+from lamina.expressions.periods import Period, Span, chosen, joined, once, turned, within
 from lamina.expressions.tense import Prefer, is_past
 from lamina.expressions.tokens import Said
 
@@ -229,7 +230,15 @@ def statement(said: Said, place: int, prefer: Prefer) -> Reading | None:
         return _between(said, place)
     if word == "in":
         return _ahead(said, place)
+    if word == "last" and said.low[place + 2] == "before":
+        hung = _by_event(said, place + 1)
+        if hung is not None and hung.periods:
+            return hung
     found = phrase(said, place)
+    if found is None or found.bare:
+        hung = _by_event(said, place)
+        if hung is not None:
+            return hung
     if found is None:
         return None
     if found.period is None:
@@ -241,6 +250,30 @@ def statement(said: Said, place: int, prefer: Prefer) -> Reading | None:
     if not means_a_time(said, place, found, prefer):
         return Reading(place, found.end)
     return _listed(said, place, found)
+
+
+def _by_event(said: Said, place: int) -> Reading | None:
+    """A time that hangs on an event: read where the event is a day of the calendar, else taken, with what is told of the event."""
+    step = place + 1
+    while said.low[step] not in ("before", "after"):
+        step += 1
+        if step > place + 5:
+            return None
+    told = step + 1 + (said.low[step + 1] == "the")
+    event = phrase(said, told)
+    if event is not None and event.period is not None and event.more is None:
+        head = read_head(said, place, event=told)
+        if head is None:
+            return None
+        hung: Head = head
+
+        def around(span: Span) -> Span | None:
+            return days_around(span, hung) if span[1] - span[0] == 1 else None
+
+        known = event.period.turn is not None or event.period.cycle in ("month", "year")
+        return Reading(place, event.end, (event.period.mapped(around, "part"),) if known else ())
+    head = read_head(said, place)
+    return None if head is None or head.relation not in ("before", "after") else Reading(place, head.end)
 
 
 def _is_dated(said: Said, tail: Reading) -> bool:

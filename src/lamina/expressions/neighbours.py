@@ -29,6 +29,7 @@ _OBJECTS: Final = frozenset("you it me us him them her there here home back agai
 _HURT: Final = frozenset(
     "hurt broke injured knee hip arm leg wrist ankle ladder stairs accident bruised sprained fractured twisted died".split()
 )
+_PLACES: Final = frozenset("street road lane avenue square island islands hill park hotel inn club market palace bridge".split())
 _UNEVENTFUL: Final = frozenset("class crowd army population total group list price version edition batch score".split())
 _IDIOMS: Final = (
     "born yesterday",
@@ -77,6 +78,8 @@ def is_open(said: Said, place: int) -> bool:
     for _ in range(3):
         if low[step] in _BEHIND_OPEN:
             step -= 1
+    if low[step] == "of" and low[step - 1] == "as":
+        return True
     return low[step] in OPEN or (low[step] == "to" and low[step - 1] in ("prior", "up"))
 
 
@@ -85,6 +88,8 @@ def _is_idiom(said: Said, place: int) -> bool:
     if low[place] not in ("yesterday", "tomorrow"):
         return False
     before = low[place - 1]
+    if before in ("just", "only") and low[place - 2] in ("like", "if", "though"):
+        return True
     if before not in _TOMORROW or f"{before} {low[place]}" not in _IDIOMS:
         return (low[place] == "tomorrow" and before in ("a", "new", "another")) or low[place + 1 : place + 3] == ["'s", "news"]
     return before != "was" or (low[place - 2] in ("it", "if", "though") and low[place - 3] in ("like", "as", "if"))
@@ -102,7 +107,7 @@ def stands_alone(said: Said, end: int, capitals: bool = True) -> bool:
         return True
     if behind[0].isdecimal():
         return capitals and behind not in COUNTED
-    return capitals and said.capital(end)
+    return capitals and said.capital(end) and behind not in _PLACES
 
 
 def _at_start(said: Said, place: int) -> bool:
@@ -112,7 +117,7 @@ def _at_start(said: Said, place: int) -> bool:
 def _month(said: Said, place: int, end: int, period: Period, led: bool) -> bool:
     low = said.low
     before = low[place - 1]
-    if low[end] == "'s" or before in INDEFINITE:
+    if low[end] == "'s" or before in INDEFINITE or low[end] in _PLACES:
         return False
     if led:
         return low[place] not in PLAIN_MONTHS or said.capital(place) or before in OPEN or before in ("since", "from", "to", "and")

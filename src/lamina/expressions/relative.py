@@ -10,6 +10,7 @@ from lamina.expressions.lexicon import (
     DAY_PARTS,
     FOLLOWERS,
     MINUTES,
+    NUMBERS,
     PLAIN_MONTHS,
     POSSESSIVES,
     PRONOUNS,
@@ -28,10 +29,8 @@ Reader = Callable[[Said, int], Phrase | None]
 
 _SPAN_DAYS = {"day": 1, "week": 7, "fortnight": 14, "month": 30, "year": 365}
 _WEEKS = {"week": 1, "weeks": 1, "fortnight": 2, "fortnights": 2, "wk": 1, "wks": 1}
-_TROUBLED = frozenset(
-    "to or and - – least most than over under within almost nearly more less every quite good other / x".split()
-)
-"""Words that make a count a bound, one of two, or part of something else."""
+_TROUBLED = frozenset("- – least most than over under within almost nearly more less every quite half good other / x".split())
+"""Words that leave open how many are meant."""
 _AUXILIARIES = frozenset("did do does have has had when didn haven hasn 've".split())
 _NO_EVENT = frozenset("it that this what who there here he she where let how so".split())
 
@@ -74,7 +73,7 @@ def read_ago(said: Said, place: int) -> Phrase | None:
     if low[count.end + 1] != "ago":
         return None
     end = count.end + 2
-    if low[place - 1] in _TROUBLED or (low[place] in ("couple", "few") and low[place - 1] not in ("", "just", "only")):
+    if _in_trouble(said, place) or (low[place] in ("couple", "few") and low[place - 1] not in ("", "just", "only")):
         return Phrase(None, end)
     if unit in MINUTES:
         minutes = said.minute - MINUTES[unit] * count.most
@@ -157,6 +156,19 @@ def _units(said: Said, count: Count, unit: str, direction: int, end: int) -> Phr
     return Phrase(once(spans[0][0], spans[1][1]), end)
 
 
+def _in_trouble(said: Said, place: int) -> bool:
+    """Whether the words before a count make it a bound, one of two, or part of something else."""
+    low = said.low
+    if low[place - 1] in ("to", "or", "and"):
+        return (
+            low[place - 2] in UNITS
+            or low[place - 2] in NUMBERS
+            or low[place - 2].isdecimal()
+            or low[place - 2] in ("a", "couple")
+        )
+    return low[place - 1] in _TROUBLED
+
+
 def read_from_now(said: Said, place: int) -> Phrase | None:
     """So many units from now, a week from Friday, a week on Tuesday, a fortnight today, in ten days' time is not among them."""
     count = read_count(said, place)
@@ -169,7 +181,7 @@ def read_from_now(said: Said, place: int) -> Phrase | None:
     link, end = low[count.end + 1], count.end + 2
     if link in RELATIVE and unit in _WEEKS:
         link, end = "from", count.end + 1
-    if link not in ("from", "on") or low[place - 1] in _TROUBLED or low[place - 1] in NUMBERED_TIMES:
+    if link not in ("from", "on") or _in_trouble(said, place) or low[place - 1] in NUMBERED_TIMES:
         return None
     if link == "from" and low[end] == "now":
         return _units(said, count, UNITS[unit], 1, end + 1)

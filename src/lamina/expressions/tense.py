@@ -25,7 +25,7 @@ _SHORT_BE: Final = PRONOUNS | frozenset("what when where how why here which".spl
 _PAST: Final = frozenset(
     """was were wasn weren did didn had hadn couldn used ago yesterday ate awoke arose became began begun beat been beheld bent bet bit
     bled blew born bought bred broke broken broadcast brought built burnt burst cast caught chose clung came cost crept cut dealt done
-    drank dreamt drew drove driven dug dwelt eaten fed fell fallen felt fit fled flew flown flung forbade forecast foresaw forgave
+    drank dreamt drew drove driven dug dwelt eaten fed fell fallen felt fit fled flew flown flung forbade forecast foresaw forgave forsook
     forgot forgotten fought found froze gave given gone got grew grown heard held hid hit hung hurt kept knelt knew knit known laid
     lay leant leapt learnt led left lent lit lost made meant met misled misread mistook misunderstood outdid outgrew overcame overdid
     overheard oversaw overslept overtook overthrew paid pled put quit ran rang read rebuilt redid rewrote rid rode rose said sang sank
@@ -53,7 +53,7 @@ _NOT_GOING: Final = frozenset(
 _PRESENT: Final = frozenset(
     """starts start begins begin ends end leaves leave departs depart arrives arrive opens open closes close flies fly expires expire
     finishes resumes lands returns return comes come meets meet runs run takes take goes go sails sings plays have has do does don
-    doesn 've moves move gets see deadline appointment wants needs hopes""".split()
+    doesn 've reopens restarts premieres airs docks kicks falls happens moves move gets see deadline appointment wants needs hopes""".split()
 )
 _BOOKING: Final = frozenset(
     """book booked plan planned reserve reserved order ordered schedule scheduled arrange arranged invite invited register registered
@@ -61,6 +61,7 @@ _BOOKING: Final = frozenset(
 )
 _MOVING: Final = frozenset("moved postponed rescheduled pushed shifted delayed".split())
 _MODAL: Final = frozenset("to will 'll won would could can should shall must might may do does did didn don let 'd".split())
+_HAVE: Final = frozenset("have has 've haven hasn".split())
 _HAD: Final = frozenset("did didn do does was were had".split())
 _CLAUSE: Final = frozenset(", ( ) – — and but so because while although though when where who which that if whom".split())
 _SENTENCE: Final = frozenset(". ! ? ; : \n".split(" "))
@@ -79,7 +80,14 @@ _NO_VERB: Final = frozenset(
 )
 _INSIDE_BE: Final = frozenset("the a an my your his her our their not already also just never fully being all both 't".split())
 
-Tense = Literal["past", "present", "plan", ""]
+_REQUESTS: Final = frozenset("list show tell find give summarize summarise recall search look remind check name".split())
+_COMMANDS: Final = frozenset(
+    "bring call meet come pick send book buy water feed take pay join wear pack please collect ring".split()
+)
+"""Verbs that ask somebody to do something, where they stand first."""
+
+Tense = Literal["past", "present", "plan", "open", ""]
+"""Of an expression's words; "open": they tell of a plan that may be long over (he said he would come on Friday)."""
 
 
 def sentence(said: Said, start: int, end: int) -> tuple[int, int]:
@@ -110,7 +118,7 @@ def clause(said: Said, start: int, end: int, bounds: tuple[int, int]) -> tuple[i
 
 
 def _sign(said: Said, place: int) -> int:
-    """What a token says of time: 2 a plan, 1 the present, -2 the past, 0 nothing."""
+    """What a token says of time: 3 a plan of the past, 2 a plan, 1 the present, -2 the past, 0 nothing."""
     sign = said.signs.get(place)
     if sign is None:
         sign = said.signs[place] = _read_sign(said, place)
@@ -140,9 +148,13 @@ def _read_sign(said: Said, place: int) -> int:
     if word in _PAST or (len(word) > 4 and word.endswith("ed") and word not in _NOT_PAST and not said.capital(place)):
         if word in _SAME and _after(said, place, _MODAL):
             return 0
+        if word == "got" and _after(said, place, _HAVE):
+            return 1
         if word not in _PAST_BE and (before in _NOUN_SIGNS or _is_participle(said, place)):
             return 0
         return -2
+    if word in _COMMANDS and (place == 0 or _ends(said, place - 1)):
+        return 0 if word == "please" and behind in _REQUESTS else 1
     if word in _PRESENT:
         return 0 if before in ("to", "did", "didn") or behind in _RECALL or low[place + 2] in _RECALL else 1
     if before in PRONOUNS and before not in ("who", "there", "this", "that") and word.isalpha() and word not in _NO_VERB:
@@ -167,15 +179,17 @@ def _special_sign(said: Said, place: int) -> int | None:
     if word == "looking":
         return 2 if behind == "forward" else None
     if word in ("would", "'d"):
-        return 2 if behind in ("like", "love", "rather", "prefer") else 0
+        wish = behind in ("like", "love", "rather", "prefer")
+        return 2 if wish else (3 if word == "would" else 0)
     return 2 if behind == "to" or low[place + 2] == "to" else 0  # "remember to", "remind me to"
 
 
 def _be_sign(said: Said, place: int) -> int:
     if _progressive(said, place):
         return 2
-    if said.low[place] == "'s" and said.low[place - 1] not in _SHORT_BE:
-        return 0
+    low = said.low
+    if low[place] == "'s" and low[place - 1] not in _SHORT_BE:
+        return 1 if low[place + 1] in ("in", "on", "at", "due", "not", "over", "up", "off") else 0
     return 1
 
 
@@ -231,7 +245,8 @@ _VERBLESS: Final = 4  # words beside the expression: with more of them a clause 
 
 def _tense(said: Said, start: int, end: int, stretch: tuple[int, int]) -> Tense:
     """What the nearest clear sign says; else the present, where there is any sign of it."""
-    nearest, tense = _REACH + 1, ""
+    nearest = _REACH + 1
+    tense: Tense = ""
     present = False
     for place in range(*stretch):
         if start <= place < end:
@@ -239,13 +254,12 @@ def _tense(said: Said, start: int, end: int, stretch: tuple[int, int]) -> Tense:
         sign = _sign(said, place)
         present = present or sign == 1
         distance = start - place if place < start else place - end
-        if abs(sign) == 2 and (distance < nearest or (distance == nearest and sign > 0)):
-            nearest, tense = distance, "plan" if sign > 0 else "past"
-    if tense == "plan":
-        return "plan"
-    if tense == "past":
-        return "past"
-    return "present" if present else ""
+        if abs(sign) >= 2 and (distance < nearest or (distance == nearest and sign > 0)):
+            nearest, tense = distance, _STRONG[sign]
+    return tense or ("present" if present else "")
+
+
+_STRONG: Final[dict[int, Tense]] = {3: "open", 2: "plan", -2: "past"}
 
 
 def plans(said: Said, start: int, end: int, prefer: Prefer) -> bool | None:
@@ -259,6 +273,8 @@ def plans(said: Said, start: int, end: int, prefer: Prefer) -> bool | None:
     tense = tense_of(said, start, end)
     if tense in ("plan", "past"):
         return tense == "plan"
+    if tense == "open":
+        return None
     if tense == "":
         return False if prefer == "past" else None
     return True if prefer == "told" or _asks_ahead(said, start, end) else None
@@ -282,11 +298,17 @@ def _asks_ahead(said: Said, start: int, end: int) -> bool:
 
 def _arranged_for(said: Said, start: int, inner: tuple[int, int]) -> bool:
     """Whether something was booked for, or moved to, the expression."""
-    before = said.low[start - 1]
+    before = said.low[start - 1 - (said.low[start - 1] == "the")]
     words = said.low[inner[0] : start]
     return (before in ("for", "till", "until") and not _BOOKING.isdisjoint(words)) or (
         before == "to" and not _MOVING.isdisjoint(words)
     )
+
+
+def is_being(said: Said, start: int, end: int) -> bool:
+    """Whether the clause around an expression says what is, not what somebody does: the wedding is at Easter."""
+    first, last = clause(said, start, end, sentence(said, start, end))
+    return any(said.low[place] in _BE or (said.low[place] == "'s" and _sign(said, place)) for place in range(first, last))
 
 
 def is_past(said: Said, start: int, end: int) -> bool:
@@ -298,7 +320,7 @@ def is_past(said: Said, start: int, end: int) -> bool:
 def is_duration(said: Said, start: int, end: int) -> bool:
     """Whether "in three weeks" is how long something takes: can you do it in …, the first time in …, the best in …, in a week there are …"""
     low = said.low
-    first, last = clause(said, start, end, sentence(said, start, end))
+    first, _ = clause(said, start, end, sentence(said, start, end))
     if low[end] == "there" and low[start + 1] in ("a", "an"):
         return True
     before = low[first:start]

@@ -69,3 +69,12 @@ def micros_of(day: int, offset: int = 0) -> int:
     True
     """
     return (day - _EPOCH) * DAY - offset * MINUTE
+
+
+def day_of(micros: int, offset: int = 0) -> int:
+    """The day number of a time in UTC microseconds, `offset` minutes east of UTC.
+
+    >>> day_of(0), day_of(0, -60)
+    (719163, 719162)
+    """
+    return (micros + offset * MINUTE) // DAY + _EPOCH
