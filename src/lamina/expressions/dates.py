@@ -19,13 +19,15 @@ _LEADS = OPEN | frozenset("on in since from of between last next during for the"
 class Phrase:
     """What was read from a token on: a period, the token behind it, and whether it needs words before it that make it a time.
 
-    `period` is None for what looks like a time and is none. `more`: a second period ("3 and 5 May").
+    `period` is None for what looks like a time and is none. `more`: a second period ("3 and 5 May"). `plan`: it is a time only
+    where a plan is told ("a week on Friday").
     """
 
     period: Period | None
     end: int
     bare: bool = False
     more: Period | None = None
+    plan: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,7 +163,7 @@ def _rules() -> dict[str, Rule]:
         (("final", "latter"), _final),
         (("earlier", "later"), relative.read_part_of_present),
         (("q1", "q2", "q3", "q4", "h1", "h2"), names.read_quarter),
-        (("'",), names.read_named_year),
+        (("'",), names.read_short_year),
     ):
         table |= dict.fromkeys(words, rule)
     return table
@@ -194,6 +194,7 @@ def _narrowed(said: Said, found: Phrase) -> Phrase:
     assert period is not None
     low = said.low
     step = found.end
+    step += low[step] == "'s" and period.turn is not None
     step += low[step] in ("of", "in", ",", "at", "on", "during")
     step += low[step] == "the"
     rule = _RULES.get(low[step])
@@ -249,6 +250,8 @@ def statement(said: Said, place: int, prefer: Prefer) -> Reading | None:
         return tail if licensed else Reading(place, tail.end)
     if not means_a_time(said, place, found, prefer):
         return Reading(place, found.end)
+    if found.plan:
+        return Reading(place, found.end, (found.period,), plan=True)
     return _listed(said, place, found)
 
 
@@ -285,6 +288,9 @@ def _since(said: Said, place: int) -> Reading | None:
     step = place + 1
     while low[step] in ("about", "around", "at", "least", "the", "roughly", "on", "in") and step < place + 4:
         step += 1
+    if low[step] == "end" and low[step + 1] == "of":
+        closing = phrase(said, step)
+        return Reading(place, closing.end) if closing is not None else None
     opening = low[step] in ("beginning", "start") and low[step + 1] == "of" and low[step + 2] in ("the", "this")
     found: Phrase | None
     if opening and low[step + 3] in ("year", "month", "week"):

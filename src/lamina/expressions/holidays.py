@@ -13,6 +13,7 @@ from lamina.expressions.tokens import Said
 _FIXED: Final[dict[str, tuple[int, int, int]]] = {
     "new year's eve": (12, 31, 1),
     "new years eve": (12, 31, 1),
+    "nye": (12, 31, 1),
     "new year's day": (1, 1, 1),
     "new years day": (1, 1, 1),
     "epiphany": (1, 6, 1),

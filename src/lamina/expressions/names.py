@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lamina.expressions.dates import Phrase
 from lamina.expressions.holidays import read_holiday
-from lamina.expressions.lexicon import DAY_PARTS, DECADES, PLAIN_WEEKDAYS, POSSESSIVES, SEASONS, WEEKDAYS
+from lamina.expressions.lexicon import DAY_PARTS, DECADES, FOLLOWERS, PLAIN_WEEKDAYS, POSSESSIVES, SEASONS, WEEKDAYS
 from lamina.expressions.numerals import read_ordinal, read_year
 from lamina.expressions.periods import UNITS, WEEKEND, Period, annual, month_start, once, weekday
 from lamina.expressions.tokens import Said
@@ -48,17 +48,29 @@ def read_decade(said: Said, place: int) -> Phrase | None:
     """A decade: the 1990s, the ’90s, the nineties, the 2010s."""
     low = said.low
     word = low[place]
-    start = 0
+    start, end = 0, place + 1
     if word[:1].isdecimal() and word.endswith("0s") and word[:-1].isdecimal():
         if (len(word) == 5 and "1500" <= word[:4] < "2200" and word[2] != "0") or word == "2000s":
             start = int(word[:4])
         elif len(word) == 3 and word[0] in "3456789" and (low[place - 1] == "'" or _of_the_time(said, place)):
             start = 1900 + int(word[:2])
+    elif len(word) == 4 and word.isdecimal() and word[3] == "0" and low[place + 1] == "'s" and low[place - 1] == "the":
+        if "1500" <= word < "2200" and word[2] != "0":
+            start, end = int(word), place + 2
     elif word in DECADES and _of_the_time(said, place):
         start = DECADES[word]
     if not start:
         return None
-    return Phrase(once(month_start(12 * start), month_start(12 * start + 120), "decade"), place + 1)
+    return Phrase(once(month_start(12 * start), month_start(12 * start + 120), "decade"), end)
+
+
+def read_short_year(said: Said, place: int) -> Phrase | None:
+    """A year or a decade without its century: ’98, ’90s."""
+    return (
+        read_decade(said, place + 1)
+        if said.glued(place + 1) and said.low[place + 1].endswith("s")
+        else read_named_year(said, place)
+    )
 
 
 def _of_the_time(said: Said, place: int) -> bool:
@@ -94,6 +106,9 @@ def read_quarter(said: Said, place: int) -> Phrase | None:
 def read_named_year(said: Said, place: int) -> Phrase | None:
     """A year by its number; the words before it must say that it is one."""
     found = read_year(said, place)
+    behind = "" if found is None else said.low[found[1]]
+    if found is not None and found[0] % 100 == 0 and behind.isalpha() and behind not in FOLLOWERS:
+        return None  # "in 1500 instalments"
     return None if found is None else Phrase(UNITS["year"].at(found[0]), found[1], bare=True)
 
 
@@ -106,6 +121,8 @@ def read_named_holiday(said: Said, place: int) -> Phrase | None:
     year = read_year(said, end + (said.low[end] in ("of", ",", "in")))
     if year is not None:
         return Phrase(period.at(year[0]), year[1])
+    if said.low[end] in DAY_PARTS and said.low[end - 1] in ("christmas", "xmas", "easter"):
+        return Phrase(None, end + 1)  # of which of its days?
     return Phrase(period, end, bare=True)
 
 

@@ -43,6 +43,7 @@ _IDIOMS: Final = (
     "brighter tomorrow",
     "of yesterday",
 )
+_TITLED: Final = frozenset("yesterday today tomorrow tonight last next this day night".split())
 _TOMORROW: Final = frozenset(idiom.split()[0] for idiom in _IDIOMS)
 
 
@@ -59,7 +60,7 @@ def means_a_time(said: Said, place: int, phrase: Phrase, prefer: Prefer, led: bo
         return False
     if low[place - 1] == "from" and low[place - 2] in UNITS and low[place - 3] not in ("the", "that"):
         return False  # "three weeks from last Friday"
-    if _is_idiom(said, place):
+    if _is_idiom(said, place) or _is_title(said, place):
         return False
     if low[phrase.end] == "-" and said.glued(phrase.end) and said.glued(phrase.end + 1):
         return False  # "the sixties-style lamp"
@@ -93,6 +94,15 @@ def _is_idiom(said: Said, place: int) -> bool:
     if before not in _TOMORROW or f"{before} {low[place]}" not in _IDIOMS:
         return (low[place] == "tomorrow" and before in ("a", "new", "another")) or low[place + 1 : place + 3] == ["'s", "news"]
     return before != "was" or (low[place - 2] in ("it", "if", "though") and low[place - 3] in ("like", "as", "if"))
+
+
+def _is_title(said: Said, place: int) -> bool:
+    """Whether a capital letter inside a sentence makes "Yesterday" or "Last Christmas" the name of a song."""
+    low = said.low
+    if low[place] not in _TITLED or not said.capital(place) or not low[place - 1].isalpha():
+        return False
+    start, end = said.spans[place]
+    return not said.text[start:end].isupper()
 
 
 def stands_alone(said: Said, end: int, capitals: bool = True) -> bool:

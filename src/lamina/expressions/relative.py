@@ -58,8 +58,8 @@ def read_relative_day(said: Said, place: int) -> Phrase | None:
 def _day(said: Said, shift: int, end: int) -> Phrase:
     low = said.low
     end += low[end] in DAY_PARTS
-    if shift == 1 and low[end] in _WEEKS and low[end + 1] != "'":  # "tomorrow week"
-        shift, end = shift + 7 * _WEEKS[low[end]], end + 1
+    if low[end] in ("week", "fortnight") and low[end - 1] in RELATIVE and not low[end + 1].isdecimal():  # "tomorrow week"
+        shift, end = shift + (-7 if shift < 0 else 7) * _WEEKS[low[end]], end + 1
     return Phrase(PERIODS["day"].at(said.today + shift), end)
 
 
@@ -179,8 +179,13 @@ def read_from_now(said: Said, place: int) -> Phrase | None:
     if unit not in UNITS:
         return None
     link, end = low[count.end + 1], count.end + 2
+    if link == "last" and unit in _WEEKS:
+        return _a_week_last(said, count, end)
+    if link == "hence":
+        return _units(said, count, UNITS[unit], 1, end)
+    plan = link == "on"
     if link in RELATIVE and unit in _WEEKS:
-        link, end = "from", count.end + 1
+        link, end, plan = "from", count.end + 1, True
     if link not in ("from", "on") or _in_trouble(said, place) or low[place - 1] in NUMBERED_TIMES:
         return None
     if link == "from" and low[end] == "now":
@@ -191,7 +196,8 @@ def read_from_now(said: Said, place: int) -> Phrase | None:
         after = end + 1
         if not days and exact:
             return _same_date(said, Count(-count.least, -count.least, 0), UNITS[unit], RELATIVE[low[end]], after)
-        return Phrase(PERIODS["day"].at(said.today + RELATIVE[low[end]] + days) if exact else None, after)
+        known = exact and low[after] != "since"
+        return Phrase(PERIODS["day"].at(said.today + RELATIVE[low[end]] + days) if known else None, after, plan=plan)
     step = end + (low[end] in ("this", "next", "coming"))
     named = read_weekday(said, step)
     if named is None:
@@ -200,7 +206,17 @@ def read_from_now(said: Said, place: int) -> Phrase | None:
         return Phrase(None, named.end)
     assert named.period is not None
     found = chosen(named.period, said.today, True)
-    return Phrase(None if found is None else PERIODS["day"].at(found[0] + days), named.end)
+    return Phrase(None if found is None else PERIODS["day"].at(found[0] + days), named.end, plan=plan)
+
+
+def _a_week_last(said: Said, count: Count, place: int) -> Phrase | None:
+    """A week last Friday: as "a week ago last Friday"."""
+    named = read_weekday(said, place)
+    if named is None or named.period is None or count.least != count.most:
+        return None
+    found = chosen(named.period, said.today, False)
+    days = 7 * _WEEKS[said.low[place - 2]] * count.least
+    return Phrase(None if found is None else PERIODS["day"].at(found[0] - days), named.end)
 
 
 NUMBERED_TIMES = frozenset("once twice thrice times time days nights hours evenings mornings day hour per for".split())
@@ -256,7 +272,7 @@ def read_last_units(said: Said, place: int) -> Phrase | None:
     if count is not None and unit in UNITS and low[place + 1] not in ("a", "an"):
         end = count.end + 1
         days = _SPAN_DAYS.get(UNITS[unit], 0) if unit not in ("night", "nights") else 0
-        able = count.least == count.most and days and before not in POSSESSIVES and low[end] not in _BOUND
+        able = count.least == count.most and days and before not in POSSESSIVES and low[end] not in _BOUND and low[end] != "'"
         able = able and (count.least > 1 or low[place + 1] in ("one", "1"))
         return Phrase(_up_to_today(said, days * count.least) if able else None, end)
     unit = low[place + 1]
@@ -335,7 +351,7 @@ def _pointed(said: Said, place: int, word: str, end: int) -> bool:
             return False
         if before == "at" and word == "last" and low[end] != "'s":
             return False
-    if before in ("time", "day", "hour") and low[place - 2] in ("this", "same", "about", "around"):
+    if before in ("time", "day", "hour", "point") and low[place - 2] in ("this", "same", "about", "around"):
         return False
     if low[end] == "of" or (low[end] == "but" and low[end + 1] == "one") or (low[end] == "but" and low[end + 1] == "two"):
         return False
