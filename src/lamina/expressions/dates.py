@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
 
@@ -122,7 +122,7 @@ def read_month_name(said: Said, place: int) -> tuple[int, int] | None:
 def _read_year_behind(said: Said, place: int) -> tuple[int, int] | None:
     low = said.low
     step = place + (low[place] in (",", "of", "-"))
-    found = read_year(said, step)
+    found = read_year(said, step, 1000)
     if found is None and low[place] == "in" and low[place + 1].isdecimal():
         found = read_year(said, place + 1)
     return found
@@ -183,6 +183,9 @@ def _dated(said: Said, days: _Days, month: int, end: int, year: tuple[int, int] 
     low = said.low
     if year is None and low[end].isdecimal():
         return Phrase(None, end + 1)  # "5 May 23": a year, an hour or a number of things
+    number = end + (low[end] == ",")
+    if year is None and low[number][:3].isdecimal() and len(low[number]) >= 3 and low[number + 1] not in COUNTED:
+        return Phrase(None, number + 1)  # "10 November, 948", "11 March 1613/14"
     if year is None and low[end] == "'" and low[end + 1].isdecimal():
         return Phrase(None, end + 2)
     try:
@@ -235,7 +238,8 @@ def read_day_of_month(said: Said, place: int) -> Phrase | None:
     last = day_of_month(days.last)
     if days.link == "and":
         return Phrase(first, days.end, bare=True, more=last)
-    return Phrase(joined(first, last), days.end, bare=True)
+    stretch = joined(first, last)
+    return Phrase(None if stretch is None else replace(stretch, kind="monthday"), days.end, bare=True)
 
 
 def read_weekday_date(said: Said, place: int) -> Phrase | None:
@@ -255,11 +259,13 @@ def read_weekday_date(said: Said, place: int) -> Phrase | None:
     def matching(span: Span) -> Span | None:
         return span if (span[0] - 1) % 7 == number else None
 
+    if period.kind == "monthday" and said.low[step - 1] == "the":  # "Friday the 13th" is also a film
+        return Phrase(period.mapped(matching, period.kind), phrase.end, bare=True)
     spans = {chosen(period, said.today, ahead) for ahead in (False, True)}
     fitting = {span for span in spans if span is not None and matching(span)}
     if len(fitting) == 1:
         ((start, end),) = fitting
         return Phrase(once(start, end, "date"), phrase.end)
-    if fitting or period.cycle == "month":
+    if fitting:
         return Phrase(period.mapped(matching, period.kind), phrase.end)
     return Phrase(None, phrase.end)

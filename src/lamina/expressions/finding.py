@@ -24,6 +24,8 @@ _TRIGGERS: Final = (
     "friday",
     "fawkes",
 }
+_NEAR: Final = 40  # tokens within which a year that was named may still be the one that is told of
+_DATED: Final = frozenset({"year", "month", "date", "season", "holiday", "decade", "range"})
 _FIRST: Final = 1  # day number of the first day of the calendar
 _LAST: Final = 3_652_060  # and of the first day behind it
 
@@ -76,7 +78,7 @@ def find_ranges(text: str, now: int, prefer: Prefer = "past", offset: int = 0) -
         return []
     said = Said(text, now, offset)
     ranges: list[TimeRange] = []
-    place = 0
+    place, dated = 0, -_NEAR
     low = said.low
     while place < said.size:
         word = low[place]
@@ -87,19 +89,27 @@ def find_ranges(text: str, now: int, prefer: Prefer = "past", offset: int = 0) -
         if reading is None:
             place += 1
             continue
-        for start, end in _meant(said, reading, prefer):
+        narrated = prefer != "future" and reading.start - dated < _NEAR
+        for start, end in _meant(said, reading, prefer, narrated):
             ranges.append(TimeRange(micros_of(start, offset), micros_of(end, offset), said.words(reading.start, reading.end)))
         place = max(place + 1, reading.end)
+        if any(period.turn is not None and period.kind in _DATED for period in reading.periods):
+            dated = reading.end
     return sorted(ranges, key=lambda stretch: (stretch.start, stretch.end))
 
 
-def _meant(said: Said, reading: Reading, prefer: Prefer) -> list[Span]:
-    """The days a reading means; those that touch are one stretch."""
+def _meant(said: Said, reading: Reading, prefer: Prefer, narrated: bool) -> list[Span]:
+    """The days a reading means; those that touch are one stretch.
+
+    `narrated`: a year was named just before, so that a month without one need not be the latest.
+    """
     if reading.plan and not _is_ahead(said, reading, prefer):
         return []
     spans: list[Span] = []
     for period in reading.periods:
         span = chosen(period, said.today, True) if period.turn is not None else _by_tense(said, reading, period, prefer)
+        if narrated and period.turn is None and period.cycle == "year" and span is not None and span[0] <= said.today:
+            return []
         if span is None or span[0] < _FIRST or span[1] > _LAST or span[0] >= span[1]:
             return []
         if spans and spans[-1][1] == span[0]:

@@ -246,7 +246,9 @@ def statement(said: Said, place: int, prefer: Prefer) -> Reading | None:
         return Reading(place, found.end)
     tail = _tail(said, place, found)
     if tail is not None:
-        licensed = tail.periods and (means_a_time(said, place, found, prefer) or _is_dated(said, tail))
+        licensed = tail.periods and (
+            means_a_time(said, place, found, prefer) or (tail.periods[0].turn is not None and _is_dated(said, found, place))
+        )
         return tail if licensed else Reading(place, tail.end)
     if not means_a_time(said, place, found, prefer):
         return Reading(place, found.end)
@@ -279,8 +281,12 @@ def _by_event(said: Said, place: int) -> Reading | None:
     return None if head is None or head.relation not in ("before", "after") else Reading(place, head.end)
 
 
-def _is_dated(said: Said, tail: Reading) -> bool:
-    return tail.periods[0].turn is not None
+def _is_dated(said: Said, first: Phrase, place: int) -> bool:
+    """Whether a stretch without words that lead up to it is one all the same: 3 May to 9 June 2021; (1990 – 1995)."""
+    assert first.period is not None
+    if first.period.kind != "year" or not first.bare:
+        return True
+    return said.low[place - 1] in ("(", "[", ":", ",", "") and said.low[first.end] in ("-", "–", "—")
 
 
 def _since(said: Said, place: int) -> Reading | None:
@@ -318,7 +324,7 @@ def _from(said: Said, place: int) -> Reading | None:
     if low[first.end] in ("on", "onwards", "onward", "forward") and phrase(said, first.end + 1) is None:
         return Reading(place, first.end + 1)
     if first.period.kind == "range":
-        return Reading(place, first.end, (first.period,)) if not first.bare or _follows(said, first.end) else None
+        return Reading(place, first.end, (first.period,))
     if low[first.end] not in _TO:
         return None
     joint = _join(said, first, first.end + 1)
@@ -327,10 +333,6 @@ def _from(said: Said, place: int) -> Reading | None:
     if not _MOVED.isdisjoint(low[max(0, place - 8) : place]):
         return Reading(place, joint[1])
     return Reading(place, joint[1], () if joint[0] is None or _in_doubt(said, joint[0], place, joint[1]) else (joint[0],))
-
-
-def _follows(said: Said, end: int) -> bool:
-    return said.low[end] != "of"
 
 
 def _in_doubt(said: Said, period: Period, start: int, end: int) -> bool:
@@ -349,6 +351,8 @@ def _between(said: Said, place: int) -> Reading | None:
     first = phrase(said, step)
     if first is None or first.period is None:
         return None
+    if first.bare and first.period.kind == "monthday" and not means_a_time(said, step, first, "past", led=True):
+        return Reading(place, first.end) if first.more is not None else None
     if first.more is not None:
         period = joined(first.period, first.more)
         return Reading(place, first.end, () if period is None else (period,))

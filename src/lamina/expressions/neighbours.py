@@ -13,9 +13,11 @@ from lamina.expressions.lexicon import (
     NAMED_MONTHS,
     OPEN,
     PLAIN_MONTHS,
+    PLAIN_WEEKDAYS,
     POSSESSIVES,
     PRONOUNS,
     UNITS,
+    WEEKDAYS,
 )
 from lamina.expressions.periods import Period
 from lamina.expressions.tense import Prefer
@@ -43,6 +45,7 @@ _IDIOMS: Final = (
     "brighter tomorrow",
     "of yesterday",
 )
+_QUOTES: Final = frozenset('" “ ” ‘ « »'.split())
 _TITLED: Final = frozenset("yesterday today tomorrow tonight last next this day night".split())
 _TOMORROW: Final = frozenset(idiom.split()[0] for idiom in _IDIOMS)
 
@@ -60,6 +63,10 @@ def means_a_time(said: Said, place: int, phrase: Phrase, prefer: Prefer, led: bo
         return False
     if low[place - 1] == "from" and low[place - 2] in UNITS and low[place - 3] not in ("the", "that"):
         return False  # "three weeks from last Friday"
+    if low[place - 1] in _QUOTES and low[phrase.end] in _QUOTES:
+        return False  # "Friday the 13th", the film
+    if phrase.bare and _of_another(said, phrase.end):
+        return False
     if _is_idiom(said, place) or _is_title(said, place):
         return False
     if low[phrase.end] == "-" and said.glued(phrase.end) and said.glued(phrase.end + 1):
@@ -94,6 +101,15 @@ def _is_idiom(said: Said, place: int) -> bool:
     if before not in _TOMORROW or f"{before} {low[place]}" not in _IDIOMS:
         return (low[place] == "tomorrow" and before in ("a", "new", "another")) or low[place + 1 : place + 3] == ["'s", "news"]
     return before != "was" or (low[place - 2] in ("it", "if", "though") and low[place - 3] in ("like", "as", "if"))
+
+
+def _of_another(said: Said, end: int) -> bool:
+    """Whether a period is told to be of another one that was spoken of: in December of that year."""
+    low = said.low
+    step = end + (low[end] in ("of", "in"))
+    if low[step] == "the" and low[step + 1] in ("same", "following", "next", "previous", "preceding"):
+        return True
+    return (low[step] in ("that", "those") and low[step + 1] in UNITS) or (low[step] == "that" and low[step + 1] == "same")
 
 
 def _is_title(said: Said, place: int) -> bool:
@@ -168,10 +184,16 @@ def _weekday(said: Said, place: int, end: int, period: Period, led: bool) -> boo
         return False  # "on Friday nights"
     if led:
         return True
+    named = said.capital(end - 1) and low[end - 1] in DAY_PARTS  # "Saturday Night Live"
     if before in ("on", "from", "early", "late", "for"):
-        return stands_alone(said, end) or before == "on"
+        short = low[place] in PLAIN_WEEKDAYS
+        return stands_alone(said, end, capitals=not named and not short) or (before == "on" and not named and not short)
+    if named or low[place] in PLAIN_WEEKDAYS:
+        return False
     if _at_start(said, place):
-        return low[end] == "," or low[end] in PRONOUNS or low[end] in ("was", "were") or low[end - 1] in DAY_PARTS
+        listed = low[end] == "," and low[place - 1] != ","
+        told = low[end - 1] in DAY_PARTS and stands_alone(said, end)
+        return listed or low[end] in PRONOUNS or low[end] in ("was", "were") or told
     closing = not low[end].isalnum()
     return closing and (before in _OBJECTS or low[end - 1] in DAY_PARTS)
 
@@ -181,8 +203,8 @@ def _season(said: Said, place: int, end: int, period: Period, led: bool) -> bool
     step = place - 1
     named = low[step] == "the"
     step -= named
-    if not stands_alone(said, end) or low[end] == "of" or (said.capital(place) and not named and low[end] == "'s"):
-        return False
+    if not stands_alone(said, end, capitals=not said.capital(place)) or low[end] == "of":
+        return False  # also "the Winter Olympics"
     if low[place] == "fall" and not _HURT.isdisjoint(low[max(0, place - 15) : end + 15]):
         return False
     if led:
@@ -205,13 +227,16 @@ def _holiday(said: Said, place: int, end: int, period: Period, led: bool) -> boo
 def _monthday(said: Said, place: int, end: int, period: Period, led: bool) -> bool:
     low = said.low
     before = low[place - 1]
-    if before == "the":
+    with_article = before == "the"
+    if with_article:
         before = low[place - 2]
         if before == "of":
             return low[place - 3] in DAY_PARTS and stands_alone(said, end, capitals=False) and low[end] != "of"
     if low[end] == "of" or not stands_alone(said, end, capitals=False):
         return False
-    return led or before in ("on", "since", "from", "by", "until", "for")
+    if led or before in ("on", "since", "from", "by", "until"):
+        return True
+    return before in ("for", "is", "was", "'s") and (with_article or low[place] in WEEKDAYS)
 
 
 def _part(said: Said, place: int, end: int, period: Period, led: bool) -> bool:

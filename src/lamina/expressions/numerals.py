@@ -112,7 +112,7 @@ def is_money(said: Said, place: int) -> bool:
     return low[place - 1] in ("$", "£", "€", "#") or low[place + 1] in ("%", "€", "$", "£", "°")
 
 
-def read_year(said: Said, place: int) -> tuple[int, int] | None:
+def read_year(said: Said, place: int, earliest: int = 1500) -> tuple[int, int] | None:
     """A year and the token behind: 2019, ’19, nineteen ninety-five, twenty twenty, two thousand and five.
 
     >>> read_year(Said("2019", 0), 0), read_year(Said("nineteen ninety-five", 0), 0), read_year(Said("2019 people", 0), 0)
@@ -121,7 +121,7 @@ def read_year(said: Said, place: int) -> tuple[int, int] | None:
     low = said.low
     word = low[place]
     found: tuple[int, int] | None = None
-    if len(word) == 4 and word.isdecimal() and "1500" <= word < "2200":
+    if len(word) == 4 and word.isdecimal() and earliest <= int(word) < 2200:
         found = int(word), place + 1
     elif word == "'" and len(low[place + 1]) == 2 and low[place + 1].isdecimal() and said.glued(place + 1):
         from datetime import date

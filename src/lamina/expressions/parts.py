@@ -50,6 +50,8 @@ def read_part(said: Said, place: int, whole: Reader) -> Phrase | None:
         return None
     if low[step] in ("of", "in", "-") and (noun or low[step] != "of"):
         step += 1
+    if low[place + 1] == "-" and low[place] != "mid":
+        return Phrase(None, place + 2)  # "a late-winter storm"
     step += low[step] == "the"
     phrase = whole(said, step)
     if phrase is None or phrase.period is None or phrase.more is not None:

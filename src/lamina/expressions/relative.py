@@ -49,7 +49,8 @@ def read_relative_day(said: Said, place: int) -> Phrase | None:
             return _day(said, 2, place + 3)
         return None
     if word == "last" and behind in ("night", "evening"):
-        return _day(said, -1, place + 2) if low[place - 1] not in ("the", *POSSESSIVES) else Phrase(None, place + 2)
+        told = low[place - 1] not in ("the", *POSSESSIVES) and low[place - 2] != "first"
+        return _day(said, -1, place + 2) if told else Phrase(None, place + 2)
     if word == "this" and behind in ("morning", "afternoon", "evening"):
         return _day(said, 0, place + 2)
     return None
@@ -348,6 +349,8 @@ def _pointed(said: Said, place: int, word: str, end: int) -> bool:
         if before == "'s" and low[place - 2] not in _NO_EVENT:
             return False
         if word == "last" and before in PRONOUNS and low[place - 2] in _AUXILIARIES:
+            return False
+        if before in ("and", "or") and low[place - 2] in ("first", "next"):
             return False
         if before == "at" and word == "last" and low[end] != "'s":
             return False
