@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from lamina.errors import InputError
 from lamina.expressions.events import Head, Relation, days_around, event_end, read_head
 from lamina.expressions.finding import TimeRange, may_name_a_time
+from lamina.expressions.periods import FIRST_DAY, LAST_DAY
 from lamina.expressions.tense import is_past
 from lamina.expressions.tokens import Said, day_of, micros_of
-
-_LAST = 3_652_060  # the day number behind the last day of the calendar
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +47,11 @@ class Anchor:
             raise InputError(f"the event {event!r} has no length: give a range whose end lies after its start")
         first, last = day_of(event.start, offset), day_of(event.end - 1, offset)
         if self.relation == "since":
-            end = _LAST if now is None else day_of(now, offset) + 1
+            end = LAST_DAY + 1 if now is None else day_of(now, offset) + 1
             span = (first, end) if first < end else None
         else:
             span = _around((first, last + 1), Head(self.amount, self.most, self.unit, self.relation, 0, 0))
-        if span is None or span[0] < 1 or span[1] > _LAST:
+        if span is None or span[0] < FIRST_DAY or span[1] > LAST_DAY + 1:
             raise InputError(f"{self.words!r} has no days when the event lies at {event.start} to {event.end} microseconds")
         return TimeRange(micros_of(span[0], offset), micros_of(span[1], offset), self.words)
 

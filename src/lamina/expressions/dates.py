@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
@@ -28,6 +29,10 @@ class Phrase:
     bare: bool = False
     more: Period | None = None
     plan: bool = False
+
+
+Reader = Callable[[Said, int], Phrase | None]
+"""A rule: reads a phrase at a token, or None."""
 
 
 @dataclass(frozen=True, slots=True)

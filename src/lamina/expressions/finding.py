@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from lamina.expressions.grammar import STARTS, Reading, statement
+from lamina.expressions.grammar import STARTS
 from lamina.expressions.holidays import HOLIDAY_STARTS
 from lamina.expressions.lexicon import DECADES, MONTHS, RELATIVE, SEASONS, UNITS, WEEKDAYS
-from lamina.expressions.periods import Period, Span, chosen
+from lamina.expressions.periods import FIRST_DAY, LAST_DAY, Period, Span, chosen
+from lamina.expressions.stretches import Reading, statement
 from lamina.expressions.tense import Prefer, is_being, is_duration, is_habit, is_past, plans, tense_of
 from lamina.expressions.tokens import Said, micros_of
 
@@ -26,8 +27,6 @@ _TRIGGERS: Final = (
 }
 _NEAR: Final = 40  # tokens within which a year that was named may still be the one that is told of
 _DATED: Final = frozenset({"year", "month", "date", "season", "holiday", "decade", "range"})
-_FIRST: Final = 1  # day number of the first day of the calendar
-_LAST: Final = 3_652_060  # and of the first day behind it
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +109,7 @@ def _meant(said: Said, reading: Reading, prefer: Prefer, narrated: bool) -> list
         span = chosen(period, said.today, True) if period.turn is not None else _by_tense(said, reading, period, prefer)
         if narrated and period.turn is None and period.cycle == "year" and span is not None and span[0] <= said.today:
             return []
-        if span is None or span[0] < _FIRST or span[1] > _LAST or span[0] >= span[1]:
+        if span is None or span[0] < FIRST_DAY or span[1] > LAST_DAY + 1 or span[0] >= span[1]:
             return []
         if spans and spans[-1][1] == span[0]:
             spans[-1] = spans[-1][0], span[1]

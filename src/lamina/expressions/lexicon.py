@@ -54,6 +54,8 @@ UNITS: Final = {
     "weekend": "weekend",
     "weekends": "weekend",
 }
+WEEKS: Final = {"week": 1, "weeks": 1, "fortnight": 2, "fortnights": 2, "wk": 1, "wks": 1}
+"""Units of weeks."""
 MINUTES: Final = {"hour": 60, "hours": 60, "hrs": 60, "hr": 60, "minute": 1, "minutes": 1, "mins": 1, "min": 1}
 """Units below a day, in minutes."""
 

@@ -6,12 +6,11 @@ from datetime import date
 from itertools import pairwise
 from typing import Final
 
-from lamina.expressions.dates import Phrase
+from lamina.expressions.dates import Phrase, Reader
 from lamina.expressions.holidays import nth_weekday
 from lamina.expressions.lexicon import PARTS, PLAIN_MONTHS, WEEKDAYS
 from lamina.expressions.numerals import read_count, read_ordinal
 from lamina.expressions.periods import Period, Span, month_start
-from lamina.expressions.relative import Reader
 from lamina.expressions.tokens import Said
 
 _NOUNS: Final = frozenset("day days week weeks weekend month months quarter half".split())

@@ -13,6 +13,8 @@ Span = tuple[int, int]
 Cycle = Literal["day", "week", "month", "quarter", "year"]
 Which = Literal["last", "this", "next", "coming", "before last", "after next"]
 
+FIRST_DAY: Final = 1
+LAST_DAY: Final = 3_652_059  # 31 December 9999
 _BACK: Final = 9  # turns that are looked through: a leap day may be eight years away
 
 
@@ -60,7 +62,7 @@ def turn_of(cycle: Cycle, day: int) -> int:
         return day
     if cycle == "week":
         return (day - 1) // 7
-    if not 1 <= day <= 3_652_059:
+    if not FIRST_DAY <= day <= LAST_DAY:
         raise ValueError(day)
     at = date.fromordinal(day)
     if cycle == "year":
@@ -85,7 +87,7 @@ def month_start(months: int) -> int:
     True
     """
     if months == 120_000:  # the end of December 9999
-        return 3_652_060
+        return LAST_DAY + 1
     return date(months // 12, months % 12 + 1, 1).toordinal()
 
 
@@ -230,12 +232,16 @@ def _fixed(start: Span | None, end: Span | None) -> Period | None:
 
 
 def _latest(period: Period, day: int) -> Span | None:
+    if not FIRST_DAY <= day <= LAST_DAY:
+        return None
     turn = turn_of(period.cycle, day)
     spans = (period.span(turn - step) for step in range(_BACK))
     return next((span for span in spans if span is not None and span[0] <= day), None)
 
 
 def _earliest(period: Period, day: int) -> Span | None:
+    if not FIRST_DAY <= day <= LAST_DAY:
+        return None
     turn = turn_of(period.cycle, day)
     spans = (period.span(turn + step) for step in range(_BACK))
     return next((span for span in spans if span is not None and span[0] >= day), None)

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Final
 
 from lamina.errors import InputError
+from lamina.expressions.periods import FIRST_DAY, LAST_DAY
 from lamina.times import DAY, MINUTE
 
 _EPOCH: Final = 719_163  # the day number of 1 January 1970, where 1 January of the year 1 is day 1
@@ -25,14 +26,15 @@ class Said:
     """What was said and when: the tokens of a text, in small letters, and the day on which it was said.
 
     `low`: the tokens in small letters, then empty ones; `size`: how many there are; `today`: the day number of `now` at
-    `offset` minutes east of UTC (1 January of the year 1 is day 1); `minute`: the minute of that day.
+    `offset` minutes east of UTC (1 January of the year 1 is day 1); `minute`: the minute of that day; `hangs`: whether a time may
+    hang on an event ("before", "after").
 
     >>> said = Said("It's May 3-9, at the Browns’ place", 0)
     >>> said.low[:said.size]
     ['it', "'s", 'may', '3-9', ',', 'at', 'the', 'browns', "'", 'place']
     """
 
-    __slots__ = ("depth", "low", "minute", "signs", "size", "spans", "text", "today")
+    __slots__ = ("depth", "hangs", "low", "minute", "signs", "size", "spans", "text", "today")
 
     def __init__(self, text: str, now: int, offset: int = 0) -> None:
         self.text = text
@@ -42,11 +44,12 @@ class Said:
         lowered = [text[start:end].lower() for start, end in self.spans]
         self.low = [token.replace("’", "'") for token in lowered] if "’" in text else lowered
         self.size = len(self.low)
+        self.hangs = "before" in self.low or "after" in self.low
         self.low += [""] * _MARGIN
         days, rest = divmod(now + offset * MINUTE, DAY)
         self.today = days + _EPOCH
         self.minute = rest // MINUTE
-        if not 1 <= self.today <= 3_652_059:
+        if not FIRST_DAY <= self.today <= LAST_DAY:
             raise InputError(f"{now} microseconds lie outside the years 1 to 9999 at the offset {offset}")
 
     def capital(self, place: int) -> bool:
