@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
 
-from lamina.expressions.lexicon import COUNTED, MONTHS, NUMBERED, OPEN, PLAIN_MONTHS, SHORT_MONTHS, WEEKDAYS
+from lamina.expressions.lexicon import COUNTED, FOLLOWERS, MONTHS, NUMBERED, OPEN, ORDINALS, PLAIN_MONTHS, SHORT_MONTHS, WEEKDAYS
 from lamina.expressions.numerals import is_money, read_ordinal, read_year
 from lamina.expressions.periods import Period, Span, annual, chosen, day_of_month, day_of_year, joined, once
 from lamina.expressions.tokens import Said
 
+_INSIDE = frozenset("in during throughout last this next early mid late".split())
 _LEADS = OPEN | frozenset("on in since from of between last next during for the".split())
 
 
@@ -146,12 +147,22 @@ def read_day_month(said: Said, place: int) -> Phrase | None:
     number, end = month
     if is_money(said, place) or (said.glued(place) and low[place - 1] in (".", "-", "/", ":")):
         return None
+    if low[place] in ORDINALS and low[place - 1] in ("a", "one", "two", "-"):
+        return None  # "a third of May was wet"
     year = _read_year_behind(said, end)
+    if year is None and not (days.sure or linked or low[place - 1] in _LEADS) and _goes_on(said, end):
+        return None  # "2 March birthdays"
     name = days.end + linked
     plain = low[name] in PLAIN_MONTHS and not said.capital(name) and year is None
     if plain and not (days.sure or linked or low[place - 1] in _LEADS - {"the"}):
         return None
     return _dated(said, days, number, end, year)
+
+
+def _goes_on(said: Said, end: int) -> bool:
+    """Whether a plain word follows that the words before belong to."""
+    behind = said.low[end]
+    return behind.isalpha() and not said.capital(end) and behind not in FOLLOWERS
 
 
 def read_month_day(said: Said, place: int) -> Phrase | None:
@@ -172,6 +183,8 @@ def read_month_day(said: Said, place: int) -> Phrase | None:
     if low[days.end] in COUNTED or low[days.end] == "%":
         return None
     year = _read_year_behind(said, days.end)
+    if year is None and not days.sure and low[place - 1] in _INSIDE:
+        return None  # "in May 3 of us left"
     if low[place] in PLAIN_MONTHS and year is None and not days.sure:
         lone = not said.capital(place) and low[place - 1] not in _LEADS
         if lone or (low[days.end].isalpha() and low[days.end] not in _AFTER_PLAIN):
@@ -186,7 +199,7 @@ _AFTER_PLAIN = frozenset(
 
 def _dated(said: Said, days: _Days, month: int, end: int, year: tuple[int, int] | None) -> Phrase | None:
     low = said.low
-    if year is None and low[end].isdecimal():
+    if year is None and low[end].isdecimal() and low[end + 1] not in COUNTED:
         return Phrase(None, end + 1)  # "5 May 23": a year, an hour or a number of things
     number = end + (low[end] == ",")
     if year is None and low[number][:3].isdecimal() and len(low[number]) >= 3 and low[number + 1] not in COUNTED:
@@ -223,7 +236,7 @@ def read_month(said: Said, place: int) -> Phrase | None:
     year = _read_year_behind(said, end)
     if year is not None:
         return Phrase(period.at(year[0]), year[1])
-    if said.low[end].isdecimal():
+    if said.low[end].isdecimal() and said.low[place - 1] not in _INSIDE:
         return None
     return Phrase(period, place + 1, bare=True)
 

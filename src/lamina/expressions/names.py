@@ -11,7 +11,9 @@ from lamina.expressions.tokens import Said
 
 _QUARTERS = {"q1": 1, "q2": 4, "q3": 7, "q4": 10}
 _HALVES = {"h1": 1, "h2": 7}
-_MEASURED = frozenset("degrees degree temperature temperatures fahrenheit celsius mph score scored marks".split())
+_MEASURED = frozenset(
+    "degrees degree temperature temperatures fahrenheit celsius mph score scored marks outside hot heat humid today weather speed".split()
+)
 
 
 def read_weekday(said: Said, place: int) -> Phrase | None:

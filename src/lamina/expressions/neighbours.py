@@ -20,7 +20,7 @@ from lamina.expressions.lexicon import (
     WEEKDAYS,
 )
 from lamina.expressions.periods import Period
-from lamina.expressions.tense import Prefer
+from lamina.expressions.tense import MOVED, Prefer
 from lamina.expressions.tokens import Said
 
 _INSIDE: Final = frozenset("in during throughout around mid through".split())
@@ -73,8 +73,16 @@ def means_a_time(said: Said, place: int, phrase: Phrase, prefer: Prefer, led: bo
         return False  # "the sixties-style lamp"
     if not phrase.bare:
         return low[place - 1] not in ("every", "each")
+    led = led or _is_led_to(said, place)
     check = _CHECKS.get(period.kind)
     return check is None or check(said, place, phrase.end, period, led or (prefer == "future" and low[place - 1] in OPEN))
+
+
+def _is_led_to(said: Said, place: int) -> bool:
+    """Whether something was moved to a time, or is looked forward to."""
+    low = said.low
+    step = place - 1 - (low[place - 1] == "the")
+    return low[step] == "to" and not MOVED.isdisjoint(low[max(0, step - 3) : step])
 
 
 def is_open(said: Said, place: int) -> bool:
@@ -95,11 +103,15 @@ def _is_idiom(said: Said, place: int) -> bool:
     low = said.low
     if low[place] not in ("yesterday", "tomorrow"):
         return False
-    before = low[place - 1]
+    before, behind = low[place - 1], low[place + 1 : place + 4]
     if before in ("just", "only") and low[place - 2] in ("like", "if", "though"):
         return True
+    if behind[:2] == ["'s", "news"] or (behind[0] in ("'s", "is") and behind[1:] == ["another", "day"]):
+        return True
+    if low[place] == "tomorrow" and before in ("a", "new", "another"):
+        return True
     if before not in _TOMORROW or f"{before} {low[place]}" not in _IDIOMS:
-        return (low[place] == "tomorrow" and before in ("a", "new", "another")) or low[place + 1 : place + 3] == ["'s", "news"]
+        return False
     return before != "was" or (low[place - 2] in ("it", "if", "though") and low[place - 3] in ("like", "as", "if"))
 
 

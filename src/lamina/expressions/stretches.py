@@ -12,10 +12,9 @@ from lamina.expressions.grammar import phrase
 from lamina.expressions.neighbours import means_a_time
 from lamina.expressions.periods import UNITS as PERIODS
 from lamina.expressions.periods import Period, Span, chosen, joined, once, turned
-from lamina.expressions.tense import Prefer, is_past
+from lamina.expressions.tense import MOVED, Prefer, is_past
 from lamina.expressions.tokens import Said
 
-_MOVED: Final = frozenset("moved postponed changed rescheduled shifted pushed brought switched".split())
 _TO: Final = frozenset("to until till through thru - – —".split())
 
 
@@ -139,7 +138,7 @@ def _from(said: Said, place: int) -> Reading | None:
     joint = _join(said, first, first.end + 1)
     if joint is None:
         return None
-    if not _MOVED.isdisjoint(low[max(0, place - 8) : place]):
+    if not MOVED.isdisjoint(low[max(0, place - 8) : place]):
         return Reading(place, joint[1])
     return Reading(place, joint[1], () if joint[0] is None or _in_doubt(said, joint[0], place, joint[1]) else (joint[0],))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Final, Literal
 
-from lamina.expressions.lexicon import POSSESSIVES, PRONOUNS, SHORT_MONTHS
+from lamina.expressions.lexicon import MINUTES, POSSESSIVES, PRONOUNS, SHORT_MONTHS, UNITS
 from lamina.expressions.tokens import Said
 
 Prefer = Literal["past", "future", "told"]
@@ -15,7 +15,7 @@ _PLANNING: Final = frozenset(
     """will shall ll 'll gonna must should plan plans planning hope hopes hoping hopefully intend intends upcoming might tomorrow
     can want wants need needs expecting expect due supposed""".split()
 )
-_ARRANGED: Final = frozenset("planned booked reserved arranged scheduled expected supposed due set invited".split())
+_ARRANGED: Final = frozenset("planned booked reserved arranged scheduled expected supposed due set invited meant".split())
 """Participles that tell of what is to come where they stand behind a form of "be" in the present."""
 _RECALL: Final = frozenset("remember recall know remind tell show forget say think".split())
 _BE: Final = frozenset("am is are 'm 're be being isn aren".split())
@@ -53,13 +53,23 @@ _NOT_GOING: Final = frozenset(
 _PRESENT: Final = frozenset(
     """starts start begins begin ends end leaves leave departs depart arrives arrive opens open closes close flies fly expires expire
     finishes resumes lands returns return comes come meets meet runs run takes take goes go sails sings plays have has do does don
-    doesn 've reopens restarts premieres airs docks kicks falls happens moves move gets see deadline appointment wants needs hopes""".split()
+    doesn 've reopens restarts premieres airs docks kicks falls happens moves move gets see deadline appointment turns marries graduates retires joins visits launches celebrates stays
+    heads hosts changes switches performs speaks signs play perform marry graduate retire visit launch stay""".split()
 )
+_SCHEDULES: Final = _PRESENT - frozenset("have has do does don doesn 've gets get see takes take plays sings lasts".split())
+"""Verbs whose present tells of what is arranged."""
 _BOOKING: Final = frozenset(
     """book booked plan planned reserve reserved order ordered schedule scheduled arrange arranged invite invited register registered
     tickets""".split()
 )
-_MOVING: Final = frozenset("moved postponed rescheduled pushed shifted delayed".split())
+MOVED: Final = frozenset("moved postponed rescheduled pushed shifted delayed changed brought forward switched".split())
+"""Words behind which "to" leads to a new time."""
+_OPEN: Final = frozenset("booked planned reserved scheduled arranged invited registered enrolled".split())
+"""Past verbs that may be about something still to come (invited to a wedding in June)."""
+_REPORTED: Final = frozenset(
+    "agreed promised decided asked told offered hoped wanted intended expected persuaded reminded".split()
+)
+"""Past verbs that may be, where "to" follows (he promised to call on Monday)."""
 _MODAL: Final = frozenset("to will 'll won would could can should shall must might may do does did didn don let 'd".split())
 _HAVE: Final = frozenset("have has 've haven hasn".split())
 _HAD: Final = frozenset("did didn do does was were had".split())
@@ -129,6 +139,8 @@ def _read_sign(said: Said, place: int) -> int:
     low = said.low
     word = low[place]
     before, behind = low[place - 1], low[place + 1]
+    if word in ("be", "being"):
+        return 0
     if word in _BE or word == "'s":
         return _be_sign(said, place)
     if word in _ARRANGED and _is_participle(said, place):
@@ -150,15 +162,25 @@ def _read_sign(said: Said, place: int) -> int:
             return 0
         if word == "got" and _after(said, place, _HAVE):
             return 1
+        if _is_future_perfect(said, place):
+            return 0
         if word not in _PAST_BE and (before in _NOUN_SIGNS or _is_participle(said, place)):
             return 0
         return -2
+    if word == "off" and behind == "to":
+        return 1
+    if word.endswith("ing") and len(word) > 5 and word not in _NOT_GOING and (place == 0 or _ends(said, place - 1)):
+        return 1  # "Getting married in June!"
     if word in _COMMANDS and (place == 0 or _ends(said, place - 1)):
         return 0 if word == "please" and behind in _REQUESTS else 1
+    if word in _HAVE:
+        return _have_sign(said, place)
     if word in _PRESENT:
-        return 0 if before in ("to", "did", "didn") or behind in _RECALL or low[place + 2] in _RECALL else 1
+        asked = "did" in low[max(0, place - 5) : place] or before in ("to", "t", "'t")
+        asked = asked or before in _MODAL
+        return 0 if asked or behind in _RECALL or low[place + 2] in _RECALL else 1
     if before in PRONOUNS and before not in ("who", "there", "this", "that") and word.isalpha() and word not in _NO_VERB:
-        return 0 if _after(said, place - 1, _HAD) else 1
+        return 0 if _after(said, place - 1, _HAD) or low[place - 2] in _MODAL or low[place - 2] in _BE else 1
     return 0
 
 
@@ -179,9 +201,23 @@ def _special_sign(said: Said, place: int) -> int | None:
     if word == "looking":
         return 2 if behind == "forward" else None
     if word in ("would", "'d"):
-        wish = behind in ("like", "love", "rather", "prefer")
+        wish = behind in ("like", "love", "rather", "prefer", "better")
         return 2 if wish else (3 if word == "would" else 0)
     return 2 if behind == "to" or low[place + 2] == "to" else 0  # "remember to", "remind me to"
+
+
+def _have_sign(said: Said, place: int) -> int:
+    """A form of "have": a duty, a perfect (its participle tells), or a possession."""
+    low = said.low
+    if low[place + 1] == "to":
+        return 2
+    for step in (1, 2, 3):
+        word = low[place + step]
+        if word in _PAST or (len(word) > 4 and word.endswith("ed") and word not in _NOT_PAST):
+            return 0
+        if not word.isalpha() and word != "'t":
+            break
+    return 0 if _after(said, place, _HAD) else 1
 
 
 def _be_sign(said: Said, place: int) -> int:
@@ -210,6 +246,15 @@ def _is_participle(said: Said, place: int) -> bool:
     return False
 
 
+def _is_future_perfect(said: Said, place: int) -> bool:
+    """Whether "will have" stands before a participle."""
+    low = said.low
+    for step in (1, 2, 3):
+        if low[place - step] in ("have", "'ve") and place > step:
+            return low[place - step - 1] in ("will", "'ll", "shall")
+    return False
+
+
 def _progressive(said: Said, place: int) -> bool:
     low = said.low
     for step in (1, 2, 3):
@@ -235,7 +280,7 @@ def tense_of(said: Said, start: int, end: int) -> Tense:
     found = _tense(said, start, end, inner)
     if found:
         return found
-    outer = _tense(said, start, end, bounds)
+    outer = _tense(said, start, end, bounds, clear=True)
     own = inner[1] - inner[0] - (end - start)
     return outer if outer == "past" or own <= _VERBLESS else ""
 
@@ -243,23 +288,35 @@ def tense_of(said: Said, start: int, end: int) -> Tense:
 _VERBLESS: Final = 4  # words beside the expression: with more of them a clause has a verb of its own
 
 
-def _tense(said: Said, start: int, end: int, stretch: tuple[int, int]) -> Tense:
-    """What the nearest clear sign says; else the present, where there is any sign of it."""
-    nearest = _REACH + 1
-    tense: Tense = ""
-    present = False
+def _tense(said: Said, start: int, end: int, stretch: tuple[int, int], clear: bool = False) -> Tense:
+    """What the nearest sign says, before or behind the expression; with `clear`, the nearest of a plan or the past if there is one."""
+    nearest = 2 * _REACH
+    meant = 0
     for place in range(*stretch):
         if start <= place < end:
             continue
         sign = _sign(said, place)
-        present = present or sign == 1
+        if sign == 0:
+            continue
         distance = start - place if place < start else place - end
-        if abs(sign) >= 2 and (distance < nearest or (distance == nearest and sign > 0)):
-            nearest, tense = distance, _STRONG[sign]
-    return tense or ("present" if present else "")
+        if clear and abs(sign) == 1:
+            distance += _REACH
+        if distance < nearest or (distance == nearest and abs(sign) > abs(meant)):
+            nearest, meant = distance, sign
+    if meant == -2 and _is_reported(said, stretch):
+        return "open"
+    return _TENSES[meant]
 
 
-_STRONG: Final[dict[int, Tense]] = {3: "open", 2: "plan", -2: "past"}
+def _is_reported(said: Said, stretch: tuple[int, int]) -> bool:
+    """Whether a past verb may be about something still to come."""
+    words = said.low[stretch[0] : stretch[1]]
+    if not _OPEN.isdisjoint(words):
+        return True
+    return any(word in _REPORTED and "to" in words[place + 1 : place + 4] for place, word in enumerate(words))
+
+
+_TENSES: Final[dict[int, Tense]] = {3: "open", 2: "plan", 1: "present", 0: "", -2: "past"}
 
 
 def plans(said: Said, start: int, end: int, prefer: Prefer) -> bool | None:
@@ -291,6 +348,8 @@ def _asks_ahead(said: Said, start: int, end: int) -> bool:
     asked, verb = low[first], low[first + 1]
     if asked in _BE or asked in ("do", "does", "don", "doesn"):
         return True
+    if asked in ("have", "has") and "got" in low[first:start]:
+        return True
     if asked in ("when", "where", "how"):
         return verb in _BE or verb in ("do", "does", "'s")
     return asked in ("what", "who", "which") and ("do" in low[first:start] or "does" in low[first:start])
@@ -301,7 +360,7 @@ def _arranged_for(said: Said, start: int, inner: tuple[int, int]) -> bool:
     before = said.low[start - 1 - (said.low[start - 1] == "the")]
     words = said.low[inner[0] : start]
     return (before in ("for", "till", "until") and not _BOOKING.isdisjoint(words)) or (
-        before == "to" and not _MOVING.isdisjoint(words)
+        before == "to" and not MOVED.isdisjoint(words)
     )
 
 
@@ -318,15 +377,25 @@ def is_past(said: Said, start: int, end: int) -> bool:
 
 
 def is_duration(said: Said, start: int, end: int) -> bool:
-    """Whether "in three weeks" is how long something takes: can you do it in …, the first time in …, the best in …, in a week there are …"""
+    """Whether "in three weeks" is how long something takes, not when it is.
+
+    So in: can you do it in …, the first time in …, the best in …, we cover 40 miles in …, 14 days in …; not where it stands first.
+    """
     low = said.low
-    first, _ = clause(said, start, end, sentence(said, start, end))
+    first, last = clause(said, start, end, sentence(said, start, end))
     if low[end] == "there" and low[start + 1] in ("a", "an"):
         return True
     before = low[first:start]
     if first == start:
         return False
-    return any(word in _ABLE or (word.endswith("est") and len(word) > 3 and word not in _NO_SUPERLATIVE) for word in before)
+    if any(word in _ABLE or word in UNITS or word in MINUTES or _is_superlative(word) for word in before):
+        return True
+    arranged = any(word in _SCHEDULES or word in _BE or word == "'s" for word in low[first:last])
+    return not arranged and tense_of(said, start, end) == "present"
+
+
+def _is_superlative(word: str) -> bool:
+    return word.endswith("est") and len(word) > 3 and word not in _NO_SUPERLATIVE
 
 
 def is_habit(said: Said, start: int, end: int) -> bool:
