@@ -7,6 +7,7 @@ from datetime import date
 from lamina.expressions.dates import Phrase
 from lamina.expressions.lexicon import (
     MINUTES,
+    MONTHS,
     NUMBERS,
     RELATIVE,
     UNITS,
@@ -61,7 +62,7 @@ def _ago_and(said: Said, count: Count, unit: str, end: int) -> Phrase | None:
     """What more is said behind "ago": last Friday, today, yesterday."""
     low = said.low
     step = end + (low[end] in ("on", "to"))
-    if low[end] == "this":
+    if low[end] == "this" and (low[end + 1] in UNITS or low[end + 1] in MONTHS or low[end + 1] in WEEKDAYS):
         return Phrase(None, end + 2)
     weeks = {"week": 1, "fortnight": 2}.get(unit, 0) * count.least if count.least == count.most else 0
     if low[end : end + 3] == ["to", "the", "day"] or low[end] in RELATIVE:

@@ -70,7 +70,7 @@ def read_head(said: Said, place: int, event: int | None = None) -> Head | None:
     if count is not None and low[place - 1] in ("every", "than", "to", "or", "-", "least", "most", "over"):
         return None
     if low[link] in ("before", "after"):
-        if count is None and event is None and not (low[place - 1] == "the" or (place == 0 and unit in PERIODS)):
+        if count is None and event is None and not (low[place - 1] == "the" or (place == 0 and low[step] in PERIODS)):
             return None  # "weeks after the move"; "on Friday after the match" is a Friday
         end = event_end(said, link + 1) if event is None else event
         relation: Relation = "before" if low[link] == "before" else "after"
