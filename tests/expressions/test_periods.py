@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lamina.expressions.finding import may_name_a_time
 from lamina.expressions.holidays import easter, holidays, nth_weekday
+from lamina.expressions.lexicon import HOLIDAY_STARTS
 from lamina.expressions.parts import third
 from lamina.expressions.periods import (
     UNITS,
@@ -24,6 +26,7 @@ from lamina.expressions.periods import (
     weekday,
     within,
 )
+from lamina.expressions.tokens import Said
 
 DAYS = st.dates(date(1600, 1, 1), date(2400, 1, 1))
 
@@ -49,6 +52,11 @@ PRINTED = [  # as printed calendars have them
 def test_a_holiday_has_its_days(name: str, year: int, start: str, end: str) -> None:
     span = holidays()[name].span(year)
     assert span == (date.fromisoformat(start).toordinal(), date.fromisoformat(end).toordinal())
+
+
+def test_the_first_words_of_holidays_are_known_before_the_holidays_are_loaded() -> None:
+    assert {Said(name, 0).low[0] for name in holidays()} == HOLIDAY_STARTS
+    assert all(may_name_a_time(name) for name in holidays())
 
 
 @given(st.integers(1583, 9998))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lamina.expressions import TimeRange, find_anchors, find_commitment, find_ranges, told_times
 from lamina.expressions import lexicon as words
 from lamina.expressions.finding import may_name_a_time
-from lamina.expressions.tense import Prefer
+from lamina.expressions.lexicon import Prefer
 from lamina.times import DAY, MINUTE, isoformat, to_micros
 
 PREFER: tuple[Prefer, ...] = get_args(Prefer)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from lamina.errors import InputError
-from lamina.expressions.events import Head, Relation, days_around, event_end, read_head
 from lamina.expressions.finding import TimeRange, may_name_a_time
-from lamina.expressions.periods import FIRST_DAY, LAST_DAY
-from lamina.expressions.tense import is_past
-from lamina.expressions.tokens import Said, day_of, micros_of
+from lamina.expressions.lexicon import Relation
+
+if TYPE_CHECKING:  # the grammar is loaded when it is used
+    from lamina.expressions.events import Head
+    from lamina.expressions.tokens import Said
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,10 @@ class Anchor:
         >>> isoformat(found.start)[:10], isoformat(found.end)[:10]
         ('2024-04-29', '2024-05-06')
         """
+        from lamina.expressions.events import Head
+        from lamina.expressions.periods import FIRST_DAY, LAST_DAY
+        from lamina.expressions.tokens import day_of, micros_of
+
         if event.start >= event.end:
             raise InputError(f"the event {event!r} has no length: give a range whose end lies after its start")
         first, last = day_of(event.start, offset), day_of(event.end - 1, offset)
@@ -57,6 +63,8 @@ class Anchor:
 
 
 def _around(days: tuple[int, int], head: Head) -> tuple[int, int] | None:
+    from lamina.expressions.events import days_around
+
     try:
         return days_around(days, head)
     except (ValueError, OverflowError):
@@ -73,6 +81,9 @@ def find_anchors(text: str) -> list[Anchor]:
     """
     if "since" not in text.lower() and not may_name_a_time(text):
         return []
+    from lamina.expressions.events import read_head
+    from lamina.expressions.tokens import Said
+
     said = Said(text, 0)
     found: list[Anchor] = []
     place = 0
@@ -90,6 +101,9 @@ def find_anchors(text: str) -> list[Anchor]:
 
 def _is_time(said: Said, head: Head) -> bool:
     """Whether "since" is about time: since a thing, or since something that was; not "since we have no chairs"."""
+    from lamina.expressions.events import event_end
+    from lamina.expressions.tense import is_past
+
     if said.low[head.start] in ("i", "we", "you", "he", "she", "they", "it"):
         return is_past(said, head.start, head.start + 1)
     return event_end(said, head.start, nouns=False) is not None

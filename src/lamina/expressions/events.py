@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
-from lamina.expressions.lexicon import DAY_PARTS, FOLLOWERS, POSSESSIVES, SEASONS, UNITS, WEEKDAYS
+from lamina.expressions.lexicon import DAY_PARTS, FOLLOWERS, POSSESSIVES, SEASONS, UNITS, WEEKDAYS, Relation
 from lamina.expressions.numerals import read_count
 from lamina.expressions.periods import UNITS as PERIODS
 from lamina.expressions.periods import WEEKEND, Period, Span, annual, turn_of, weekday
 from lamina.expressions.tokens import Said
-
-Relation = Literal["before", "after", "of", "since"]
 
 _LONGEST: Final = 10  # tokens of an event
 _SUBJECTS: Final = frozenset("i we you he she they it".split())

@@ -6,8 +6,19 @@ from typing import Final
 
 from lamina.expressions import counted, dates, names, parts, relative
 from lamina.expressions.dates import Phrase, Reader
-from lamina.expressions.holidays import HOLIDAY_STARTS
-from lamina.expressions.lexicon import DAY_PARTS, DECADES, MONTHS, NUMBERS, ORDINALS, PARTS, RELATIVE, SEASONS, UNITS, WEEKDAYS
+from lamina.expressions.lexicon import (
+    DAY_PARTS,
+    DECADES,
+    HOLIDAY_STARTS,
+    MONTHS,
+    NUMBERS,
+    ORDINALS,
+    PARTS,
+    RELATIVE,
+    SEASONS,
+    UNITS,
+    WEEKDAYS,
+)
 from lamina.expressions.periods import within
 from lamina.expressions.tokens import Said
 

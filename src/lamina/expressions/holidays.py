@@ -144,10 +144,6 @@ def holidays() -> dict[str, Period]:
     return found | {name: Period("year", _by_weekday(*rule), kind="holiday") for name, rule in _WEEKDAYS.items()}
 
 
-HOLIDAY_STARTS: Final = frozenset(name.replace("'", " ").split()[0].strip(".") for name in (*_FIXED, *_EASTER, *_WEEKDAYS))
-"""First words of holidays."""
-
-
 @lru_cache(maxsize=1)
 def _by_tokens() -> dict[str, list[tuple[tuple[str, ...], Period]]]:
     """Holidays by their first word, those of more words first, as the tokens they are read in."""

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
+
+Prefer = Literal["past", "future", "told"]
+"""How what has no year of its own is taken: as past unless it is clearly planned, as a plan, or as the tense says."""
+Relation = Literal["before", "after", "of", "since"]
+"""How a time hangs on an event."""
 
 
 def _numbered(words: str, first: int = 0) -> dict[str, int]:
@@ -73,6 +78,12 @@ DECADES: Final = {
     word: 1930 + 10 * place for place, word in enumerate("thirties forties fifties sixties seventies eighties nineties".split())
 } | {"noughties": 2000}
 
+HOLIDAY_STARTS: Final = frozenset(
+    """all april armistice ascension ash bastille black bonfire boxing burns christmas columbus cyber easter epiphany good guy
+    halloween hallowe independence juneteenth labor leap martin maundy may memorial mlk new nye palm pancake pentecost presidents
+    shrove st thanksgiving valentine valentines veterans whit xmas""".split()
+)
+"""First words of holidays."""
 DAY_PARTS: Final = frozenset("morning afternoon evening night lunchtime noon midday".split())
 RELATIVE: Final = {"yesterday": -1, "today": 0, "tonight": 0, "tomorrow": 1, "tmrw": 1}
 PARTS: Final = {

@@ -18,9 +18,10 @@ from lamina.expressions.lexicon import (
     PRONOUNS,
     UNITS,
     WEEKDAYS,
+    Prefer,
 )
 from lamina.expressions.periods import Period
-from lamina.expressions.tense import MOVED, Prefer
+from lamina.expressions.tense import MOVED
 from lamina.expressions.tokens import Said
 
 _INSIDE: Final = frozenset("in during throughout around mid through".split())

@@ -9,10 +9,11 @@ from lamina.expressions import counted
 from lamina.expressions.dates import Phrase
 from lamina.expressions.events import Head, days_around, read_head
 from lamina.expressions.grammar import phrase
+from lamina.expressions.lexicon import Prefer
 from lamina.expressions.neighbours import means_a_time
 from lamina.expressions.periods import UNITS as PERIODS
 from lamina.expressions.periods import Period, Span, chosen, joined, once, turned
-from lamina.expressions.tense import MOVED, Prefer, is_past
+from lamina.expressions.tense import MOVED, is_past
 from lamina.expressions.tokens import Said
 
 _TO: Final = frozenset("to until till through thru - – —".split())

@@ -5,11 +5,10 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Final, Literal
 
-from lamina.expressions.lexicon import MINUTES, UNITS
+from lamina.expressions.lexicon import MINUTES, UNITS, Prefer
 from lamina.expressions.tokens import Said
 from lamina.expressions.verbs import BE, PRESENT, RECALL, ends_sentence, sign_of
 
-Prefer = Literal["past", "future", "told"]
 _REACH: Final = 30  # tokens of a sentence that are looked at, on either side
 _SCHEDULES: Final = PRESENT - frozenset("have has do does don doesn 've gets get see takes take plays sings lasts".split())
 """Verbs whose present tells of what is arranged."""
