@@ -15,8 +15,9 @@ from lamina.algorithms.strength import ForgettingPolicy
 from lamina.episodic.fading import Fading, is_commitment
 from lamina.episodic.forgetting import EbbinghausForgetting
 from lamina.episodic.layers import LayeredForgetting
+from lamina.expressions import find_commitment
 from lamina.records import Filter, Item, Run
-from lamina.times import DAY, find_commitment, parse_moment, to_datetime
+from lamina.times import DAY, parse_moment, to_datetime
 from tests.conftest import Clock
 
 CURVE = EbbinghausForgetting(tau_days=5, threshold=0.5)  # forgets what was not used for 3.5 days

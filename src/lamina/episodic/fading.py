@@ -9,9 +9,9 @@ from typing import TypeGuard
 
 from lamina.algorithms.strength import ForgettingPolicy, StrengthState
 from lamina.errors import InputError
+from lamina.expressions import find_commitment
 from lamina.records import EVENT, Filter, Item, Run
 from lamina.storage.protocol import Store
-from lamina.times import find_commitment
 
 log = logging.getLogger("lamina.episodic")
 

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamina.errors import InputError
+from lamina.expressions import TimeRange, find_ranges
 from lamina.text import check_text, fold, hash_of, terms
 from lamina.text import words as words_of
-from lamina.times import TimeRange, find_ranges
 
 MAX_CUE = 100_000  # characters of a cue that are looked at
 MAX_WHEN = 2_000  # … and in which times are looked for
