@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lamina.expressions import told_times
 from lamina.index.approximate import UsearchIndex
 from lamina.models.word_table import word_table
 from lamina.recall.features import FEATURES, LEAD, Scene, feature_matrix
@@ -17,6 +18,7 @@ from lamina.recall.likeness import ALIKE, BESIDE
 from lamina.recall.signals import K1, B
 from lamina.records import Filter, Item
 from lamina.text import FIRST_PERSON, NUMBERS, QUESTION, TIME_WORDS, hash_of, index_text, names_in, term_hashes, text_flags
+from lamina.times import DAY
 from tests.recall.world import World
 
 
@@ -121,6 +123,14 @@ class Naive:
     def position(self, item: Item) -> int:
         return [other.key for other in self.sessions[item.session]].index(item.key) if item.kind == "trace" else 0
 
+    def tells_named_time(self, item: Item) -> float:
+        shares = [0.0]
+        for told in told_times(item.text, item.at):
+            for one in self.cue.ranges:
+                days = [day for day in range(told.start, told.end, DAY) if one.start <= day < one.end]
+                shares.append(len(days) * DAY / (told.end - told.start))
+        return max(shares)
+
     def names(self, item: Item) -> float:
         return math.log1p(int(names_in(np.array([self.flags[item.key]]))[0]))
 
@@ -161,6 +171,7 @@ EXPECTED: dict[str, Callable[[Naive, Item], float]] = {
     "tells_count": lambda n, i: n.cue.asks_count and n.flag(i, NUMBERS),
     "tells_where": lambda n, i: n.cue.asks_where * n.names(i),
     "in_named_time": lambda n, i: any(i.at in stretch for stretch in n.cue.ranges),
+    "tells_named_time": lambda n, i: n.tells_named_time(i),
     "derived": lambda n, i: i.kind != "trace",
 }
 

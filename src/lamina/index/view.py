@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lamina.index.flat import FlatIndex
 from lamina.index.growing import GrowingArray
 from lamina.index.lexical import LexicalIndex
-from lamina.records import FORGOTTEN, KINDS, STALE, Filter
+from lamina.records import FORGOTTEN, KINDS, STALE, Filter, Item
 from lamina.storage.protocol import Columns, Space, Store, Version
 
 SLICE = 8192  # rows read at once
@@ -153,6 +153,12 @@ class ScopeView:
         places = np.minimum(np.searchsorted(self.keys, wanted), len(self) - 1)
         slots: NDArray[np.int64] = places[self.keys[places] == wanted]
         return slots
+
+    def items(self, slots: NDArray[np.int64]) -> list[Item | None]:
+        """The items of some slots as the store has them now, None where one is gone."""
+        keys: list[int] = self.keys[slots].tolist()
+        found = self._store.items.by_key(keys)
+        return [found.get(key) for key in keys]
 
     def nbytes(self) -> int:
         """Bytes held."""

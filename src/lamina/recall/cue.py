@@ -46,8 +46,15 @@ class Cue:
     now: int
 
 
-def read_cue(text: str, *, speakers: Sequence[str] = (), vector: NDArray[np.float32] | None = None, now: int = 0) -> Cue:
-    """Take a cue apart; `speakers` are the names known where it is asked.
+def read_cue(
+    text: str,
+    *,
+    speakers: Sequence[str] = (),
+    vector: NDArray[np.float32] | None = None,
+    now: int = 0,
+    ranges: Sequence[TimeRange] = (),
+) -> Cue:
+    """Take a cue apart; `speakers` are the names known where it is asked, `ranges` times it names beside those in its words.
 
     >>> cue = read_cue("When did Ana paint the sunset?", speakers=["Ana", "Ben"])
     >>> cue.words, sorted(cue.names), cue.asks_when
@@ -69,12 +76,17 @@ def read_cue(text: str, *, speakers: Sequence[str] = (), vector: NDArray[np.floa
         spoken=tuple(spoken[stem] for stem in stems),
         names=named,
         vector=vector,
-        ranges=tuple(find_ranges(text[:MAX_WHEN], now)) if now else (),
+        ranges=(*(find_ranges(text[:MAX_WHEN], now) if now else ()), *ranges),
         asks_when=_WHEN.search(text) is not None,
         asks_count=_COUNT.search(text) is not None,
         asks_where=_WHERE.search(text) is not None,
         now=now,
     )
+
+
+def names_in_cue(text: str, speakers: Sequence[str]) -> frozenset[str]:
+    """The folded names of those speakers whom a text names."""
+    return _take_names(text, speakers)[0]
 
 
 def _take_names(text: str, speakers: Sequence[str]) -> tuple[frozenset[str], str]:

@@ -14,12 +14,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from lamina.expressions import told_times
 from lamina.recall.likeness import BESIDE, Likeness
 from lamina.recall.signals import TRACE, Signals
 from lamina.text import FIRST_PERSON, NUMBERS, QUESTION, TIME_WORDS, names_in
 
 Column = NDArray[np.float32]
 
+MOST_READ = 400  # candidates whose text is read for the times it speaks of, where the cue names one
 LEAD = 3  # terms that count as an item's beginning
 
 
@@ -190,6 +192,20 @@ def _in_named_time(scene: Scene) -> NDArray[np.bool_]:
     return inside
 
 
+def _tells_named_time(scene: Scene) -> Column:
+    """How much of a time that a candidate speaks of lies in a time the cue names, at most; 0 where it speaks of none."""
+    out = np.zeros(len(scene), np.float32)
+    stretches = scene.signals.cue.ranges
+    if not stretches:
+        return out
+    places = np.flatnonzero(scene.flagged(scene.slots, TIME_WORDS))[:MOST_READ]
+    for place, item in zip(places.tolist(), scene.signals.view.items(scene.slots[places]), strict=True):
+        for told in told_times(item.text, item.at, item.offset) if item is not None else ():
+            inside = max(min(told.end, one.end) - max(told.start, one.start) for one in stretches)
+            out[place] = max(out[place], inside / (told.end - told.start))
+    return out
+
+
 def _answers(scene: Scene) -> Column:
     return scene.flagged(scene.before, QUESTION) * scene.bm25(scene.before)
 
@@ -251,6 +267,7 @@ FEATURES: Sequence[Feature] = (
     ),
     Computed("tells_where", "asked", "asked where, it has names", lambda s: np.float32(s.signals.cue.asks_where) * _names(s)),
     Computed("in_named_time", "time", "it lies in the time the cue names", _in_named_time),
+    Computed("tells_named_time", "time", "it speaks of the time the cue names", _tells_named_time),
     Computed("derived", "kind", "it is derived, not observed", lambda s: ~s.traces),
 )  # fmt: skip
 

@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamina.errors import InputError
+from lamina.expressions import TimeRange, find_anchors
 from lamina.index.flat import top
 from lamina.index.view import ScopeView
 from lamina.index.views import Views
 from lamina.models.protocols import Embedder
-from lamina.recall.cue import MAX_CUE, Cue, read_cue
+from lamina.recall.anchors import Anchoring
+from lamina.recall.cue import MAX_CUE, MAX_WHEN, Cue, names_in_cue, read_cue
 from lamina.recall.features import FEATURES, Scene, feature_matrix
 from lamina.recall.ranker import Ranker, shipped_regimes
 from lamina.recall.signals import Signals
@@ -71,11 +73,26 @@ class Recaller:
         if k < 1:
             raise InputError(f"k must be at least 1, not {k}")
         where = where.check() if where.kinds is not None else where.within(kinds=STATEMENTS).check()
+        now = where.as_of or where.known_at or self._run.clock()
+        return self._search(text, where, k, vector, now, self._anchored(text, where, now))
+
+    def _anchored(self, text: str, where: Filter, now: int) -> list[TimeRange]:
+        """The times that hang on events the cue names: each event is looked for first."""
+        if not isinstance(text, str) or not find_anchors(text[:MAX_WHEN]):
+            return []
+        view = self._views.get(where.scope)
+        with view.lock:
+            names = sorted(names_in_cue(text[:MAX_WHEN], [str(name) for name in view.speakers.names]))
+        return Anchoring().ranges(text[:MAX_WHEN], names, lambda event, most: self._search(event, where, most, None, now), now)
+
+    def _search(
+        self, text: str, where: Filter, k: int, vector: NDArray[np.float32] | None, now: int, ranges: Sequence[TimeRange] = ()
+    ) -> list[Hit]:
         view = self._views.get(where.scope)
         vector = self._vector(text, view, vector)
         with view.lock:
             speakers = [str(name) for name in view.speakers.names]
-            cue = read_cue(text, speakers=speakers, vector=vector, now=where.as_of or where.known_at or self._run.clock())
+            cue = read_cue(text, speakers=speakers, vector=vector, now=now, ranges=ranges)
             ranked = self.rank(view, cue, where, k)
             keys = view.keys[ranked.slots].tolist()
         return self._confirm(keys, ranked, where, k)
