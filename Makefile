@@ -79,6 +79,12 @@ $(STAMP)core: $(STAMP)venv $(INPUTS)
 	$(PINNED) --no-build-isolation -e .
 	@touch $@
 
+# One of the peers comes as source only: with the build isolation off, what builds it must be there first (and a C++ compiler).
+$(STAMP)peers: $(STAMP)building
+$(STAMP)building: $(STAMP)core
+	$(PINNED) pybind11 setuptools wheel
+	@touch $@
+
 # An extra is installed on top of the core: make .venv/.stamp-ann installs lamina[ann].
 $(STAMP)test $(STAMP)dev $(STAMP)docs $(STAMP)local $(STAMP)minilm $(STAMP)peers $(STAMP)ann $(STAMP)models $(STAMP)plots: $(STAMP)%: $(STAMP)core
 	$(PINNED) --no-build-isolation -e ".[$*]"

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lamina.bench import mem0_peer
-from lamina.bench.locomo_data import CATEGORIES, load_locomo
+from lamina.bench.locomo_data import CATEGORIES, Turn, load_locomo
+from lamina.bench.peers import installed, versions
 from lamina.bench.ranking.baselines import Blend, Chance, Dense, Fts5
 from lamina.bench.ranking.collections import Asked, Collection, Passage, System
 from lamina.bench.ranking.fitting import FIXED, RIDGES, leave_one_out
@@ -37,17 +37,17 @@ def data_file(data: Path | None) -> Path:
     return found
 
 
+def passage_of(turn: Turn) -> Passage:
+    """A turn as something that can be found."""
+    text = turn.text if turn.text.strip() else "(image)"
+    return Passage(turn.dia_id, text, turn.speaker, turn.session, turn.captions, turn.at)
+
+
 def collections_of(file: Path) -> list[Collection]:
     """The conversations of a LoCoMo file with the questions that count."""
     found = []
     for conversation in load_locomo(file):
-        passages = [
-            Passage(
-                turn.dia_id, turn.text if turn.text.strip() else "(image)", turn.speaker, turn.session, turn.captions, turn.at
-            )
-            for turn in conversation.turns
-            if turn.text.strip() or turn.captions
-        ]
+        passages = [passage_of(turn) for turn in conversation.turns if turn.text.strip() or turn.captions]
         questions = [
             Asked(one.text, frozenset(one.evidence), CATEGORIES[one.category])
             for one in conversation.questions
@@ -61,9 +61,8 @@ def run(*, data: Path | None, seed: int, peers: bool, progress: Callable[[str], 
     """Rank every conversation's turns with every system; `cross_validate=False` leaves the refits out."""
     file = data_file(data)
     collections = collections_of(file)
-    systems: list[System] = [Lamina(), Fts5(), Dense(), Blend(), Chance(seed)]
-    if peers and mem0_peer.installed():
-        systems.append(mem0_peer.Mem0())
+    others = installed(peers)
+    systems: list[System] = [Lamina(), Fts5(), Dense(), Blend(), Chance(seed), *others]
     values: dict[str, NDArray[np.float64]] = {}
     for system in systems:
         progress(f"locomo: {system.name}")
@@ -76,7 +75,7 @@ def run(*, data: Path | None, seed: int, peers: bool, progress: Callable[[str], 
         values[CROSS_VALIDATED] = recalls(found, collections)
     config = {
         "k": list(DEPTHS), "seed": seed, "ridges_tried": list(RIDGES), "ridge_of_left_out": ridges, "fixed_weights": dict(FIXED),
-        "shipped": shipped_regimes().turns.provenance, "mem0": mem0_peer.version() if "mem0" in values else None,
+        "shipped": shipped_regimes().turns.provenance, "peers": versions(others),
         "turns": sum(len(one.passages) for one in collections), "questions": sum(len(one.questions) for one in collections),
     }  # fmt: skip
     return Result("locomo", fingerprint(file), config, _rows(values, collections, seed))
