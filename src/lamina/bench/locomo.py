@@ -20,7 +20,7 @@ from lamina.bench.ranking.baselines import Blend, Chance, Dense, Fts5
 from lamina.bench.ranking.collections import Asked, Collection, Passage, System
 from lamina.bench.ranking.fitting import FIXED, RIDGES, leave_one_out
 from lamina.bench.ranking.ours import Lamina, Workbench
-from lamina.bench.ranking.scoring import DEPTHS, against, recalls, row
+from lamina.bench.ranking.scoring import DEPTHS, against, measure_systems, recalls, row
 from lamina.bench.results import Result, Row, find_data, fingerprint
 from lamina.errors import InputError
 from lamina.recall.ranker import shipped_regimes
@@ -33,7 +33,7 @@ def data_file(data: Path | None) -> Path:
     """The LoCoMo file; raises `InputError` where there is none."""
     found = find_data(data, "locomo", "locomo*.json")
     if found is None:
-        raise InputError("locomo needs its data: name the file or its folder with --data, or in LAMINA_DATA")
+        raise InputError("the LoCoMo data is needed: name the file or its folder with --data, or in LAMINA_DATA")
     return found
 
 
@@ -63,10 +63,7 @@ def run(*, data: Path | None, seed: int, peers: bool, progress: Callable[[str], 
     collections = collections_of(file)
     others = installed(peers)
     systems: list[System] = [Lamina(), Fts5(), Dense(), Blend(), Chance(seed), *others]
-    values: dict[str, NDArray[np.float64]] = {}
-    for system in systems:
-        progress(f"locomo: {system.name}")
-        values[system.name] = recalls(system.rankings(collections, DEPTHS[-1]), collections)
+    values = measure_systems(systems, collections, lambda name: progress(f"locomo: {name}"))
     ridges: dict[str, float] = {}
     if cross_validate and len(collections) > 2:
         progress(f"locomo: {CROSS_VALIDATED}")

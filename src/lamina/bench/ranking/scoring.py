@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamina.algorithms.scorers import paired_bootstrap, recall_at_k
-from lamina.bench.ranking.collections import Collection
+from lamina.bench.ranking.collections import Collection, System
 from lamina.bench.results import Row
 from lamina.bench.table import AGAINST
 from lamina.errors import InputError
@@ -67,6 +67,21 @@ def measured(
         for ranking, asked in zip(found, collection.questions, strict=True):
             rows.append([measure(ranking, asked.gold) for measure in measures.values()])
     return np.array(rows, np.float64).reshape(-1, len(measures))
+
+
+def measure_systems(
+    systems: Sequence[System],
+    collections: Sequence[Collection],
+    say: Callable[[str], None],
+    measures: Mapping[str, Measure] = RECALLS,
+    k: int = DEPTHS[-1],
+) -> dict[str, NDArray[np.float64]]:
+    """What `measured` gives for the best k of each system, by its name; `say` is told whose turn it is."""
+    values = {}
+    for system in systems:
+        say(system.name)
+        values[system.name] = measured(system.rankings(collections, k), collections, measures)
+    return values
 
 
 def recalls(rankings: Rankings, collections: Sequence[Collection]) -> NDArray[np.float64]:
