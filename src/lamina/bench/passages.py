@@ -182,7 +182,8 @@ def _rows(values: Values, collections: Sequence[Collection], embedders: Sequence
     for name in sorted(values, key=lambda name: name == Chance.name):
         made = row(name, values[name], collections, names)
         found = {f"{AGAINST}{cell.better}, {cell.set}": cell.interval for cell in cells if cell.ours == name}
-        rows.append(Row(name, made.metrics, {**made.by, **found}))
+        alone = {} if len(collections) > 1 else {collections[0].name: {**made.metrics, "questions": float(len(values[name]))}}
+        rows.append(Row(name, made.metrics, {**made.by, **alone, **found}))
     worst = min(100 * float(cell.differences.mean()) for cell in cells)
     mean = mean_of(cells, seed)
     whole = {"mean_points": mean[f"{JUDGED}_points"], "worst_points": worst}

@@ -75,15 +75,18 @@ class Mem0:
 
     def rankings(self, collections: Sequence[Collection], k: int) -> Mapping[str, Sequence[Sequence[str]]]:
         """See `System`."""
+        users = {one.name: f"collection-{place}" for place, one in enumerate(collections)}  # its ids may not have blanks in them
         with open_mem0() as memory:
             for one in collections:
                 for passage in one.passages:
-                    memory.add(passage.shown, user_id=one.name, metadata={"origin": passage.id}, infer=False)
+                    memory.add(passage.shown, user_id=users[one.name], metadata={"origin": passage.id}, infer=False)
             return {
                 one.name: [
                     [
                         hit["metadata"]["origin"]
-                        for hit in memory.search(asked.text, top_k=k, filters={"user_id": one.name}, threshold=0.0)["results"]
+                        for hit in memory.search(asked.text, top_k=k, filters={"user_id": users[one.name]}, threshold=0.0)[
+                            "results"
+                        ]
                     ]
                     for asked in one.questions
                 ]
