@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from lamina.bench import run_benchmark
-from lamina.bench.ablation import as_shipped, groups_of, judge, refitted, shuffled, sliced, unordered
+from lamina.bench.ablation import as_shipped, columns_of, groups_of, judge, refitted, shuffled, unordered
 from lamina.bench.locomo import collections_of
 from lamina.bench.ranking.collections import Asked, Collection
+from lamina.bench.ranking.fitting import TURNS
 from lamina.bench.ranking.ours import Group, Workbench
 from lamina.errors import InputError
 from lamina.recall.features import FEATURES
@@ -21,8 +22,9 @@ from tests.bench.material import write_locomo
 from tests.bench.test_harness import check_form
 
 CANDIDATES, QUESTIONS = 40, 60
-INFORMED = 0  # the one column that says which candidate answers
-OF_ITS_GROUP = groups_of(FEATURES)[FEATURES[INFORMED].group]
+INFORMED = "soft"  # the one feature that says which candidate answers
+GROUPS = groups_of([feature for feature in FEATURES if feature.name in TURNS])
+OF_ITS_GROUP = next(names for names in GROUPS.values() if INFORMED in names)
 
 
 def made_folds(count: int = 3) -> tuple[list[list[Group]], list[Collection]]:
@@ -34,7 +36,7 @@ def made_folds(count: int = 3) -> tuple[list[list[Group]], list[Collection]]:
         for _ in range(QUESTIONS):
             matrix = generator.normal(size=(CANDIDATES, len(FEATURES))).astype(np.float32)
             relevance = np.zeros(CANDIDATES, np.float32)
-            relevance[np.argmax(matrix[:, INFORMED])] = 1
+            relevance[np.argmax(matrix[:, columns_of([INFORMED])[0]])] = 1
             fold.append((matrix, relevance))
         folds.append(fold)
     asked = [Asked("?", frozenset({"gold"}), "s")] * QUESTIONS
@@ -43,19 +45,20 @@ def made_folds(count: int = 3) -> tuple[list[list[Group]], list[Collection]]:
 
 def test_every_feature_is_in_one_group() -> None:
     groups = groups_of(FEATURES)
-    assert sorted(column for columns in groups.values() for column in columns) == list(range(len(FEATURES)))
+    assert sorted(name for names in groups.values() for name in names) == sorted(feature.name for feature in FEATURES)
+    assert [FEATURES[column].name for column in columns_of(OF_ITS_GROUP)] == OF_ITS_GROUP
     assert len(groups) > 2
     assert all(groups)
 
 
 def test_a_group_that_says_nothing_can_be_left_out_and_the_one_that_says_all_cannot() -> None:
     folds, collections = made_folds()
-    rest = [column for column in range(len(FEATURES)) if column not in OF_ITS_GROUP]
-    whole = refitted(folds, collections, FEATURES).mean(axis=0)
-    only = refitted(sliced(folds, OF_ITS_GROUP), collections, [FEATURES[column] for column in OF_ITS_GROUP]).mean(axis=0)
-    without = refitted(sliced(folds, rest), collections, [FEATURES[column] for column in rest]).mean(axis=0)
-    assert whole[0] > 0.98
-    assert only[0] > 0.98
+    rest = [name for name in TURNS if name not in OF_ITS_GROUP]
+    whole = refitted(folds, collections, TURNS).mean(axis=0)
+    only = refitted(folds, collections, OF_ITS_GROUP).mean(axis=0)
+    without = refitted(folds, collections, rest).mean(axis=0)
+    assert whole[0] > 0.95
+    assert only[0] > 0.95
     chance = np.array([5, 10, 20]) / CANDIDATES
     assert without == pytest.approx(chance, abs=0.12)
 
@@ -64,12 +67,12 @@ def test_refits_never_see_the_conversation_they_are_judged_on(monkeypatch: pytes
     folds, collections = made_folds()
     seen: list[set[int]] = []
 
-    def noted(groups: list[Group], *rest: object, **more: object) -> LinearRanker:
-        seen.append({id(matrix) for matrix, _ in groups})
+    def noted(others: list[list[Group]], *rest: object, **more: object) -> LinearRanker:
+        seen.append({id(matrix) for fold in others for matrix, _ in fold})
         return LinearRanker({})
 
-    monkeypatch.setattr("lamina.bench.ablation.fit_listwise", noted)
-    refitted(folds, collections, FEATURES)
+    monkeypatch.setattr("lamina.bench.ablation.fit", noted)
+    refitted(folds, collections, TURNS)
     for place, fold in enumerate(folds):
         assert len(seen[place]) == 2 * QUESTIONS
         assert not seen[place] & {id(matrix) for matrix, _ in fold}
@@ -78,13 +81,14 @@ def test_refits_never_see_the_conversation_they_are_judged_on(monkeypatch: pytes
 def test_the_control_keeps_values_and_loses_what_they_say() -> None:
     folds, collections = made_folds()
     mixed = shuffled(folds, OF_ITS_GROUP, seed=1)
-    others = [column for column in range(len(FEATURES)) if column not in OF_ITS_GROUP]
+    dealt = columns_of(OF_ITS_GROUP)
+    others = [column for column in range(len(FEATURES)) if column not in dealt]
     for (before, relevance), (after, same) in zip(folds[0], mixed[0], strict=True):
         assert np.array_equal(relevance, same)
         assert np.array_equal(before[:, others], after[:, others])
-        assert not np.array_equal(before[:, OF_ITS_GROUP], after[:, OF_ITS_GROUP])
-        assert sorted(map(tuple, before[:, OF_ITS_GROUP])) == sorted(map(tuple, after[:, OF_ITS_GROUP])), "rows move as a whole"
-    assert refitted(mixed, collections, FEATURES).mean(axis=0)[0] < 0.3
+        assert not np.array_equal(before[:, dealt], after[:, dealt])
+        assert sorted(map(tuple, before[:, dealt])) == sorted(map(tuple, after[:, dealt])), "rows move as a whole"
+    assert refitted(mixed, collections, TURNS).mean(axis=0)[0] < 0.3
 
 
 def test_equal_scores_are_ranked_by_chance() -> None:
@@ -105,10 +109,10 @@ def test_what_was_never_added_counts_as_not_found() -> None:
 
 def test_silent_columns_weigh_nothing() -> None:
     folds, collections = made_folds(1)
-    every = list(range(len(FEATURES)))
-    in_order = [[judge(LinearRanker({}), folds[0], collections[0].questions)]]
-    assert as_shipped(folds, collections, every).tolist() == in_order[0][0]
-    assert as_shipped(folds, collections, []).tolist() != in_order[0][0]
+    every = [feature.name for feature in FEATURES]
+    in_order = judge(LinearRanker({}), folds[0], collections[0].questions)
+    assert as_shipped(folds, collections, every).tolist() == in_order
+    assert as_shipped(folds, collections, []).tolist() != in_order
 
 
 def test_all_features_give_what_locomo_measures(small_locomo: Path, tmp_path: Path) -> None:
@@ -118,7 +122,10 @@ def test_all_features_give_what_locomo_measures(small_locomo: Path, tmp_path: Pa
     locomo = run_benchmark("locomo", data=small_locomo, peers=False)
     for system in ("lamina", "lamina-cv"):
         assert result.row(system).metrics == pytest.approx(locomo.row(system).metrics, abs=0.03)
-    judged = [name for name in groups_of(FEATURES) if name not in result.config["left_out"]]
+    for name in result.config["groups_beside"]:
+        for system in (f"with {name}", f"only {name}"):
+            assert "recall@10_low_points" in result.row(system).by["against lamina-cv"]
+    judged = [name for name in result.config["groups"] if name not in result.config["groups_that_never_vary"]]
     assert judged
     for name in judged:
         for system in (f"without {name}", f"shuffled {name}", f"only {name}"):

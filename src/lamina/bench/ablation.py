@@ -5,12 +5,13 @@ features are computed once; every row below looks at some of their columns. Equa
 
 Rows, with differences in recall@10 from the whole, in points, with 95 % intervals over questions:
 
-- `lamina-cv`: all features, each conversation ranked by weights fitted on the others; `lamina`: the shipped weights.
-- `without GROUP`: the group's columns taken away, and the weights fitted anew. What other features say as well is not missed.
+- `lamina-cv`: all features of turns, each conversation ranked by weights fitted on the others; `lamina`: the shipped weights.
+- `without GROUP`: the group taken away, and the weights fitted anew. What other features say as well is not missed.
 - `shuffled GROUP`, the control: the group's columns change places among the turns of a question, and the weights are fitted anew.
-  The numbers of columns and their values stay, what they say is gone: this should do what taking them away does.
+  The number of columns and their values stay, what they say is gone: this should do what taking them away does.
 - `only GROUP`: that group alone, fitted anew.
 - `shipped without GROUP`, `shipped with GROUP shuffled`: the shipped weights as they are, with the group silent, or misleading.
+- `with GROUP`: a group that turns are not ranked by, added and fitted anew.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from numpy.typing import NDArray
 from lamina.algorithms.scorers import recall_at_k
 from lamina.bench.locomo import CROSS_VALIDATED, collections_of, data_file
 from lamina.bench.ranking.collections import Asked, Collection
-from lamina.bench.ranking.fitting import FIXED, RIDGES
+from lamina.bench.ranking.fitting import FIXED, RIDGES, TURNS, fit
 from lamina.bench.ranking.ours import Group, Lamina, Workbench
 from lamina.bench.ranking.scoring import DEPTHS, RECALLS, difference, row
 from lamina.bench.results import Result, Row, fingerprint
@@ -33,7 +34,7 @@ from lamina.bench.table import AGAINST
 from lamina.errors import InputError
 from lamina.index.flat import top
 from lamina.recall.features import FEATURES, Feature
-from lamina.recall.ranker import LinearRanker, fit_listwise, shipped_ranker
+from lamina.recall.ranker import LinearRanker, shipped_regimes
 
 JUDGED: Final = "recall@10"
 
@@ -42,16 +43,21 @@ Folds = Sequence[Sequence[Group]]
 Values = NDArray[np.float64]
 
 
-def groups_of(features: Sequence[Feature]) -> dict[str, list[int]]:
-    """The columns of each group of features, in the order of the features.
+def groups_of(features: Sequence[Feature]) -> dict[str, list[str]]:
+    """The names of the features of each group, in the order of the features.
 
-    >>> groups_of(FEATURES)["meaning"] == [[feature.name for feature in FEATURES].index("dense")]
+    >>> "dense" in groups_of(FEATURES)["meaning"]
     True
     """
-    found: dict[str, list[int]] = {}
-    for column, feature in enumerate(features):
-        found.setdefault(feature.group, []).append(column)
+    found: dict[str, list[str]] = {}
+    for feature in features:
+        found.setdefault(feature.group, []).append(feature.name)
     return found
+
+
+def columns_of(names: Sequence[str]) -> list[int]:
+    """Where some features stand in a matrix of all."""
+    return [column for column, feature in enumerate(FEATURES) if feature.name in names]
 
 
 def unordered(folds: Folds, seed: int) -> list[list[Group]]:
@@ -68,13 +74,9 @@ def unordered(folds: Folds, seed: int) -> list[list[Group]]:
     return found
 
 
-def sliced(folds: Folds, columns: Sequence[int]) -> list[list[Group]]:
-    """Some columns of all features."""
-    return [[(matrix[:, columns], relevance) for matrix, relevance in fold] for fold in folds]
-
-
-def shuffled(folds: Folds, columns: Sequence[int], seed: int) -> list[list[Group]]:
-    """The same features, with some columns (together) dealt out anew among the candidates of each question."""
+def shuffled(folds: Folds, names: Sequence[str], seed: int) -> list[list[Group]]:
+    """All features, some of which are (together) dealt out anew among the candidates of each question."""
+    columns = columns_of(names)
     generator = np.random.default_rng(seed)
     found = []
     for fold in folds:
@@ -98,22 +100,19 @@ def judge(ranker: LinearRanker, fold: Sequence[Group], asked: Sequence[Asked]) -
     return found
 
 
-def refitted(folds: Folds, collections: Sequence[Collection], features: Sequence[Feature]) -> Values:
-    """Recalls (questions, depths) of every conversation under weights fitted on the others."""
-    fixed = {feature.name: FIXED[feature.name] for feature in features if feature.name in FIXED}
+def refitted(folds: Folds, collections: Sequence[Collection], names: Sequence[str]) -> Values:
+    """Recalls (questions, depths) of every conversation under weights of these features that were fitted on the others."""
     found: list[list[float]] = []
     for place, collection in enumerate(collections):
-        others = [group for fold in (*folds[:place], *folds[place + 1 :]) for group in fold]
-        ranker = fit_listwise(others, features, l2=RIDGES[0], fixed=fixed)
+        ranker = fit([*folds[:place], *folds[place + 1 :]], RIDGES[0], names)
         found += judge(ranker, folds[place], collection.questions)
     return np.array(found)
 
 
-def as_shipped(folds: Folds, collections: Sequence[Collection], silent: Sequence[int] = ()) -> Values:
-    """Recalls (questions, depths) under the shipped weights, those of some columns set to 0."""
-    shipped = shipped_ranker()
-    names = {FEATURES[column].name for column in silent}
-    ranker = LinearRanker({name: weight for name, weight in shipped.weights.items() if name not in names})
+def as_shipped(folds: Folds, collections: Sequence[Collection], silent: Sequence[str] = ()) -> Values:
+    """Recalls (questions, depths) under the shipped weights, without those of some features."""
+    weights = {name: weight for name, weight in shipped_regimes().turns.weights.items() if name not in silent}
+    ranker = LinearRanker(weights)
     return np.array(
         [recall for fold, one in zip(folds, collections, strict=True) for recall in judge(ranker, fold, one.questions)]
     )
@@ -129,15 +128,20 @@ def run(*, data: Path | None, seed: int, peers: bool, progress: Callable[[str], 
     with Workbench(collections) as bench:
         folds = unordered([bench.groups(collection) for collection in collections], seed)
     table = Table(folds, collections, seed)
-    groups = groups_of(FEATURES)
-    judged = {name: columns for name, columns in groups.items() if _varies(folds, columns)}
-    for name, columns in judged.items():
-        progress(f"ablation: {name}")
-        table.add(name, columns)
+    groups, ranked_by = groups_of(FEATURES), groups_of([feature for feature in FEATURES if feature.name in TURNS])
+    varied = [group for group, names in groups.items() if _varies(folds, names)]
+    for group in varied:
+        progress(f"ablation: {group}")
+        if group in ranked_by:
+            table.judge_part(group, ranked_by[group])
+        else:
+            table.judge_more(group, groups[group])
     config = {
-        "k": list(DEPTHS), "seed": seed, "ridge": RIDGES[0], "fixed_weights": dict(FIXED), "shipped": shipped_ranker().provenance,
-        "groups": {name: [FEATURES[column].name for column in columns] for name, columns in groups.items()},
-        "left_out": [name for name in groups if name not in judged], "questions": sum(len(one.questions) for one in collections),
+        "k": list(DEPTHS), "seed": seed, "ridge": RIDGES[0], "fixed_weights": dict(FIXED),
+        "shipped": shipped_regimes().turns.provenance, "groups": ranked_by,
+        "groups_beside": {group: groups[group] for group in varied if group not in ranked_by},
+        "groups_that_never_vary": [group for group in groups if group not in varied],
+        "questions": sum(len(one.questions) for one in collections),
     }  # fmt: skip
     return Result("ablation", fingerprint(file), config, table.rows)
 
@@ -149,22 +153,24 @@ class Table:
         self._folds = folds
         self._collections = collections
         self._seed = seed
-        self._whole = {CROSS_VALIDATED: refitted(folds, collections, FEATURES), Lamina.name: as_shipped(folds, collections)}
+        self._whole = {CROSS_VALIDATED: refitted(folds, collections, TURNS), Lamina.name: as_shipped(folds, collections)}
         self.rows = [row(name, values, collections) for name, values in self._whole.items()]
 
-    def add(self, group: str, columns: Sequence[int]) -> None:
-        """The rows of one group of features."""
-        folds, collections, size = self._folds, self._collections, len(FEATURES)
-        rest = [column for column in range(size) if column not in columns]
-        mixed = shuffled(folds, columns, self._seed)
-        self._row(f"without {group}", CROSS_VALIDATED, self._refitted(rest))
-        self._row(f"shuffled {group}", CROSS_VALIDATED, refitted(mixed, collections, FEATURES))
-        self._row(f"only {group}", CROSS_VALIDATED, self._refitted(columns))
-        self._row(f"shipped without {group}", Lamina.name, as_shipped(folds, collections, columns))
+    def judge_part(self, group: str, names: Sequence[str]) -> None:
+        """The rows of a group that turns are ranked by."""
+        folds, collections = self._folds, self._collections
+        rest = [name for name in TURNS if name not in names]
+        mixed = shuffled(folds, names, self._seed)
+        self._row(f"without {group}", CROSS_VALIDATED, refitted(folds, collections, rest))
+        self._row(f"shuffled {group}", CROSS_VALIDATED, refitted(mixed, collections, TURNS))
+        self._row(f"only {group}", CROSS_VALIDATED, refitted(folds, collections, names))
+        self._row(f"shipped without {group}", Lamina.name, as_shipped(folds, collections, names))
         self._row(f"shipped with {group} shuffled", Lamina.name, as_shipped(mixed, collections))
 
-    def _refitted(self, columns: Sequence[int]) -> Values:
-        return refitted(sliced(self._folds, columns), self._collections, [FEATURES[column] for column in columns])
+    def judge_more(self, group: str, names: Sequence[str]) -> None:
+        """The rows of a group that turns are not ranked by."""
+        self._row(f"with {group}", CROSS_VALIDATED, refitted(self._folds, self._collections, [*TURNS, *names]))
+        self._row(f"only {group}", CROSS_VALIDATED, refitted(self._folds, self._collections, names))
 
     def _row(self, name: str, whole: str, values: Values) -> None:
         made = row(name, values, self._collections)
@@ -173,6 +179,7 @@ class Table:
         self.rows.append(Row(name, made.metrics, {**made.by, f"{AGAINST}{whole}": from_whole}))
 
 
-def _varies(folds: Folds, columns: Sequence[int]) -> bool:
-    """Whether some column tells some candidates of a question apart."""
+def _varies(folds: Folds, names: Sequence[str]) -> bool:
+    """Whether some feature tells some candidates of a question apart."""
+    columns = columns_of(names)
     return any(bool((np.ptp(matrix[:, columns], axis=0) > 0).any()) for fold in folds for matrix, _ in fold if len(matrix))

@@ -8,7 +8,7 @@ Data: A. Maharana et al., "Evaluating Very Long-Term Conversational Memory of LL
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -43,15 +43,16 @@ def passage_of(turn: Turn) -> Passage:
     return Passage(turn.dia_id, text, turn.speaker, turn.session, turn.captions, turn.at)
 
 
-def collections_of(file: Path) -> list[Collection]:
-    """The conversations of a LoCoMo file with the questions that count."""
+def collections_of(file: Path, categories: Sequence[int] = ANSWERABLE) -> list[Collection]:
+    """The conversations of a LoCoMo file, with their questions of some categories whose evidence is there."""
     found = []
     for conversation in load_locomo(file):
         passages = [passage_of(turn) for turn in conversation.turns if turn.text.strip() or turn.captions]
+        known = {passage.id for passage in passages}
         questions = [
-            Asked(one.text, frozenset(one.evidence), CATEGORIES[one.category])
+            Asked(one.text, gold, CATEGORIES[one.category])
             for one in conversation.questions
-            if one.category in ANSWERABLE and one.evidence
+            if one.category in categories and (gold := frozenset(known.intersection(one.evidence)))
         ]
         found.append(Collection(conversation.sample_id, passages, questions))
     return found

@@ -36,7 +36,7 @@ from lamina.bench.results import Result, Row, find_data, fingerprint
 from lamina.bench.table import AGAINST
 from lamina.errors import InputError
 from lamina.models.protocols import Embedder
-from lamina.recall.ranker import shipped_ranker
+from lamina.recall.ranker import shipped_regimes
 
 SETS: Final = ("musique_train", "hotpotqa_train")
 DEPTHS: Final = (2, 5, 10, 20)
@@ -107,7 +107,7 @@ def run(
         measure([Lamina(rows[0], embedder), Dense(rows[1], embedder), Blend(rows[2], embedder=embedder)])
     measure([Fts5(), Chance(seed), *others])
     config = {
-        "k": list(DEPTHS), "seed": seed, "embedders": list(chosen), "shipped": shipped_ranker().provenance,
+        "k": list(DEPTHS), "seed": seed, "embedders": list(chosen), "shipped": shipped_regimes().documents.provenance,
         "peers": versions(others), "least_mean_points": LEAST_MEAN, "least_cell_points": LEAST_CELL,
         "passages": {one.name: len(one.passages) for one in collections},
         "questions": {one.name: len(one.questions) for one in collections},

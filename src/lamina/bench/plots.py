@@ -112,7 +112,7 @@ def _draw_cells(figure: Any, result: Result) -> None:
 
 def _draw_drops(figure: Any, result: Result) -> None:
     """How much recall@10 changes without each group of features, and where it is shuffled."""
-    panels = {"fitted anew": ("without ", "shuffled "), "shipped weights": ("shipped without ", "shipped with ")}
+    panels = {"fitted anew": ("without ", "shuffled ", "with "), "shipped weights": ("shipped without ", "shipped with ")}
     axes = figure.subplots(1, 2)
     for one, (title, starts) in zip(axes, panels.items(), strict=True):
         found = [

@@ -18,15 +18,16 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from lamina.bench.locomo import data_file, passage_of
-from lamina.bench.locomo_data import CATEGORIES, Conversation, load_locomo
+from lamina.bench.corpora import whole_sessions
+from lamina.bench.locomo import collections_of, data_file
+from lamina.bench.locomo_data import CATEGORIES
 from lamina.bench.peers import installed, versions
 from lamina.bench.ranking.baselines import Chance, Dense, Fts5
-from lamina.bench.ranking.collections import Asked, Collection, Passage, System
+from lamina.bench.ranking.collections import Collection, System
 from lamina.bench.ranking.ours import Lamina
 from lamina.bench.ranking.scoring import DEPTHS, Measure, against, all_at, any_at, measure_systems, recall_measures, row
 from lamina.bench.results import Result, Row, fingerprint
-from lamina.recall.ranker import shipped_ranker
+from lamina.recall.ranker import shipped_regimes
 from lamina.text import CHUNK
 
 LEAST: Final = 0.93
@@ -40,23 +41,7 @@ MEASURES: Final[Mapping[str, Measure]] = {
 
 def sessions_of(file: Path) -> list[Collection]:
     """The sessions of a LoCoMo file's conversations as passages, with all questions that have some evidence."""
-    return [_sessions(conversation) for conversation in load_locomo(file)]
-
-
-def _sessions(conversation: Conversation) -> Collection:
-    lines: dict[str, list[str]] = {}
-    dates, session_of = {}, {}
-    for turn in conversation.turns:
-        session_of[turn.dia_id], dates[turn.session] = turn.session, turn.at
-        if turn.text.strip() or turn.captions:
-            lines.setdefault(turn.session, []).append(passage_of(turn).shown)
-    passages = [Passage(name, "\n".join(said), None, None, at=dates[name]) for name, said in lines.items()]
-    questions = [
-        Asked(one.text, gold, CATEGORIES[one.category])
-        for one in conversation.questions
-        if one.category in CATEGORIES and (gold := frozenset(session_of[id] for id in one.evidence))
-    ]
-    return Collection(conversation.sample_id, passages, questions)
+    return [whole_sessions(conversation) for conversation in collections_of(file, tuple(CATEGORIES))]
 
 
 def run(*, data: Path | None, seed: int, peers: bool, progress: Callable[[str], None]) -> Result:
@@ -72,7 +57,7 @@ def run(*, data: Path | None, seed: int, peers: bool, progress: Callable[[str], 
     rows[0] = Row(rows[0].system, rows[0].metrics, {**rows[0].by, **against(values[Lamina.name], rivals, seed, names)})
     passages = [passage for one in collections for passage in one.passages]
     config = {
-        "k": list(DEPTHS), "seed": seed, "shipped": shipped_ranker().provenance, "peers": versions(others), "least_recall@10": LEAST,
+        "k": list(DEPTHS), "seed": seed, "shipped": shipped_regimes().documents.provenance, "peers": versions(others), "least_recall@10": LEAST,
         "sessions": len(passages), "sessions_cut": sum(len(passage.text) > CHUNK for passage in passages),
         "questions": sum(len(one.questions) for one in collections),
     }  # fmt: skip
