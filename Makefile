@@ -17,6 +17,8 @@ endif
 
 PYTEST := $(BIN)/python -m pytest -q
 RESULTS := build/bench
+measure = $(BIN)/lamina bench $(1) --data "$(DATA)" --json $(RESULTS)/$(1).json
+PASSAGES := $(and $(DATA),$(wildcard $(DATA)/musique_train_corpus.json $(DATA)/hipporag/musique_train_corpus.json))
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-all bench lint format docs docs-serve cli-reference wheel clean
@@ -35,9 +37,12 @@ test: $(STAMP)test ## Run the tests and the examples in docstrings and documenta
 test-all: $(STAMP)test $(STAMP)minilm $(STAMP)peers ## Run all tests, the slow ones too (installs local models and peers)
 	$(PYTEST) -m "slow or not slow" $(ARGS)
 
-bench: $(STAMP)test ## Measure recall (LoCoMo, needs LAMINA_DATA) and speed; results go to build/bench
+bench: $(STAMP)test ## Measure recall (needs LAMINA_DATA) and speed; results go to build/bench
 	@mkdir -p $(RESULTS)
-	$(if $(DATA),$(BIN)/lamina bench locomo --data "$(DATA)" --json $(RESULTS)/locomo.json,@echo "skipped locomo: set LAMINA_DATA to the folder with the evaluation data")
+	$(if $(DATA),$(call measure,locomo),@echo "skipped locomo, sessions and ablation: set LAMINA_DATA to the folder with the evaluation data")
+	$(if $(DATA),$(call measure,sessions))
+	$(if $(DATA),$(call measure,ablation))
+	$(if $(PASSAGES),$(call measure,passages),@echo "skipped passages: their sets are not in the evaluation data")
 	$(BIN)/lamina bench speed --json $(RESULTS)/speed.json
 
 lint: $(STAMP)dev ## Check style, formatting, types and the direction of imports
@@ -77,6 +82,12 @@ $(STAMP)venv:
 $(STAMP)core: $(STAMP)venv $(INPUTS)
 	$(PINNED) hatchling editables
 	$(PINNED) --no-build-isolation -e .
+	@touch $@
+
+# One of the peers comes as source only: with the build isolation off, what builds it must be there first (and a C++ compiler).
+$(STAMP)peers: $(STAMP)building
+$(STAMP)building: $(STAMP)core
+	$(PINNED) pybind11 setuptools wheel
 	@touch $@
 
 # An extra is installed on top of the core: make .venv/.stamp-ann installs lamina[ann].

@@ -26,6 +26,7 @@ from lamina.algorithms.scorers import (
     recall_at_k,
     reciprocal_rank,
     set_score,
+    stratified_interval,
 )
 from lamina.errors import InputError
 
@@ -305,6 +306,19 @@ def test_pairing_sees_a_difference_that_unpaired_intervals_hide() -> None:
     assert bootstrap_interval(first, samples=2_000).low < bootstrap_interval(second, samples=2_000).high
     back = paired_bootstrap(second, first, samples=2_000)
     assert (back.estimate, back.low, back.high) == pytest.approx((-paired.estimate, -paired.high, -paired.low))
+
+
+def test_a_stratified_interval_counts_every_group_alike_and_keeps_their_sizes() -> None:
+    few, many = [1.0, 0.0], [0.0] * 98
+    assert stratified_interval([few, many]).estimate == 0.25
+    alone = bootstrap_interval(few, samples=4_000)
+    both = stratified_interval([few, many], samples=4_000)
+    assert (both.low, both.high) == (alone.low / 2, alone.high / 2)
+    assert stratified_interval([[0.3], [0.5]]) == Interval(0.4, 0.4, 0.4)
+    with pytest.raises(InputError, match="at least one group"):
+        stratified_interval([])
+    with pytest.raises(InputError, match="finite values"):
+        stratified_interval([[1.0], []])
 
 
 def test_without_a_difference_the_p_value_is_spread_evenly() -> None:

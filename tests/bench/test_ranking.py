@@ -11,10 +11,11 @@ from lamina.bench import run_benchmark
 from lamina.bench.locomo import CROSS_VALIDATED, collections_of
 from lamina.bench.ranking.baselines import Blend, Chance, Dense, Fts5
 from lamina.bench.ranking.collections import Asked, Collection, Passage
+from lamina.bench.ranking.embedders import EmbedOnce, installed, load, static
 from lamina.bench.ranking.fitting import choose_ridge, fit, held_out
 from lamina.bench.ranking.ours import Group, Lamina, Workbench
 from lamina.bench.ranking.scoring import against, recalls, row
-from lamina.errors import InputError
+from lamina.errors import InputError, MissingExtraError
 from lamina.recall.features import FEATURES
 from lamina.recall.ranker import fit_listwise
 
@@ -71,6 +72,53 @@ def test_the_blend_follows_what_stands_beside_a_match_and_who_is_named() -> None
     assert plain[0][0] == "1"
     assert set(plain[0][1:3]) == {"0", "2"}
     assert plain[1].index("4") < plain[1].index("3")
+
+
+def test_the_blend_gives_what_has_no_session_no_neighbours() -> None:
+    def best(session: str | None) -> list[str]:
+        passages = [Passage("0", "the harbour", None, session), Passage("1", "Fine.", None, session)]
+        one = Collection("c", passages, [Asked("harbour", frozenset({"0"}), "s")])
+        return list(Blend(dense=0.0, neighbour=100.0).rankings([one], 1)["c"][0])
+
+    assert best("one") == ["1"]
+    assert best(None) == ["0"]
+
+
+def test_systems_take_an_embedder_and_each_text_is_embedded_once(small_locomo: Path) -> None:
+    class Counting:
+        """The static embedder, which notes what it is asked to embed."""
+
+        name, dim, fingerprint, instant = "counting", static().dim, "counting/1", False
+
+        def __init__(self) -> None:
+            self.seen: list[tuple[str, str]] = []
+
+        def embed(self, texts: list[str], kind: str = "document") -> np.ndarray:  # type: ignore[type-arg]
+            self.seen += [(kind, text) for text in texts]
+            return -static().embed(texts)  # type: ignore[no-any-return]
+
+    counting = Counting()
+    once = EmbedOnce(counting)  # type: ignore[arg-type]
+    collections = collections_of(small_locomo)
+    for system in (Lamina("ours", once), Dense("theirs", once), Blend(embedder=once)):
+        found = system.rankings(collections, 5)
+        assert set(found) == {one.name for one in collections}
+    assert len(counting.seen) == len(set(counting.seen))
+    assert {kind for kind, _ in counting.seen} == {"document", "query"}
+    with Workbench(collections[:1], once) as bench:
+        assert len(bench.groups(collections[0])) == len(collections[0].questions)
+    texts = ["a boat", "a song", "a boat"]
+    np.testing.assert_array_equal(EmbedOnce(static()).embed(texts), static().embed(texts))
+
+
+def test_embedders_go_by_name() -> None:
+    assert load("wordllama").name == "wordllama"
+    assert installed()[0] == "wordllama"
+    with pytest.raises(InputError, match="use wordllama or minilm"):
+        load("word2vec")
+    if "minilm" not in installed():
+        with pytest.raises(MissingExtraError, match=r"lamina\[minilm\]"):
+            load("minilm")
 
 
 def test_each_system_ranks_every_question_and_no_passage_twice(small_locomo: Path) -> None:

@@ -294,6 +294,25 @@ def paired_bootstrap(
     return PairedDifference(float((left - right).mean()), low, high, min(1.0, max(2 * tail, 1 / samples)))
 
 
+def stratified_interval(
+    strata: Sequence[Sequence[float] | FloatArray], *, confidence: float = 0.95, samples: int = 10_000, seed: int = 0
+) -> Interval:
+    """The mean of the means of several groups of cases, each counted alike, and its percentile bootstrap interval.
+
+    Each group is resampled by itself, so that their sizes stay what they are. Raises `InputError` as
+    `bootstrap_interval`, and where there is no group.
+
+    >>> stratified_interval([[1.0, 1.0], [0.0]])
+    Interval(estimate=0.5, low=0.5, high=0.5)
+    """
+    groups = [_cases(values) for values in strata]
+    if not groups:
+        raise InputError("a stratified interval needs at least one group of cases")
+    means = np.mean([_resampled_means(cases, samples, seed + place) for place, cases in enumerate(groups)], axis=0)
+    low, high = _percentiles(means, confidence)
+    return Interval(float(np.mean([cases.mean() for cases in groups])), low, high)
+
+
 def _cases(values: Sequence[float] | FloatArray) -> FloatArray:
     cases = np.asarray(values, dtype=np.float64)
     if cases.ndim != 1 or cases.size == 0 or not np.isfinite(cases).all():

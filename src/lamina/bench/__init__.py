@@ -1,7 +1,7 @@
 """The benchmarks: one harness, one form of result, every level.
 
 >>> sorted(BENCHMARKS)
-['demo', 'locomo', 'speed']
+['ablation', 'demo', 'locomo', 'passages', 'sessions', 'speed']
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ from lamina.errors import InputError
 
 BENCHMARKS: Final[Mapping[str, str]] = {
     "locomo": "Recall of the right moments in long conversations (LoCoMo; needs its data).",
-    "demo": "The same on the conversation that comes with the package, on which nothing was fitted.",
+    "sessions": "The same of whole sessions of them (LoCoMo; needs its data).",
+    "passages": "Recall of the passages that answer a question together (MuSiQue, HotpotQA; needs their data).",
+    "ablation": "What each group of the ranker's features is worth (LoCoMo; needs its data).",
+    "demo": "Recall of the right moments of the conversation that comes with the package, on which nothing was fitted.",
     "speed": "Writing, searching, memory and file size, and how they grow with the number of messages.",
 }
 """What can be run, with a line about each."""

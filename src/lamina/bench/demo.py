@@ -14,7 +14,7 @@ from lamina.bench.corpora import read_collection
 from lamina.bench.ranking.baselines import Blend, Chance, Dense, Fts5
 from lamina.bench.ranking.collections import Collection, System
 from lamina.bench.ranking.ours import Lamina
-from lamina.bench.ranking.scoring import DEPTHS, against, recalls, row
+from lamina.bench.ranking.scoring import DEPTHS, against, measure_systems, row
 from lamina.bench.results import Result, Row
 from lamina.recall.ranker import shipped_regimes
 
@@ -32,10 +32,7 @@ def run(*, data: Path | None, seed: int, peers: bool, progress: Callable[[str], 
     """Rank the conversation's messages with every system; the data comes with the package."""
     collections = [collection()]
     systems: list[System] = [Lamina(), Fts5(), Dense(), Blend(), Chance(seed)]
-    values = {}
-    for system in systems:
-        progress(f"demo: {system.name}")
-        values[system.name] = recalls(system.rankings(collections, DEPTHS[-1]), collections)
+    values = measure_systems(systems, collections, lambda name: progress(f"demo: {name}"))
     others = {name: scores for name, scores in values.items() if name != Lamina.name}
     rows = [row(name, scores, collections) for name, scores in values.items()]
     rows[0] = Row(rows[0].system, rows[0].metrics, {**rows[0].by, **against(values[Lamina.name], others, seed)})

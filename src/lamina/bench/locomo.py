@@ -8,19 +8,19 @@ Data: A. Maharana et al., "Evaluating Very Long-Term Conversational Memory of LL
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lamina.bench import mem0_peer
-from lamina.bench.locomo_data import CATEGORIES, load_locomo
+from lamina.bench.locomo_data import CATEGORIES, Turn, load_locomo
+from lamina.bench.peers import installed, versions
 from lamina.bench.ranking.baselines import Blend, Chance, Dense, Fts5
 from lamina.bench.ranking.collections import Asked, Collection, Passage, System
 from lamina.bench.ranking.fitting import FIXED, RIDGES, leave_one_out
 from lamina.bench.ranking.ours import Lamina, Workbench
-from lamina.bench.ranking.scoring import DEPTHS, against, recalls, row
+from lamina.bench.ranking.scoring import DEPTHS, against, measure_systems, recalls, row
 from lamina.bench.results import Result, Row, find_data, fingerprint
 from lamina.errors import InputError
 from lamina.recall.ranker import shipped_regimes
@@ -33,25 +33,26 @@ def data_file(data: Path | None) -> Path:
     """The LoCoMo file; raises `InputError` where there is none."""
     found = find_data(data, "locomo", "locomo*.json")
     if found is None:
-        raise InputError("locomo needs its data: name the file or its folder with --data, or in LAMINA_DATA")
+        raise InputError("the LoCoMo data is needed: name the file or its folder with --data, or in LAMINA_DATA")
     return found
 
 
-def collections_of(file: Path) -> list[Collection]:
-    """The conversations of a LoCoMo file with the questions that count."""
+def passage_of(turn: Turn) -> Passage:
+    """A turn as something that can be found."""
+    text = turn.text if turn.text.strip() else "(image)"
+    return Passage(turn.dia_id, text, turn.speaker, turn.session, turn.captions, turn.at)
+
+
+def collections_of(file: Path, categories: Sequence[int] = ANSWERABLE) -> list[Collection]:
+    """The conversations of a LoCoMo file, with their questions of some categories whose evidence is there."""
     found = []
     for conversation in load_locomo(file):
-        passages = [
-            Passage(
-                turn.dia_id, turn.text if turn.text.strip() else "(image)", turn.speaker, turn.session, turn.captions, turn.at
-            )
-            for turn in conversation.turns
-            if turn.text.strip() or turn.captions
-        ]
+        passages = [passage_of(turn) for turn in conversation.turns if turn.text.strip() or turn.captions]
+        known = {passage.id for passage in passages}
         questions = [
-            Asked(one.text, frozenset(one.evidence), CATEGORIES[one.category])
+            Asked(one.text, gold, CATEGORIES[one.category])
             for one in conversation.questions
-            if one.category in ANSWERABLE and one.evidence
+            if one.category in categories and (gold := frozenset(known.intersection(one.evidence)))
         ]
         found.append(Collection(conversation.sample_id, passages, questions))
     return found
@@ -61,13 +62,9 @@ def run(*, data: Path | None, seed: int, peers: bool, progress: Callable[[str], 
     """Rank every conversation's turns with every system; `cross_validate=False` leaves the refits out."""
     file = data_file(data)
     collections = collections_of(file)
-    systems: list[System] = [Lamina(), Fts5(), Dense(), Blend(), Chance(seed)]
-    if peers and mem0_peer.installed():
-        systems.append(mem0_peer.Mem0())
-    values: dict[str, NDArray[np.float64]] = {}
-    for system in systems:
-        progress(f"locomo: {system.name}")
-        values[system.name] = recalls(system.rankings(collections, DEPTHS[-1]), collections)
+    others = installed(peers)
+    systems: list[System] = [Lamina(), Fts5(), Dense(), Blend(), Chance(seed), *others]
+    values = measure_systems(systems, collections, lambda name: progress(f"locomo: {name}"))
     ridges: dict[str, float] = {}
     if cross_validate and len(collections) > 2:
         progress(f"locomo: {CROSS_VALIDATED}")
@@ -76,7 +73,7 @@ def run(*, data: Path | None, seed: int, peers: bool, progress: Callable[[str], 
         values[CROSS_VALIDATED] = recalls(found, collections)
     config = {
         "k": list(DEPTHS), "seed": seed, "ridges_tried": list(RIDGES), "ridge_of_left_out": ridges, "fixed_weights": dict(FIXED),
-        "shipped": shipped_regimes().turns.provenance, "mem0": mem0_peer.version() if "mem0" in values else None,
+        "shipped": shipped_regimes().turns.provenance, "peers": versions(others),
         "turns": sum(len(one.passages) for one in collections), "questions": sum(len(one.questions) for one in collections),
     }  # fmt: skip
     return Result("locomo", fingerprint(file), config, _rows(values, collections, seed))

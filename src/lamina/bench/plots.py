@@ -1,13 +1,17 @@
-"""Plots of results: curves over sizes, bars of recall. Drawn where matplotlib is installed (extra "plots")."""
+"""Plots of results: curves over sizes, bars of recall, dots by cell, what is lost without a group of features.
+
+Drawn where matplotlib is installed (extra "plots").
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
 from lamina.bench.results import Metrics, Result
+from lamina.bench.table import AGAINST
 
 CURVES: Final[Sequence[tuple[str, float, Sequence[tuple[str, str]]]]] = (
     ("search in one scope, ms", 1e3, (("search_p50_seconds", "p50"), ("search_p95_seconds", "p95"))),
@@ -25,23 +29,44 @@ def plot(result: Result, json_path: Path) -> Path | None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    growing = [row.by for row in result.rows if any("messages" in metrics for metrics in row.by.values())]
-    figure = Figure(figsize=(10, 7) if growing else (8, 4.5), layout="constrained")
-    FigureCanvasAgg(figure)
-    if growing:
-        _draw_growth(figure, [metrics for metrics in growing[0].values() if "messages" in metrics])
-    elif any("recall@10" in row.metrics for row in result.rows):
-        _draw_recall(figure, result)
-    else:
+    draw, size = _way(result)
+    if draw is None:
         return None
+    figure = Figure(figsize=size, layout="constrained")
+    FigureCanvasAgg(figure)
+    draw(figure, result)
     path = json_path.with_suffix(".png")
     figure.savefig(path, dpi=120)
     return path
 
 
-def _draw_growth(figure: Any, steps: Sequence[Metrics]) -> None:
-    """Each metric over the number of messages, on logarithmic axes. matplotlib is optional, so its figures have no type here."""
-    steps = sorted(steps, key=lambda metrics: metrics["messages"])
+Draw = Callable[[Any, Result], None]  # matplotlib is optional, so its figures have no type here
+
+
+def _way(result: Result) -> tuple[Draw | None, tuple[float, float]]:
+    """How a result is drawn, and how large; None where it has nothing to draw."""
+    if _steps(result):
+        return _draw_growth, (10, 7)
+    parts = {part for row in result.rows for part in row.by}
+    if result.benchmark == "passages":
+        return _draw_cells, (11, 2 + 0.8 * sum(part.startswith(AGAINST) for part in parts))
+    if result.benchmark == "ablation":
+        return _draw_drops, (9, 1.5 + 0.17 * len(result.rows))
+    if any("recall@10" in row.metrics for row in result.rows):
+        return _draw_recall, (8, 4.5)
+    return None, (0, 0)
+
+
+def _steps(result: Result) -> list[Metrics]:
+    """The metrics at each number of messages, the fewest first."""
+    growing = [row.by for row in result.rows if any("messages" in metrics for metrics in row.by.values())]
+    steps = [metrics for metrics in growing[0].values() if "messages" in metrics] if growing else []
+    return sorted(steps, key=lambda metrics: metrics["messages"])
+
+
+def _draw_growth(figure: Any, result: Result) -> None:
+    """Each metric over the number of messages, on logarithmic axes."""
+    steps = _steps(result)
     for axes, (title, factor, lines) in zip(figure.subplots(2, 2).flat, CURVES, strict=True):
         for name, label in lines:
             points = [(metrics["messages"], factor * metrics[name]) for metrics in steps if name in metrics]
@@ -61,5 +86,53 @@ def _draw_recall(figure: Any, result: Result) -> None:
         left = [row + (place - (len(names) - 1) / 2) * 0.25 for row in range(len(rows))]
         axes.bar(left, [row.metrics[name] for row in rows], width=0.25, label=name)
     axes.set(title=result.benchmark, ylabel="recall", ylim=(0, 1))
-    axes.set_xticks(range(len(rows)), [row.system for row in rows])
-    axes.legend(frameon=False)
+    axes.set_xticks(range(len(rows)), [row.system for row in rows], rotation=30 if len(rows) > 6 else 0)
+    figure.legend(frameon=False, loc="outside lower center", ncols=len(names))
+
+
+def _draw_cells(figure: Any, result: Result) -> None:
+    """recall@5 of every system for each set, and how far ours lies from the better baseline in each cell."""
+    sets = [part for part in result.rows[0].by if part in result.config["questions"]]
+    rows = [row for row in result.rows if all(part in row.by for part in sets)]
+    left, right = figure.subplots(1, 2, width_ratios=(3, 2))
+    for place, row in enumerate(rows):
+        values = [row.by[part]["recall@5"] for part in sets]
+        shape = "*" if row.system.startswith("lamina") else "os^vDP"[place % 6]
+        height = [at + 0.6 * (place / max(len(rows) - 1, 1) - 0.5) for at in range(len(sets))]
+        left.plot(values, height, shape, markersize=11 if shape == "*" else 7, label=row.system)
+    left.set(title="recall@5", xlim=(-0.03, 1), ylim=(len(sets) - 0.5, -0.5))
+    left.set_yticks(range(len(sets)), sets)
+    left.grid(axis="x", alpha=0.3)
+    figure.legend(frameon=False, fontsize=9, loc="outside lower center", ncols=6)
+    found = [(row.system, part, metrics) for row in result.rows for part, metrics in row.by.items() if part.startswith(AGAINST)]
+    _intervals(right, [(f"{system}\n{part}", metrics) for system, part, metrics in found], "recall@5", "o")
+    right.axvline(result.config["least_cell_points"], color="0.6", linestyle=":")
+    right.set(title="difference in points, 95 % intervals", ylim=(len(found) - 0.5, -0.5))
+
+
+def _draw_drops(figure: Any, result: Result) -> None:
+    """How much recall@10 changes without each group of features, and where it is shuffled."""
+    panels = {"fitted anew": ("without ", "shuffled ", "with "), "shipped weights": ("shipped without ", "shipped with ")}
+    axes = figure.subplots(1, 2)
+    for one, (title, starts) in zip(axes, panels.items(), strict=True):
+        found = [
+            (row.system, metrics)
+            for row in result.rows
+            for part, metrics in row.by.items()
+            if part.startswith(AGAINST) and row.system.startswith(starts)
+        ]
+        _intervals(one, found, "recall@10", "")
+        one.set(title=title, xlabel="recall@10, points from all features", ylim=(len(found) - 0.5, -0.5))
+
+
+def _intervals(axes: Any, found: Sequence[tuple[str, Metrics]], measure: str, marker: str) -> None:
+    """Differences with their intervals, one below the other: as bars, or as dots where a marker is given."""
+    for place, (_, metrics) in enumerate(found):
+        value, low, high = (metrics[f"{measure}{end}_points"] for end in ("", "_low", "_high"))
+        color = f"C{place % 2}"
+        if not marker:
+            axes.barh(place, value, color=color, alpha=0.6)
+        axes.errorbar(value, place, xerr=[[value - low], [high - value]], fmt=marker, color=color, capsize=3)
+    axes.axvline(0, color="0.3", linewidth=1)
+    axes.set_yticks(range(len(found)), [label for label, _ in found], fontsize=8)
+    axes.grid(axis="x", alpha=0.3)

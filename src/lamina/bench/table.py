@@ -52,7 +52,7 @@ def _shown(metrics: Metrics, name: str) -> str:
     if name not in metrics:
         return ""
     value = metrics[name]
-    if name.startswith("recall@"):
+    if "@" in name:
         return f"{100 * value:.1f}"
     if value and abs(value) < 1:
         return f"{value:.3g}"

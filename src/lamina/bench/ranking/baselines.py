@@ -1,4 +1,4 @@
-"""What a ranking is compared with: SQLite's full-text search, static vectors, a blend of both, and chance."""
+"""What a ranking is compared with: SQLite's full-text search, vectors, a blend of both, and chance."""
 
 from __future__ import annotations
 
@@ -7,24 +7,19 @@ import re
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lamina.bench.ranking.collections import Collection, Passage
+from lamina.bench.ranking.embedders import static
 from lamina.index.flat import top
-from lamina.models.static import StaticEmbedder
+from lamina.models.protocols import Embedder
 from lamina.text import STOPWORDS, fold
 
 Scores = NDArray[np.float32]
 _WORD = re.compile(r"\w+")
-
-
-@lru_cache(maxsize=1)
-def _embedder() -> StaticEmbedder:
-    return StaticEmbedder()
 
 
 class FullText:
@@ -58,15 +53,16 @@ class FullText:
         return scores
 
 
-class StaticVectors:
-    """Inner products of static vectors of question and passage."""
+class Vectors:
+    """Inner products of the vectors of question and passage, by an embedder (None: the static one)."""
 
-    def __init__(self, collections: Sequence[Collection]) -> None:
-        self._vectors = {one.name: _embedder().embed([passage.shown for passage in one.passages]) for one in collections}
+    def __init__(self, collections: Sequence[Collection], embedder: Embedder | None = None) -> None:
+        self._embedder = embedder or static()
+        self._vectors = {one.name: self._embedder.embed([passage.shown for passage in one.passages]) for one in collections}
 
     def scores(self, collection: Collection, question: str) -> Scores:
         """Likeness of each passage, shape (passages,)."""
-        return np.asarray(self._vectors[collection.name] @ _embedder().embed([question], "query")[0], np.float32)
+        return np.asarray(self._vectors[collection.name] @ self._embedder.embed([question], "query")[0], np.float32)
 
 
 @dataclass(frozen=True)
@@ -86,13 +82,14 @@ class Fts5:
 
 @dataclass(frozen=True)
 class Dense:
-    """Static vectors alone."""
+    """Vectors alone: those of an embedder, or the static ones."""
 
     name: str = "dense"
+    embedder: Embedder | None = None
 
     def rankings(self, collections: Sequence[Collection], k: int) -> Mapping[str, Sequence[Sequence[str]]]:
         """See `System`."""
-        search = StaticVectors(collections)
+        search = Vectors(collections, self.embedder)
         return {
             one.name: [_best(one.passages, search.scores(one, asked.text), k) for asked in one.questions] for one in collections
         }
@@ -102,7 +99,7 @@ class Dense:
 class Blend:
     """Both scores, each scaled to [0, 1], summed; then the better neighbour's sum, and whether the question names the speaker.
 
-    Parameters: the weights of the four parts, set by hand.
+    Parameters: the weights of the four parts, set by hand; `embedder` (None: the static one). What has no session has no neighbours.
     """
 
     name: str = "blend"
@@ -110,14 +107,15 @@ class Blend:
     dense: float = 0.4
     neighbour: float = 0.3
     speaker: float = 0.2
+    embedder: Embedder | None = None
 
     def rankings(self, collections: Sequence[Collection], k: int) -> Mapping[str, Sequence[Sequence[str]]]:
         """See `System`."""
-        words, vectors = FullText(collections), StaticVectors(collections)
+        words, vectors = FullText(collections), Vectors(collections, self.embedder)
         found: dict[str, list[list[str]]] = {}
         for one in collections:
             sessions = [passage.session for passage in one.passages]
-            joined = np.array([a == b for a, b in pairwise(sessions)], np.bool_)
+            joined = np.array([a is not None and a == b for a, b in pairwise(sessions)], np.bool_)
             speakers = [fold(passage.speaker or "") for passage in one.passages]
             found[one.name] = []
             for asked in one.questions:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
@@ -12,14 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamina.bench.ranking.collections import Collection
+from lamina.bench.ranking.embedders import static
 from lamina.index.views import Views
 from lamina.memory import Memory
-from lamina.models.static import StaticEmbedder
+from lamina.models.protocols import Embedder
 from lamina.recall.cue import read_cue
 from lamina.recall.ranker import LinearRanker, Ranker
 from lamina.recall.recaller import Recaller
-from lamina.records import Filter, Run, make_scope
+from lamina.records import Filter, Hit, Run, make_scope
 from lamina.storage import open_store
+from lamina.text import chunks
 from lamina.times import parse_moment
 
 FILE = "memory.db"
@@ -35,9 +38,9 @@ def asked_at(collections: Sequence[Collection]) -> int:
     return max(times, default=0) + DAY
 
 
-def _memory(folder: Path, now: int) -> Memory:
+def _memory(folder: Path, now: int, embedder: Embedder | None) -> Memory:
     """A new memory in a folder, in which it is always the same time."""
-    return Memory(folder / FILE, embedder="wordllama", run=Run(clock=lambda: now))
+    return Memory(folder / FILE, embedder=embedder or static(), run=Run(clock=lambda: now))
 
 
 def remember(memory: Memory, collections: Sequence[Collection]) -> None:
@@ -47,39 +50,59 @@ def remember(memory: Memory, collections: Sequence[Collection]) -> None:
     memory.flush()
 
 
+@dataclass(frozen=True)
 class Lamina:
     """The library as it is shipped, as its users meet it: one file, a scope for each collection, `add_many`, `search`.
 
-    Nothing is consolidated, so that only traces are ranked.
+    Nothing is consolidated, so that only traces are ranked. A passage so long that it became several traces stands where the
+    best of them does. Parameters: `embedder` (None: the static one).
     """
 
-    name = "lamina"
+    name: str = "lamina"
+    embedder: Embedder | None = None
 
     def rankings(self, collections: Sequence[Collection], k: int) -> Mapping[str, Sequence[Sequence[str]]]:
         """See `System`."""
         now = asked_at(collections)
-        with tempfile.TemporaryDirectory() as folder, _memory(Path(folder), now) as memory:
+        found: dict[str, list[list[str]]] = {}
+        with tempfile.TemporaryDirectory() as folder, _memory(Path(folder), now, self.embedder) as memory:
             remember(memory, collections)
-            return {
-                one.name: [
-                    [hit.item.origin or "" for hit in memory.search(asked.text, k=k, user=one.name)] for asked in one.questions
-                ]
-                for one in collections
-            }
+            for one in collections:
+                deep = k + _further_parts(one)
+                hits = (memory.search(asked.text, k=deep, user=one.name) for asked in one.questions)
+                found[one.name] = [passages_of(ranked)[:k] for ranked in hits]
+        return found
+
+
+def passages_of(hits: Iterable[Hit]) -> list[str]:
+    """The ids of the passages that traces come from, each once, in the order of its best trace."""
+    return list(dict.fromkeys(_passage_of(hit) for hit in hits))
+
+
+def _passage_of(hit: Hit) -> str:
+    """The id of the passage: the trace's origin, without the number that further parts of a long text carry."""
+    origin = hit.item.origin or ""
+    part, _ = hit.item.data.get("part", (1, 1))
+    return origin.removesuffix(f"#{part}") if part > 1 else origin
+
+
+def _further_parts(collection: Collection) -> int:
+    """How many traces there are beyond one for each passage."""
+    return sum(len(chunks(passage.text)) - 1 for passage in collection.passages)
 
 
 class Workbench(AbstractContextManager["Workbench"]):
-    """A file with all collections in it, on which rankers are fitted and tried."""
+    """A file with all collections in it, on which rankers are fitted and tried. `embedder`: None for the static one."""
 
-    def __init__(self, collections: Sequence[Collection]) -> None:
+    def __init__(self, collections: Sequence[Collection], embedder: Embedder | None = None) -> None:
         self.collections = collections
         self._now = asked_at(collections)
         self._folder = tempfile.TemporaryDirectory()
-        with _memory(Path(self._folder.name), self._now) as memory:
+        self._embedder = embedder or static()
+        with _memory(Path(self._folder.name), self._now, self._embedder) as memory:
             remember(memory, collections)
         self._store = open_store(Path(self._folder.name) / FILE, read_only=True)
         self._views = Views(self._store)
-        self._embedder = StaticEmbedder()
 
     def _recaller(self, ranker: Ranker) -> Recaller:
         return Recaller(self._store, self._views, lambda: self._embedder, Run(clock=lambda: self._now), ranker=ranker)

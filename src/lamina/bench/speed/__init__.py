@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from lamina.bench import mem0_peer
+from lamina.bench.peers import is_installed
+from lamina.bench.peers.mem0 import Mem0
 from lamina.bench.ranking.collections import Collection
 from lamina.bench.results import Result, Row, find_data, fingerprint
 from lamina.bench.speed import peer, reading, writing
@@ -58,7 +59,7 @@ def run(
         progress(f"speed: {scopes:,} scopes")
         rows.append(reading.many_scopes(folder / "scopes.db", messages[: 20 * scopes], scopes, cues, seed))
         rows += reading.pruning(folder / f"{steps[-1]}.db", collections, questions, seed, progress)
-        if peers and mem0_peer.installed():
+        if peers and is_installed(Mem0()):
             rows += peer.beside_mem0(folder / "peer.db", messages[:filled], cues, min(adds, filled // 2), progress)
         else:
             skipped.append("mem0: not installed" if peers else "mem0: not asked for")

@@ -7,7 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lamina.bench import mem0_peer
+from lamina.bench.peers import versions
+from lamina.bench.peers.mem0 import Mem0, open_mem0
 from lamina.bench.results import Row
 from lamina.bench.speed.child import USER
 from lamina.bench.speed.timing import Timings
@@ -29,7 +30,7 @@ def beside_mem0(
     half = len(rest) // 2
     adds, searches = {"lamina": Timings(), "mem0": Timings()}, {"lamina": Timings(), "mem0": Timings()}
     turns = {"lamina": Timings(), "mem0": Timings()}
-    with mem0_peer.open_mem0() as other, Memory(path, embedder="wordllama") as ours:
+    with open_mem0() as other, Memory(path, embedder="wordllama") as ours:
         ours.add_many(first, user=USER)
         ours.flush()
         for place, message in enumerate(first):
@@ -63,7 +64,7 @@ def beside_mem0(
                 **(ratios if system == "lamina" else {}),
             },
         )
-        for system, name in (("lamina", f"lamina {size}"), ("mem0", f"mem0 {mem0_peer.version()} {size}"))
+        for system, name in (("lamina", f"lamina {size}"), ("mem0", f"mem0 {versions([Mem0()])[Mem0.name]} {size}"))
     ]
 
 

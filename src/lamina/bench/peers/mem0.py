@@ -7,30 +7,12 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
-from importlib.util import find_spec
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lamina.bench.ranking.collections import Collection
-from lamina.models.static import StaticEmbedder
-
-
-def installed() -> bool:
-    """Whether mem0 can be compared with."""
-    return find_spec("mem0") is not None and find_spec("qdrant_client") is not None
-
-
-def version() -> str:
-    """The version of mem0 that is installed."""
-    from importlib.metadata import version as version_of
-
-    return version_of("mem0ai")
-
-
-@lru_cache(maxsize=1)
-def _embedder() -> StaticEmbedder:
-    return StaticEmbedder()
+from lamina.bench.ranking.embedders import static
 
 
 class StaticEmbedding:
@@ -41,12 +23,12 @@ class StaticEmbedding:
 
     def embed(self, text: str, memory_action: str | None = None) -> list[float]:
         """The vector of one text."""
-        vector: list[float] = _embedder().embed([text])[0].tolist()
+        vector: list[float] = static().embed([text])[0].tolist()
         return vector
 
     def embed_batch(self, texts: Sequence[str], memory_action: str | None = "add") -> list[list[float]]:
         """The vectors of several texts."""
-        vectors: list[list[float]] = _embedder().embed(list(texts)).tolist()
+        vectors: list[list[float]] = static().embed(list(texts)).tolist()
         return vectors
 
 
@@ -73,32 +55,38 @@ def _make(folder: Path) -> Any:
     from mem0.utils.factory import EmbedderFactory
 
     EmbedderFactory.provider_to_class["huggingface"] = f"{__name__}.{StaticEmbedding.__name__}"
-    store = {"path": str(folder / "qdrant"), "collection_name": "bench", "embedding_model_dims": _embedder().dim, "on_disk": True}
+    store = {"path": str(folder / "qdrant"), "collection_name": "bench", "embedding_model_dims": static().dim, "on_disk": True}
     return Memory.from_config(
         {
             "vector_store": {"provider": "qdrant", "config": store},
-            "embedder": {"provider": "huggingface", "config": {"embedding_dims": _embedder().dim}},
+            "embedder": {"provider": "huggingface", "config": {"embedding_dims": static().dim}},
             "history_db_path": str(folder / "history.db"),
         }
     )
 
 
+@dataclass(frozen=True)
 class Mem0:
     """mem0 with `infer=False` (messages stored as they are) as a system that ranks."""
 
-    name = "mem0"
+    name: str = "mem0"
+    distribution: str = "mem0ai"
+    needs: tuple[str, ...] = ("mem0", "qdrant_client")
 
     def rankings(self, collections: Sequence[Collection], k: int) -> Mapping[str, Sequence[Sequence[str]]]:
         """See `System`."""
+        users = {one.name: f"collection-{place}" for place, one in enumerate(collections)}  # its ids may not have blanks in them
         with open_mem0() as memory:
             for one in collections:
                 for passage in one.passages:
-                    memory.add(passage.shown, user_id=one.name, metadata={"origin": passage.id}, infer=False)
+                    memory.add(passage.shown, user_id=users[one.name], metadata={"origin": passage.id}, infer=False)
             return {
                 one.name: [
                     [
                         hit["metadata"]["origin"]
-                        for hit in memory.search(asked.text, top_k=k, filters={"user_id": one.name}, threshold=0.0)["results"]
+                        for hit in memory.search(asked.text, top_k=k, filters={"user_id": users[one.name]}, threshold=0.0)[
+                            "results"
+                        ]
                     ]
                     for asked in one.questions
                 ]
