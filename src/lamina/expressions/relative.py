@@ -104,7 +104,7 @@ def read_which(said: Said, place: int, named: Reader) -> Phrase | None:
         which, step = ("last" if low[step] == "past" else "coming"), step + 1
     elif word == "past" and low[place - 1] == "the" and low[step] == "weekend":
         which = "last"
-    if which is None:
+    if which is None or (word == "coming" and low[place - 1] not in ("the", "this")):  # "she is coming Friday week"
         return None
     noun = low[step]
     if noun in ("week", "month", "year") and low[place + 1] == "past":
