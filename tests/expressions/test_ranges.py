@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lamina.errors import InputError
 from lamina.expressions import find_commitment, find_ranges
 from lamina.times import isoformat, parse_moment
 
@@ -135,3 +136,46 @@ def test_a_plan_is_a_commitment_until_its_day_is_over(text: str, end: str) -> No
 @pytest.mark.parametrize("text", ["We met in 2019.", "I was there yesterday.", "It may rain.", "last Friday"])
 def test_what_is_past_is_no_commitment(text: str) -> None:
     assert find_commitment(text, NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "past", "told", "future"),
+    [
+        ("We will meet on Monday.", "2023-05-29", "2023-05-29", "2023-05-29"),
+        ("We met on Monday.", "2023-05-22", "2023-05-22", "2023-05-29"),
+        ("We meet on Monday.", None, "2023-05-29", "2023-05-29"),
+        ("Lunch on Monday", "2023-05-22", None, "2023-05-29"),
+        ("Is the shop open on Monday?", "2023-05-29", "2023-05-29", "2023-05-29"),
+        ("It must be done by Monday.", None, None, "2023-05-29"),
+        ("last Monday", "2023-05-22", "2023-05-22", "2023-05-22"),
+        ("next Monday", "2023-05-29", "2023-05-29", "2023-05-29"),
+    ],
+)
+def test_what_is_asked_told_and_planned_is_read_by_its_tense(text: str, past: str, told: str, future: str) -> None:
+    for prefer, meant in (("past", past), ("told", told), ("future", future)):
+        starts = [isoformat(r.start)[:10] for r in find_ranges(text, NOW, prefer)]  # type: ignore[arg-type]
+        assert starts == ([] if meant is None else [meant]), prefer
+
+
+def test_what_touches_is_one_stretch_and_what_does_not_is_two() -> None:
+    def starts(text: str) -> list[tuple[str, str]]:
+        return [(isoformat(r.start)[:10], isoformat(r.end)[:10]) for r in find_ranges(text, NOW)]
+
+    assert starts("in March and April") == [("2023-03-01", "2023-05-01")]
+    assert starts("in January and April") == [("2023-01-01", "2023-02-01"), ("2023-04-01", "2023-05-01")]
+    assert starts("on 3 and 5 May") == [("2023-05-03", "2023-05-04"), ("2023-05-05", "2023-05-06")]
+    assert starts("in 2018, 2019 and 2021") == [("2018-01-01", "2020-01-01"), ("2021-01-01", "2022-01-01")]
+
+
+def test_the_words_are_those_of_the_expression() -> None:
+    found = find_ranges("Since March I have been ill; from 3 to 9 May it was bad (Yesterday evening too).", NOW)
+    assert [stretch.words for stretch in found] == ["Since March", "from 3 to 9 May", "Yesterday evening"]
+
+
+def test_a_month_in_a_story_about_another_year_is_left_alone() -> None:
+    assert [r.words for r in find_ranges("We moved to Porto in 2015, and in May we bought the flat.", NOW)] == ["2015"]
+
+
+def test_a_moment_outside_the_calendar_is_refused() -> None:
+    with pytest.raises(InputError):
+        find_ranges("yesterday", 10**18)

@@ -35,7 +35,9 @@ def read_ago(said: Said, place: int) -> Phrase | None:
     if low[count.end + 1] != "ago":
         return None
     end = count.end + 2
-    if _in_trouble(said, place) or (low[place] in ("couple", "few") and low[place - 1] not in ("", "just", "only")):
+    if _in_trouble(said, place) or (
+        low[place] in ("couple", "few") and low[place - 1] in ("the", "these", "last", "past", "next")
+    ):
         return Phrase(None, end)
     if unit in MINUTES:
         minutes = said.minute - MINUTES[unit] * count.most
@@ -132,7 +134,7 @@ def _in_trouble(said: Said, place: int) -> bool:
 
 
 def read_from_now(said: Said, place: int) -> Phrase | None:
-    """So many units from now, a week from Friday, a week on Tuesday, a fortnight today, in ten days' time is not among them."""
+    """So many units from now, a week from Friday, a week on Tuesday, a fortnight today, a week last Friday."""
     count = read_count(said, place)
     if count is None:
         return None

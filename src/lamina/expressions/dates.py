@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
@@ -206,17 +207,15 @@ def _dated(said: Said, days: _Days, month: int, end: int, year: tuple[int, int] 
         return Phrase(None, number + 1)  # "10 November, 948", "11 March 1613/14"
     if year is None and low[end] == "'" and low[end + 1].isdecimal():
         return Phrase(None, end + 2)
-    try:
-        date(2000, month, days.first), date(2000, month, days.last or 1)
-        first = day_of_year(month, days.first)
-        last = None if days.last is None else day_of_year(month, days.last)
-        if year is not None:
-            end = year[1]
-            date(year[0], month, days.first), date(year[0], month, days.last or 1)
-            first = first.at(year[0])
-            last = None if last is None else last.at(year[0])
-    except ValueError:
+    given = 2000 if year is None else year[0]
+    if not (_exists(given, month, days.first) and _exists(given, month, days.last or 1)):
         return Phrase(None, end)
+    first = day_of_year(month, days.first)
+    last = None if days.last is None else day_of_year(month, days.last)
+    if year is not None:
+        end = year[1]
+        first = first.at(year[0])
+        last = None if last is None else last.at(year[0])
     if last is None:
         return Phrase(first, end)
     if days.link == "and":
@@ -224,6 +223,10 @@ def _dated(said: Said, days: _Days, month: int, end: int, year: tuple[int, int] 
     if (days.last or 0) <= days.first:
         return Phrase(None, end)
     return Phrase(joined(first, last), end)
+
+
+def _exists(year: int, month: int, day: int) -> bool:
+    return 1 <= day <= monthrange(year, month)[1]
 
 
 def read_month(said: Said, place: int) -> Phrase | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from lamina.expressions.dates import Phrase
 from lamina.expressions.holidays import read_holiday
 from lamina.expressions.lexicon import DAY_PARTS, DECADES, FOLLOWERS, PLAIN_WEEKDAYS, POSSESSIVES, SEASONS, WEEKDAYS
-from lamina.expressions.numerals import read_ordinal, read_year
-from lamina.expressions.periods import UNITS, WEEKEND, Period, annual, month_start, once, weekday
+from lamina.expressions.numerals import read_year
+from lamina.expressions.periods import UNITS, WEEKEND, annual, month_start, once, weekday
 from lamina.expressions.tokens import Said
 
 _QUARTERS = {"q1": 1, "q2": 4, "q3": 7, "q4": 10}
@@ -131,11 +131,3 @@ def read_named_holiday(said: Said, place: int) -> Phrase | None:
 def read_weekend(said: Said, place: int) -> Phrase | None:
     """The weekend, with the words before it that make it one."""
     return Phrase(WEEKEND, place + 1, bare=True) if said.low[place] == "weekend" else None
-
-
-def read_quarter_in_words(said: Said, place: int) -> tuple[Period, int] | None:
-    """The third quarter: which one of a year, and the token behind."""
-    which = read_ordinal(said, place)
-    if which is None or not 1 <= which.value <= 4 or said.low[which.end] != "quarter":
-        return None
-    return annual(3 * which.value - 2, 3, "part"), which.end + 1

@@ -244,18 +244,7 @@ def _listed(said: Said, place: int, first: Phrase) -> Reading:
 
 def _closes(said: Said, end: int) -> bool:
     behind = said.low[end]
-    return not behind.isalnum() or behind in (
-        "and",
-        "or",
-        "i",
-        "we",
-        "they",
-        "he",
-        "she",
-        "you",
-        "it",
-        "last",
-        "this",
-        "with",
-        "at",
-    )
+    return not behind.isalnum() or behind in _CLOSING
+
+
+_CLOSING: Final = frozenset("and or i we they he she you it last this with at".split())
