@@ -20,12 +20,12 @@ ANSWER = "It broke in two."
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A thousand messages with two of four words, and one without any, around which all four are said."""
-    pairs = ["violin harbour", "violin lantern", "harbour lantern", "ladder violin", "ladder harbour", "lantern ladder"]
+    """A thousand messages with one of four words, and one without any, around which all four are said."""
+    words = ["violin", "harbour", "lantern", "ladder"]
     path = str(tmp_path_factory.mktemp("context") / "large.db")
     with Memory(path, embedder="wordllama") as memory:
         for place in range(500):
-            said = [f"{pairs[place % 6]} {place}", f"nothing to speak of {place}", f"{pairs[place % 6]} again {place}"]
+            said = [f"{words[place % 4]} {place}", f"nothing to speak of {place}", f"{words[place % 4]} again {place}"]
             memory.add_many(said, session=f"session {place}")
         around = ["The violin fell.", "Into the harbour.", ANSWER, "With a lantern.", "From the ladder."]
         memory.add_many(around, session="last")

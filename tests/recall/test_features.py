@@ -14,8 +14,8 @@ from lamina.expressions import told_times
 from lamina.index.approximate import UsearchIndex
 from lamina.models.word_table import word_table
 from lamina.recall.features import FEATURES, LEAD, Scene, feature_matrix
-from lamina.recall.likeness import ALIKE, BESIDE
-from lamina.recall.signals import K1, B
+from lamina.recall.likeness import BESIDE
+from lamina.recall.signals import ALIKE, K1, B
 from lamina.records import Filter, Item
 from lamina.text import FIRST_PERSON, NUMBERS, QUESTION, TIME_WORDS, hash_of, index_text, names_in, term_hashes, text_flags
 from lamina.times import DAY

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from lamina.models.word_table import WordTable, word_table
 from lamina.recall.signals import Signals
 
-ALIKE = 0.35  # cosine of two words above which one counts for the other
 BESIDE = 0.6  # weight of the items beside one in what it is about
 TOPIC_WORDS = 48  # words of an item that are looked at for what it is about: the first ones
 BLOCK = 1 << 14  # words whose vectors are gathered at once
@@ -33,11 +32,6 @@ class Likeness:
         terms, self._starts = signals.view.lexical.gather(slots)
         self._rows = self._table.rows(terms)
 
-    @cached_property
-    def _words(self) -> NDArray[np.float32]:
-        """Vectors of the cue's words, shape (terms, dim)."""
-        return self._table.embedder.word_vectors(self._signals.cue.spoken)
-
     def _place(self, slots: NDArray[np.int64]) -> NDArray[np.intp]:
         """Where slots stand among those looked at; the last place stands for "nowhere"."""
         return np.where(slots < len(self._signals), np.searchsorted(self._slots, slots), len(self._slots))
@@ -45,14 +39,13 @@ class Likeness:
     @cached_property
     def _matches(self) -> NDArray[np.float32]:
         """For each term of the cue, how well each slot has it: 1 for the term itself, the squared cosine of the best other
-        word, 0 below `ALIKE`; shape (terms, looked at + 1)."""
+        word; shape (terms, looked at + 1)."""
         cue = self._signals.cue
         found = np.zeros((len(cue.terms), len(self._slots) + 1), np.float32)
         full = np.flatnonzero(np.diff(self._starts))
         if len(full) and len(cue.terms):
-            squares = self._table.likeness(self._words, ALIKE, self._rows)
             starts = self._starts[full]
-            for row, of_words in enumerate(squares):
+            for row, of_words in enumerate(self._signals.likenesses):
                 found[row, full] = np.maximum.reduceat(of_words[self._rows], starts)
         found[:, :-1] = np.maximum(found[:, :-1], self._signals.matched[:, self._slots])
         return found
@@ -88,4 +81,4 @@ class Likeness:
         for others in beside:
             about = about + np.float32(BESIDE) * self._topics[self._place(others)]
         lengths = np.maximum(np.linalg.norm(about, axis=1), 1e-6)
-        return np.asarray((about @ self._table.topic(self._words, cue.terms)) / lengths, np.float32)
+        return np.asarray((about @ self._table.topic(self._signals.word_vectors, cue.terms)) / lengths, np.float32)

@@ -23,7 +23,7 @@ from lamina.recall.sources import CandidateSource, Context, Dense, Descent, Lexi
 from lamina.records import Filter, Hit, Item, Kind, Reason, Run
 from lamina.storage.protocol import Store
 
-CANDIDATES = 200  # proposed by each source for a recall of few hits; more where more hits are asked for
+CANDIDATES = 100  # proposed by each source for a recall of few hits; more where more hits are asked for
 STATEMENTS: tuple[Kind, ...] = ("trace", "note", "thought", "entity", "fact", "portrait")
 """What a recall returns unless kinds are asked for. Episodes and topics stand for what they contain, and are found by descent."""
 

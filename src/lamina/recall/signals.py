@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 
 import numpy as np
@@ -9,12 +10,15 @@ from numpy.typing import NDArray
 
 from lamina.index.flat import inner_products, top
 from lamina.index.view import ScopeView
+from lamina.models.word_table import word_table
 from lamina.recall.cue import Cue
 from lamina.records import KINDS
 from lamina.text import fold
 
 K1 = 1.2  # BM25: how soon a repeated term stops counting (Robertson and Zaragoza 2009, The Probabilistic Relevance Framework)
 B = 0.5  # BM25: how much longer texts are held back; below the usual 0.75, since short turns are the rule here
+
+ALIKE = 0.35  # cosine of two words above which one counts for the other
 
 SAMPLE = 4096  # traces whose dense scores stand for all, where a graph spares scoring them
 SESSION_SAMPLE = 64  # … and traces of one session
@@ -117,6 +121,28 @@ class Signals:
         for has, idf in zip(table, self.idf / np.float32(self.weight), strict=True):
             found += has * idf
         return found
+
+    @cached_property
+    def word_vectors(self) -> NDArray[np.float32]:
+        """Static vectors of the cue's words, shape (terms, dim)."""
+        return word_table().embedder.word_vectors(self.cue.spoken)
+
+    @cached_property
+    def likenesses(self) -> NDArray[np.float32]:
+        """How well each word of the word table says each of the cue's, shape (terms, table + 1): squared cosines above `ALIKE`."""
+        return word_table().likeness(self.word_vectors, ALIKE)
+
+    def alike(self, most: int) -> Iterator[list[tuple[NDArray[np.int64], float]]]:
+        """For each term of the cue, where the words most like it and the term itself are: slots and how well they say it.
+
+        The term itself stands last, the others before it from the least like to the most, at most `most` of them.
+        """
+        hashes = word_table().hashes
+        for (slots, _), row, term in zip(self.postings, self.likenesses, self.cue.terms, strict=True):
+            found = top(row[:-1], most + 1)
+            others = [place for place in found[::-1].tolist() if row[place] > 0 and hashes[place] != term]
+            spread = [(self.view.lexical.postings(int(hashes[place]))[0], float(row[place])) for place in others]
+            yield [*((where[self.allowed[where]], share) for where, share in spread), (slots, 1.0)]
 
     @cached_property
     def vector(self) -> NDArray[np.float32] | None:

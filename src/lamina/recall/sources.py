@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lamina.index.flat import top
 from lamina.recall.signals import EPISODE, Signals
 from lamina.storage.protocol import Store
-from lamina.text import NUMBERS, TIME_WORDS
+from lamina.text import NUMBERS, QUESTION, TIME_WORDS
 
 Slots = NDArray[np.int64]
 
@@ -67,31 +67,35 @@ class Context:
     In a large scope thousands of items share as many words with a cue as the one that answers it; that those around it do
     too tells it apart, and only a source that sees this proposes it.
 
-    Parameters: `share`, how many of k are proposed; the weights (near the fitted ones) of the share of the cue's words in
-    the item (`own`), with one item on each side (`near`), with two (`around`) and in its session (`session`), of its dense
-    score in standard deviations (`dense`), of the one speaker the cue names (`speaker`), of telling what is asked, when or
-    how many (`tells`), and of lying in the time the cue names (`time`).
+    Parameters: `share`, how many of k are proposed; `likes`, words like one of the cue that are looked up for it; the weights
+    (near the fitted ones) of the share of the cue's words, or of words like them, in the item (`own`), within two items of
+    it (`around`), of those words in its session (`session`), of its dense score in standard deviations (`dense`), of the
+    logarithm of its length (`length`), of an answer to a question that matches (`answer`), of the one speaker the cue names
+    (`speaker`), of telling what is asked, when or how many (`tells`), and of lying in the time the cue names (`time`).
     """
 
     share: float = 2.0
-    own: float = 2.5
-    near: float = 1.0
-    around: float = 3.3
-    session: float = 1.0
-    dense: float = 0.25
-    speaker: float = 1.0
-    tells: float = 1.5
-    time: float = 3.0
+    likes: int = 3
+    own: float = 1.8
+    around: float = 2.6
+    session: float = 0.6
+    dense: float = 0.35
+    length: float = 0.65
+    answer: float = 2.5
+    speaker: float = 1.2
+    tells: float = 0.9
+    time: float = 1.9
 
     def candidates(self, signals: Signals, k: int) -> Slots:
         """Slots with the best context, best first."""
-        score = self._words(signals) + self._meaning(signals, k)
         view, cue = signals.view, signals.cue
+        score = self._words(signals) + self._meaning(signals, k)
+        score += np.float32(self.length) * np.log1p(view.lexical.lengths.astype(np.float32))
         if len(signals.named_speakers) == 1:
             score[view.speaker == signals.named_speakers[0]] += np.float32(self.speaker)
         for asked, flag in ((cue.asks_when, TIME_WORDS), (cue.asks_count, NUMBERS)):
             if asked:
-                score[(view.flags & np.uint8(flag)) != 0] += np.float32(self.tells)
+                score[(view.flags & np.uint32(flag)) != 0] += np.float32(self.tells)
         if cue.ranges:
             score[_inside(signals)] += np.float32(self.time)
         score[~signals.allowed] = -np.inf
@@ -100,24 +104,23 @@ class Context:
 
     def _words(self, signals: Signals) -> NDArray[np.float32]:
         """What the cue's words in, around and in the session of each slot are worth, shape (slots,)."""
-        size = len(signals)
-        before = np.append(
-            signals.view.before, np.int32(-1)
-        )  # the last place stands for "no neighbour", and is its own neighbour
-        after = np.append(signals.view.after, np.int32(-1))
+        size, view = len(signals), signals.view
+        before = np.append(view.before, np.int32(-1))  # the last place stands for "no neighbour", and is its own neighbour
+        after = np.append(view.after, np.int32(-1))
         score = np.zeros(size + 1, np.float32)
-        turns = signals.conversation  # what stands beside a note or a document says nothing about it
-        for (slots, _), idf in zip(signals.postings, signals.idf / np.float32(signals.weight), strict=True):
-            score[slots] += np.float32(self.own) * idf
-            there = np.zeros(size + 1, np.bool_)
-            there[slots] = True
-            earlier, later = before[slots], after[slots]
-            for weight in (self.near * turns, self.around * turns):
-                there[earlier] = there[later] = True
-                score += there * (np.float32(weight) * idf)
-                earlier, later = before[earlier], after[later]
-        sessions = signals.gathered(signals.session_matched) * np.float32(self.session * turns)
-        return np.asarray(score[:size] + sessions[signals.view.session], np.float32)
+        turns = np.float32(signals.conversation)  # what stands beside a note or a document says nothing about it
+        for words, idf in zip(signals.alike(self.likes), signals.idf / np.float32(signals.weight), strict=True):
+            own, around = np.zeros(size + 1, np.float32), np.zeros(size + 1, np.float32)
+            for slots, share in words:  # the best come last, and stay
+                own[slots] = share
+                earlier, later = before[slots], after[slots]
+                for places in (slots, earlier, later, before[earlier], after[later]):
+                    around[places] = np.maximum(around[places], share)
+            score += own * (np.float32(self.own) * idf) + around * (turns * np.float32(self.around) * idf)
+        sessions = signals.gathered(signals.session_matched) * (turns * np.float32(self.session))
+        questions = np.append((view.flags & np.uint32(QUESTION)) != 0, False)[before[:-1]]
+        asked = np.append(signals.bm25, np.float32(0))[before[:-1]] * (turns * np.float32(self.answer / signals.weight))
+        return np.asarray(score[:size] + sessions[view.session] + questions * asked, np.float32)
 
     def _meaning(self, signals: Signals, k: int) -> NDArray[np.float32]:
         """What the dense scores are worth, shape (slots,); where a graph spares scoring all, those of the best k."""
