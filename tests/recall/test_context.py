@@ -27,7 +27,13 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> str:
         for place in range(500):
             said = [f"{words[place % 4]} {place}", f"nothing to speak of {place}", f"{words[place % 4]} again {place}"]
             memory.add_many(said, session=f"session {place}")
-        around = ["The violin fell.", "Into the harbour.", ANSWER, "With a lantern.", "From the ladder."]
+        around = [
+            "So the violin fell far down, gone at once.",
+            "Right into the deep cold harbour it went.",
+            ANSWER,
+            "People came running, somebody brought a lantern.",
+            "Nobody dared climb down that old ladder.",
+        ]
         memory.add_many(around, session="last")
         memory.flush()
     return path
@@ -52,7 +58,7 @@ def test_the_message_amid_all_the_words_is_found(path: str) -> None:
 
 def test_it_is_the_context_that_proposes_it(path: str) -> None:
     """The control: without this source it is not among the candidates."""
-    assert ANSWER not in found(path, sources=(Lexical(), Dense(), Neighbours()), k=100)
+    assert ANSWER not in found(path, sources=(Lexical(), Dense(), Neighbours()), k=20)
     assert ANSWER in found(path, sources=(Context(),))
 
 
