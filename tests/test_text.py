@@ -7,20 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lamina.errors import InputError
-from lamina.text import (
-    CHUNK,
-    MAX_TEXT,
-    check_text,
-    chunks,
-    fold,
-    index_text,
-    mend_text,
-    sentences,
-    term_hashes,
-    terms,
-    text_flags,
-    words,
-)
+from lamina.terms import term_hashes, terms
+from lamina.text import CHUNK, MAX_TEXT, check_text, chunks, fold, index_text, mend_text, sentences
+from lamina.traits import text_flags
+from lamina.words import words
 
 STORABLE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 SPACED = st.text(st.sampled_from(" \n.,abcdé東京"), max_size=300)

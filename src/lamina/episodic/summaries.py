@@ -13,7 +13,9 @@ from math import log
 
 from lamina.errors import InputError
 from lamina.records import Item
-from lamina.text import sentences, terms, words
+from lamina.terms import terms
+from lamina.text import sentences
+from lamina.words import words
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ class Likeness:
     def __init__(self, signals: Signals, slots: NDArray[np.int64]) -> None:
         self._signals = signals
         self._slots = slots
-        self._table: WordTable = word_table()
+        self._table: WordTable = word_table(signals.view.language)
         terms, self._starts = signals.view.lexical.gather(slots)
         self._rows = self._table.rows(terms)
 
