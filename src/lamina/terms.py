@@ -9,8 +9,9 @@ import re
 import sys
 import zlib
 from array import array
+from collections.abc import Callable
 from functools import cache, lru_cache
-from typing import Final, Protocol, cast
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ NO_LANGUAGE: Final = "none"
 """For a memory in no language: words are compared as they are, folded."""
 
 _VERSION: Final = 4  # of the analysis: a store whose lexicon was built by another one is rebuilt
-_NAME = re.compile(r"(?:snowball-)?([a-z_]+)/\d+")
+_NAME = re.compile(rf"(?:snowball-([a-z_]+)|{NO_LANGUAGE})/\d+")
 _REMEMBERED: Final = 1 << 17  # words whose terms are kept at hand
 
 STOPWORDS: Final = frozenset(
@@ -72,47 +73,29 @@ def analyser_name(language: str = ENGLISH) -> str:
 
 
 def language_of(analyser: str | None) -> str:
-    """The language in a recorded name; English where there is none.
+    """The language in a recorded name; English where it is none of ours.
 
-    >>> language_of("snowball-german/2"), language_of(None)
-    ('german', 'english')
+    >>> language_of("snowball-german/2"), language_of("none/4"), language_of(None)
+    ('german', 'none', 'english')
     """
     found = _NAME.fullmatch(analyser or "")
-    return found[1] if found else ENGLISH
-
-
-class _Stemmer(Protocol):
-    def stemWord(self, word: str) -> str: ...  # noqa: N802 - the package's name for it
+    return ENGLISH if found is None else found[1] or NO_LANGUAGE
 
 
 class _Analysis:
-    """Terms of words in one language; those it has met it remembers."""
+    """Terms of words in one language; those it has met it remembers.
+
+    `fold` is what is done to a text first: where the stemmer wants accents, letters keep them until they are stemmed.
+    """
 
     def __init__(self, language: str) -> None:
-        check_language(language)
-        self._stemmer: _Stemmer | None = None
-        if language != NO_LANGUAGE:
-            import Stemmer
-
-            self._stemmer = cast("_Stemmer", Stemmer.Stemmer(language, 0))
         self.fold = fold if language in (ENGLISH, NO_LANGUAGE) else _with_accents
-        of_word = {ENGLISH: self._english, NO_LANGUAGE: str}.get(language, self._stem)
-        self.term = lru_cache(_REMEMBERED)(of_word)
+        self.term = lru_cache(_REMEMBERED)(_stems(check_language(language)))
         self.hash = lru_cache(_REMEMBERED)(self._hash)
 
     def words(self, text: str) -> list[str]:
-        """The words that are stemmed: folded; for stemmers that need them, with their accents, and cut at apostrophes."""
+        """The words that are stemmed."""
         return pieces(text, self.fold)
-
-    def _english(self, word: str) -> str:
-        if word in STOPWORDS or word.replace("'", "") in STOPWORDS or word.split("'")[0] in STOPWORDS:
-            return ""
-        assert self._stemmer is not None
-        return self._stemmer.stemWord(word)
-
-    def _stem(self, word: str) -> str:
-        assert self._stemmer is not None
-        return fold(self._stemmer.stemWord(word))
 
     def _hash(self, word: str) -> int:
         """32 bits; 0 for a stopword."""
@@ -121,7 +104,24 @@ class _Analysis:
 
 
 def _with_accents(text: str) -> str:
+    """Most languages join a small word to the next with an apostrophe (l'école), or an ending to a name (İzmir'de)."""
     return fold_case(text).replace("'", " ")
+
+
+def _stems(language: str) -> Callable[[str], str]:
+    """From a word to its term, '' for a stopword."""
+    if language == NO_LANGUAGE:
+        return str
+    import Stemmer
+
+    stem: Callable[[str], str] = Stemmer.Stemmer(language, 0).stemWord
+    if language == ENGLISH:
+        return lambda word: "" if _is_stopword(word) else stem(word)
+    return lambda word: fold(stem(word))
+
+
+def _is_stopword(word: str) -> bool:
+    return word in STOPWORDS or word.replace("'", "") in STOPWORDS or word.split("'")[0] in STOPWORDS
 
 
 _analysis = cache(_Analysis)

@@ -26,4 +26,6 @@ def open_store(
     True
     """
     name: Sequence[str | None] = (None, ":memory:")
-    return SQLiteStore(None if path in name else path, durability=durability, read_only=read_only, patience=patience, language=language)
+    return SQLiteStore(
+        None if path in name else path, durability=durability, read_only=read_only, patience=patience, language=language
+    )

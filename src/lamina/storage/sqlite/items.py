@@ -19,8 +19,8 @@ from lamina.storage.sqlite.connection import PARAMETERS, Connection
 from lamina.storage.sqlite.filters import keys_condition, scope_condition, where_clause
 from lamina.terms import ENGLISH, hash_bytes, language_of
 from lamina.text import index_text
-from lamina.traits import text_flags
 from lamina.times import Moment
+from lamina.traits import text_flags
 
 _FIELDS = "id, kind, scope, session, origin, role, text, at, until, time_info, recorded_at, retired_at, made_by, status, data"
 _MARKS = ", ".join("?" * 16)
@@ -155,7 +155,9 @@ class SQLiteItems:
         return key
 
     def _reindex(self, key: int, item: Item) -> None:
-        self._db.execute("INSERT OR REPLACE INTO lexicon(item, terms) VALUES (?, ?)", (key, indexed_terms(item, self._language())))
+        self._db.execute(
+            "INSERT OR REPLACE INTO lexicon(item, terms) VALUES (?, ?)", (key, indexed_terms(item, self._language()))
+        )
         self._db.execute("DELETE FROM vector WHERE item = ?", (key,))
         if needs_vector(item):
             self._db.execute("INSERT OR IGNORE INTO pending(item) VALUES (?)", (key,))
