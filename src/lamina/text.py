@@ -200,7 +200,7 @@ def chunks(text: str, size: int = CHUNK) -> list[str]:
     start = 0
     while len(text) - start > size:
         end = start + size
-        for mark in ("\n\n", "\n", ". ", " "):
+        for mark in ("\n\n", "\n", ". ", "。", " "):
             found = text.rfind(mark, start + size // 2, end)
             if found >= 0:
                 end = found + len(mark)
