@@ -119,7 +119,7 @@ def test_a_language_is_known_again_by_the_name_of_its_analysis(language: str) ->
 
 @pytest.mark.parametrize("language", ["klingon", "English", "", "en"])
 def test_an_unknown_language_names_the_known_ones(language: str) -> None:
-    with pytest.raises(ConfigError, match="use one of arabic, .*english, .*none"):
+    with pytest.raises(ConfigError, match=r"use one of arabic, .*english, .*none"):
         check_language(language)
     with pytest.raises(ConfigError, match="no language"):
         terms("text", language)

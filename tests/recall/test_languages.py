@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from functools import cache
+from statistics import fmean
 
 import pytest
 
 from lamina import Memory
 from lamina.recall.cue import MAX_TERMS, MOST_PIECES, read_cue
+from lamina.recall.likeness import Likeness
 from tests.recall.languages.comparison import (
     LANGUAGES,
     PAIRS,
@@ -55,6 +57,15 @@ def test_pieces_find_what_whole_runs_do_not(language: str) -> None:
     assert found(language, None, "without vectors", 5) > found(language, WHOLE, "without vectors", 5) + gain
     assert found(language, None, "with vectors", 5) > found(language, WHOLE, "with vectors", 5)
     assert found(language, None, "BM25", 5) >= 0.9
+
+
+def test_where_nothing_is_known_of_what_words_are_about_the_words_themselves_stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = [found(language, None, "without vectors", 1) for language in LANGUAGES]
+    monkeypatch.setattr(Likeness, "_unknown_script", False)
+    without = [
+        Conversation.read(language).found(rankings(Conversation.read(language))["without vectors"], 1) for language in LANGUAGES
+    ]
+    assert fmean(ours) > fmean(without) + 0.03
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
