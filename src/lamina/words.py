@@ -55,11 +55,10 @@ CUTS: Final = (
     Cut(_HANGUL, (2, 1), spaced=True),
 )
 """What was best of pairs, triples, both, and each with single characters, on conversations of 60 messages and 30 questions a
-language (`python -m tests.recall.languages.comparison`; the table is in docs/guides/languages.md).
+language (`python -m tests.recall.languages.comparison`; the tables are in docs/guides/languages.md).
 
-Recall@1 / @5 by words alone, whole runs (Korean: whole words) → pairs → triples → what is used:
-Japanese 3/13 → 53/90 → 40/63 → 87/100; Chinese 0/13 → 57/87 → 33/43 → 73/93;
-Thai 0/10 → 80/100 → 87/97 → 83/100 (triples alone would not find a word of two characters); Korean 50/63 → 70/93 → 53/80 → 73/100.
+Recall@1 / @5 by BM25, whole runs (Korean: whole words) → pairs → triples → what is used: Japanese 0/0 → 67/83 → 47/57 → 80/97;
+Chinese 0/0 → 60/77 → 30/33 → 73/90; Thai 0/0 → 87/93 → 80/93 → 87/97; Korean 43/57 → 73/90 → 53/70 → 77/93.
 Lao, Khmer and Myanmar are cut as Thai is, without figures of their own.
 """
 
