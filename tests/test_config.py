@@ -51,6 +51,8 @@ def test_a_path_object_is_a_path(tmp_path: Path) -> None:
         ("path", "a\0b"),
         ("zone", ["UTC"]),
         ("durability", "forever"),
+        ("language", ["german"]),
+        ("language", ""),
     ],
 )
 def test_a_setting_of_the_wrong_type_or_range_is_named(name: str, value: object) -> None:

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from lamina.config import load_config
-from lamina.errors import InputError, LaminaError, TransferError
+from lamina.errors import ConfigError, InputError, LaminaError, TransferError
 from lamina.index.views import Views
 from lamina.keeping.arguments import Conditions, ScopeArguments, read_filter, read_ids, read_scope, read_vector, whole_number
 from lamina.keeping.echoes import Echoes
@@ -49,6 +49,8 @@ class Memory:
         zone: IANA name of the time zone that naive times are in.
         cache_bytes: what views in RAM may take; patience: seconds to wait for another process's write lock.
         index: how vectors are searched: "exact", or "usearch" (see `lamina.config.Config`).
+        language: in which texts are analysed, such as "german", or "none"; a file keeps its own until it is opened with
+            another one given here, which builds its lexicon anew. Default for a new file: `LAMINA_LANGUAGE` or "english".
         rebuild: where the file was made with another embedder, embed everything anew instead of raising
             `EmbedderMismatchError`.
         index: "exact", or "usearch" (extra "ann"): a graph for views of 200,000 vectors and more, which may miss some of the best.
@@ -74,23 +76,45 @@ class Memory:
         cache_bytes: int | None = None,
         patience: float | None = None,
         index: str | None = None,
+        language: str | None = None,
         rebuild: bool = False,
         run: Run | None = None,
     ) -> None:
         self.config = load_config(
-            path=path, durability=durability, zone=zone, cache_bytes=cache_bytes, patience=patience, index=index
+            path=path,
+            durability=durability,
+            zone=zone,
+            cache_bytes=cache_bytes,
+            patience=patience,
+            index=index,
+            language=language,
         )
         self._zone = self.config.timezone()
         self._run = run or Run()
         level = cast("Durability", self.config.durability)
         self._closed = False
-        self._store: Store = open_store(self.config.path, durability=level, read_only=read_only, patience=self.config.patience)
+        self._store: Store = open_store(
+            self.config.path, durability=level, read_only=read_only, patience=self.config.patience, language=self.config.language
+        )
         try:
+            self._speak(language)
             self._open(embedder, rebuild)
         except BaseException:
             self._store.close()
             raise
         _living.add(self)
+
+    def _speak(self, language: str | None) -> None:
+        """Have the file's texts analysed in a language, if one is asked for that is not the file's own."""
+        if language is None or language == self._store.language:
+            return
+        if self._store.read_only:
+            raise ConfigError(
+                f"the texts of {self.config.path} are analysed in {self._store.language!r}: to change that to {language!r}, "
+                "open it once for writing with this language"
+            )
+        log.info("the lexicon is built anew in %r", language)
+        self._store.relex(lambda done, total: self._run.report("relexing", done, total), language)
 
     def _open(self, embedder: str | Embedder | None, rebuild: bool) -> None:
         from lamina.models.registry import load_embedder
@@ -437,6 +461,7 @@ class Memory:
             "scopes": len(self._store.items.scopes(scope)),
             "pending_embeddings": pending,
             "embedder": self._embedding.embedder.name,
+            "language": self._store.language,
             "bytes": self._store.nbytes(),
             "view_bytes": self._views.nbytes(),
         }

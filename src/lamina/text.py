@@ -1,26 +1,16 @@
-"""What is done to text before anything else: validation, terms, sentences, chunks, and how it is indexed.
+"""What is done to text before anything else: validation, folding, sentences, chunks, and the text that is looked up.
 
-Stored text is verbatim; folding and stemming happen only to what is looked up.
+Stored text is verbatim; folding happens only to what is compared.
 """
 
 from __future__ import annotations
 
 import re
-import sys
 import unicodedata
-import zlib
-from array import array
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
 from typing import Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from lamina.errors import InputError
-
-ANALYSER: Final = "snowball-english/3"
-"""Name and version of the analysis below; a store whose lexicon was built by another one is rebuilt."""
 
 MAX_TEXT: Final = 64 * 1024 * 1024  # characters of one message
 CHUNK: Final = 8_000  # characters of one trace; a longer message becomes several traces in order
@@ -29,20 +19,12 @@ RECALLED_OPEN: Final = "<recalled-memory>"
 """What recalled text in a prompt begins with: by it an echo is known when it comes back."""
 RECALLED_CLOSE: Final = "</recalled-memory>"
 
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
-_SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+(?=\S)|\n+")
-_UNSPACED = re.compile(r"[぀-ヿ㐀-鿿豈-﫿฀-๿຀-໿ក-៿က-႟]+")
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
-
-STOPWORDS: Final = frozenset(
-    """a about above after again against ain all am an and any are aren as at be because been before being below
-    between both but by can could couldn d did didn do does doesn doing don down during each few for from further had
-    hadn has hasn have haven having he her here hers herself him himself his how i if in into is isn it its itself just
-    ll m ma me might mightn more most must mustn my myself need needn no nor not now o of off on once only or other our
-    ours ourselves out over own re s same shall shan she should shouldn so some such t than that the their theirs them
-    themselves then there these they this those through to too under until up ve very was wasn we were weren what when
-    where which while who whom why will with won would wouldn y you your yours yourself yourselves""".split()
+_SENTENCE_END = re.compile(
+    r"(?<=[.!?…؟۔।॥።။។])[\"'”’)\]]*\s+(?=\S)"
+    r"|(?<=[。！？｡])[」』”’）】]*(?![」』”’）】。！？｡…])\s*(?=\S)"  # no blank follows these
+    r"|\n+"
 )
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 def check_text(text: object, what: str = "text") -> str:
@@ -103,175 +85,95 @@ def mend_value(value: Any) -> tuple[Any, int]:
     return value, 0
 
 
+_SIGNS: Final = {"’": "'", "ʼ": "'", "׳": "'", "ـ": ""}
+"""Apostrophes, and the stroke that only stretches Arabic words."""
+_SPELLINGS: Final = {
+    "ı": "i", "ø": "o", "đ": "d", "ł": "l", "ħ": "h", "ŧ": "t", "œ": "oe", "æ": "ae",  # Unicode does not take these apart
+    "ё": "е", "ѐ": "е", "ѝ": "и",
+    "ى": "ي", "ی": "ي", "ک": "ك", "ة": "ه",  # as Arabic and Persian keyboards have them, and as they are typed in haste
+}  # fmt: skip
+_CYRILLIC: Final = ((0x0400, 0x052F), (0x1C80, 0x1C8F), (0xA640, 0xA69F))
+"""й, ї, ў, ѓ and their like are letters of their own, not letters with an accent."""
+_ACCENTS: Final = (
+    (0x0300, 0x036F), (0x1AB0, 0x1AFF), (0x1DC0, 0x1DFF), (0x20D0, 0x20FF), (0xFE20, 0xFE2F),  # Latin, Greek, Cyrillic
+    (0x0483, 0x0489),  # Church Slavonic
+    (0x0591, 0x05C7),  # Hebrew points
+    (0x0610, 0x061A), (0x064B, 0x065F), (0x0670, 0x0670), (0x06D6, 0x06ED), (0x08CA, 0x08FF),  # Arabic vowels and hamzas
+)  # fmt: skip
+"""Where the marks lie that writers may leave out. Marks of other scripts are vowels and tones: कि is not का."""
+_GLYPHS: Final = ((0x034F, 0x034F), (0x180B, 0x180F), (0xFE00, 0xFE0F), (0xE0100, 0xE01EF))
+"""Where the marks lie that only choose a form."""
+_BREAK: Final = "\u200b"  # a space without width: the only format character that ends a word
+
+
 def fold(text: str) -> str:
     """Compatibility-compose, case-fold and drop accents: how words are compared, never how they are stored.
 
-    >>> fold("Ａna’s CAFÉ")
-    "ana's cafe"
+    Accents go from Latin and Greek, points and vowel signs from Hebrew and Arabic; the marks of other scripts stay, and so
+    do the letters of Cyrillic (ё apart, which is written as е as often). Digits of all scripts become 0 to 9, and
+    characters that nobody sees go, such as joiners and soft hyphens. Folding twice is folding once.
+
+    >>> fold("Ａna’s CAFÉ"), fold("Øresund, œuvre, ﬁn, ٢٠٢٦")
+    ("ana's cafe", 'oresund, oeuvre, fin, 2026')
     """
-    if text.isascii():
-        return text.lower()
-    decomposed = unicodedata.normalize("NFKD", text).casefold()
-    return "".join(c for c in decomposed if not unicodedata.combining(c)).replace("’", "'")
+    return text.lower() if text.isascii() else _map(text, _BARE)
 
 
-def words(text: str) -> list[str]:
-    """Folded words in order, possessive endings removed; unspaced scripts give overlapping character pairs.
+def fold_case(text: str) -> str:
+    """The same, but letters keep their accents: what the stemmers of most languages want to see.
 
-    >>> words("Ana's dog didn't eat 3 apples.")
-    ['ana', 'dog', "didn't", 'eat', '3', 'apples']
-    >>> words("東京に行く")
-    ['東京', '京に', 'に行', '行く']
+    >>> fold_case("Ａna’s CAFÉ")
+    "ana's café"
     """
-    folded = fold(text)
-    found = _WORD.findall(folded)
-    if folded.isascii():
-        return [word[:-2] if word.endswith("'s") else word for word in found]
-    out: list[str] = []
-    for word in found:
-        if word.endswith("'s"):
-            word = word[:-2]
-        if _UNSPACED.search(word) is None:
-            out.append(word)
-            continue
-        for run in _runs(word):
-            if _UNSPACED.match(run) is None or len(run) < 3:
-                out.append(run)
-            else:
-                out.extend(run[i : i + 2] for i in range(len(run) - 1))
-    return out
+    return text.lower() if text.isascii() else _map(text, _ACCENTED)
 
 
-def _runs(word: str) -> Iterator[str]:
-    """Split a word where it changes between unspaced and other scripts."""
-    start = 0
-    for found in _UNSPACED.finditer(word):
-        if found.start() > start:
-            yield word[start : found.start()]
-        yield found[0]
-        start = found.end()
-    if start < len(word):
-        yield word[start:]
+def _map(text: str, folding: _Folding) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFKC", text).translate(folding))
 
 
-@lru_cache(maxsize=1)
-def _stemmer() -> object:
-    import Stemmer
+class _Folding(dict[int, str]):
+    """What each character of a composed text is compared as, worked out when it is first met.
 
-    return Stemmer.Stemmer("english", 0)
-
-
-@lru_cache(maxsize=1 << 17)
-def _term(word: str) -> str:
-    """The stem of a word, or '' for a stopword."""
-    if word in STOPWORDS or word.replace("'", "") in STOPWORDS or word.split("'")[0] in STOPWORDS:
-        return ""
-    return str(_stemmer().stemWord(word))  # type: ignore[attr-defined]
-
-
-@lru_cache(maxsize=1 << 17)
-def _term_hash(word: str) -> int:
-    """32-bit hash of a word's term; 0 for a stopword."""
-    term = _term(word)
-    return 0 if not term else zlib.crc32(term.encode()) or 1
-
-
-def hash_of(word: str) -> int:
-    """32-bit hash of a folded word's term; 0 for a stopword.
-
-    >>> hash_of("sunsets") == hash_of("sunset"), hash_of("the")
-    (True, 0)
+    Parameters: `accents`, whether letters keep theirs.
     """
-    return _term_hash(word)
+
+    def __init__(self, accents: bool) -> None:
+        super().__init__()
+        self._accents = accents
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        category = unicodedata.category(character)
+        if category in ("Cn", "Co", "Cs"):  # not remembered: what nobody writes must not fill the table
+            return character
+        folded = self[code] = self._fold(character, category)
+        return folded
+
+    def _fold(self, character: str, category: str) -> str:
+        if _is_accent(character) or _within(character, _GLYPHS) or (category == "Cf" and character != _BREAK):
+            return ""
+        if category == "Nd":
+            return str(unicodedata.decimal(character))
+        if self._accents:
+            return "".join(_SIGNS.get(one, one) for one in character.lower() if not _is_accent(one))
+        plain = character.casefold() if _within(character, _CYRILLIC) else _bare(_bare(character).casefold())
+        return "".join(_SPELLINGS.get(one, _SIGNS.get(one, one)) for one in plain)
 
 
-def terms(text: str) -> list[str]:
-    """Stemmed words without stopwords, in order: what lexical recall compares.
-
-    >>> terms("What happened when Ana was painting the sunsets?")
-    ['happen', 'ana', 'paint', 'sunset']
-    """
-    return [term for term in map(_term, words(text)) if term]
+_BARE, _ACCENTED = _Folding(accents=False), _Folding(accents=True)
 
 
-QUESTION: Final = 1
-"""Flag: the text asks something."""
-FIRST_PERSON: Final = 2
-"""Flag: the speaker tells of himself."""
-TIME_WORDS: Final = 4
-"""Flag: the text names a time."""
-NUMBERS: Final = 8
-"""Flag: the text has a number in it."""
-PICTURE: Final = 16
-"""Flag: a picture goes with the text."""
-
-NAMES: Final = 0x300
-"""Two bits that count the names inside the text's sentences: none, one, two, three or more."""
-
-_NAMES_SHIFT = 8
-_NAME = re.compile(r"(?<![.!?…:]\s)(?<!^)\b[A-Z][a-z]+")
-_TOKEN = re.compile(r"\w+")
-_YEAR = re.compile(r"\b(?:19|20)\d\d\b")
-_DIGIT = re.compile(r"\d")
-_FIRST_PERSON: Final = frozenset("I My my Me me Mine mine We we Our our".split())
-_TIMES: Final = frozenset(
-    """yesterday today tomorrow tonight ago last next since week weeks weekend weekends month months year years morning evening
-    day days monday tuesday wednesday thursday friday saturday sunday january february march april june july august september
-    october november december""".split()
-)
-_NUMERALS: Final = frozenset("two three four five six seven eight nine ten dozen hundred thousand".split())
+def _within(character: str, ranges: Sequence[tuple[int, int]]) -> bool:
+    return any(first <= ord(character) <= last for first, last in ranges)
 
 
-def text_flags(text: str) -> int:
-    """What kind of statement an indexed text is, as bits (QUESTION, FIRST_PERSON, TIME_WORDS, NUMBERS, PICTURE, NAMES).
-
-    >>> text_flags("Where did we go last week?") == QUESTION | FIRST_PERSON | TIME_WORDS
-    True
-    >>> names_in(np.array([text_flags("Ana: We met Ben in Porto.")])).tolist()
-    [2]
-    """
-    tokens = set(_TOKEN.findall(text))
-    folded = {token.lower() for token in tokens}
-    digits = _DIGIT.search(text) is not None
-    flags = QUESTION if "?" in text or "？" in text else 0
-    if not tokens.isdisjoint(_FIRST_PERSON):
-        flags |= FIRST_PERSON
-    if not folded.isdisjoint(_TIMES) or (digits and _YEAR.search(text)):
-        flags |= TIME_WORDS
-    if digits or not folded.isdisjoint(_NUMERALS):
-        flags |= NUMBERS
-    if "[image: " in text:
-        flags |= PICTURE
-    names = len(_NAME.findall(text.partition("[image: ")[0]))
-    return flags | min(names, 3) << _NAMES_SHIFT
+def _is_accent(character: str) -> bool:
+    return unicodedata.category(character)[0] == "M" and _within(character, _ACCENTS)
 
 
-def names_in(flags: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
-    """How many names the texts with these flags have inside their sentences: 0 to 3, where 3 stands for more as well."""
-    return (flags & NAMES) >> _NAMES_SHIFT
-
-
-def term_hashes(text: str) -> NDArray[np.uint32]:
-    """The terms of a text as 32-bit hashes, shape (terms,).
-
-    The lexicon stores hashes alone, so that a deleted word leaves no dictionary entry behind.
-
-    >>> term_hashes("sunsets sunset").tolist() == [zlib.crc32(b"sunset")] * 2
-    True
-    """
-    return np.array([h for h in map(_term_hash, words(text)) if h], dtype=np.uint32)
-
-
-def hash_bytes(text: str) -> bytes:
-    """`term_hashes` as little-endian bytes, the form they are stored in.
-
-    >>> np.frombuffer(hash_bytes("sunsets and boats"), "<u4").tolist() == term_hashes("sunsets and boats").tolist()
-    True
-    """
-    hashes = array("I", [h for h in map(_term_hash, words(text)) if h])
-    if sys.byteorder == "big":
-        hashes.byteswap()
-    return hashes.tobytes()
+def _bare(text: str) -> str:
+    return "".join(one for one in unicodedata.normalize("NFD", text) if not _is_accent(one))
 
 
 def sentences(text: str) -> list[str]:
@@ -298,7 +200,7 @@ def chunks(text: str, size: int = CHUNK) -> list[str]:
     start = 0
     while len(text) - start > size:
         end = start + size
-        for mark in ("\n\n", "\n", ". ", " "):
+        for mark in ("\n\n", "\n", ". ", "。", " "):
             found = text.rfind(mark, start + size // 2, end)
             if found >= 0:
                 end = found + len(mark)

@@ -212,6 +212,14 @@ def test_rebuild_keeps_ids(filled: Shell) -> None:
     assert "is not an embedder" in filled.err
 
 
+def test_rebuild_takes_another_language_which_stats_names(filled: Shell) -> None:
+    assert filled.json("stats", "agent.db")["language"] == "english"
+    filled("rebuild", "agent.db", "--language", "german")
+    assert "german" in filled("stats", "agent.db")
+    filled("rebuild", "agent.db", "--language", "klingon", code=2)
+    assert filled.json("stats", "agent.db")["language"] == "german"
+
+
 def test_rebuild_helps_where_the_embedder_is_another_one(filled: Shell) -> None:
     with sqlite3.connect(filled.folder / "agent.db") as database:
         database.execute("UPDATE space SET fingerprint = 'another/1'")

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from lamina.episodic.summaries import Background, ExtractiveSummary
 from lamina.errors import InputError
 from lamina.records import Item
-from lamina.text import sentences, terms, words
+from lamina.terms import terms
+from lamina.text import sentences
+from lamina.words import words
 
 
 def trace(number: int, text: str, speaker: str | None = None) -> Item:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamina.models.protocols import TextKind
-from lamina.text import terms
+from lamina.terms import terms
 
 
 class WordEmbedder:

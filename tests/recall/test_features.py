@@ -17,8 +17,10 @@ from lamina.recall.features import FEATURES, LEAD, Scene, feature_matrix
 from lamina.recall.likeness import BESIDE
 from lamina.recall.signals import ALIKE, K1, B
 from lamina.records import Filter, Item
-from lamina.text import FIRST_PERSON, NUMBERS, QUESTION, TIME_WORDS, hash_of, index_text, names_in, term_hashes, text_flags
+from lamina.terms import hash_of, term_hashes
+from lamina.text import index_text
 from lamina.times import DAY
+from lamina.traits import FIRST_PERSON, NUMBERS, QUESTION, TIME_WORDS, names_in, text_flags
 from tests.recall.world import World
 
 

@@ -51,6 +51,9 @@ def rebuild(
             help="Embed everything anew with this one: wordllama, sentence-transformers:NAME, openai:MODEL@URL.",
         ),
     ] = None,
+    language: Annotated[
+        str | None, typer.Option("--language", help="Analyse all texts anew in this language: german, french, …, or none.")
+    ] = None,
     tenant: options.Tenant = None,
     user: options.User = None,
     agent: options.Agent = None,
@@ -66,22 +69,22 @@ def rebuild(
         with at_work(quiet) as (run, _):
             if embedder is None:
                 try:
-                    with opened(file, run=run) as memory:
+                    with opened(file, run=run, language=language) as memory:
                         reports = memory.rebuild(**whose)
                 except EmbedderMismatchError:
                     note("the embedder is no longer the one that made the vectors: embedding everything anew", "yellow")
-                    reports = _rebuild_with(file, run, None, whose)
+                    reports = _rebuild_with(file, run, whose, language=language)
             else:
-                reports = _rebuild_with(file, run, embedder, whose)
+                reports = _rebuild_with(file, run, whose, language=language, embedder=embedder)
     except Cancelled:
         note(SAFE, "yellow")
         raise typer.Exit(INTERRUPTED) from None
     _tell(reports)
 
 
-def _rebuild_with(file: str | None, run: Run, embedder: str | None, whose: dict[str, Any]) -> list[Report]:
+def _rebuild_with(file: str | None, run: Run, whose: dict[str, Any], **settings: Any) -> list[Report]:
     """Embed everything anew while the file is opened, so that the embedder before is not needed; then derive."""
-    with opened(file, run=run, embedder=embedder, rebuild=True) as memory:
+    with opened(file, run=run, rebuild=True, **settings) as memory:
         return memory.rebuild(**whose)
 
 

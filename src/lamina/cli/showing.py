@@ -186,6 +186,7 @@ def stats(
         "scopes": f"{found['scopes']:,}",
         "time": f"{when(ends[0][0])} to {when(ends[1][0])}" if ends[0] else "",
         "embedder": found["embedder"] + (f" ({found['pending_embeddings']:,} waiting)" if found["pending_embeddings"] else ""),
+        "language": found["language"],
         "size": size(found["bytes"]),
     }
     for line in fields_of(shown):

@@ -68,7 +68,7 @@ class EpisodeConsolidator:
         traces = _usable(store.items.session_traces(scope, session))
         cuts = self.segmenter.boundaries(traces, _vectors(store, traces), run) if traces else []
         spans = zip([0, *cuts], [*cuts, len(traces)], strict=True)
-        background = Background.of(traces)
+        background = Background.of(traces, store.language)
         return traces, [self._episode(traces[start:end], background, scope, session) for start, end in spans if end > start]
 
     def _episode(self, traces: Sequence[Item], background: Background, scope: str, session: str | None) -> Item:
@@ -77,7 +77,7 @@ class EpisodeConsolidator:
         return Item(
             id=derived_id("episode", scope, self.made_by, [trace.id for trace in traces]),
             kind="episode",
-            text=self.summary.summarise(traces),
+            text=self.summary.summarise(traces, background.language),
             at=first.at,
             until=max(last.until or last.at + 1, first.at + 1),
             precision=first.precision,

@@ -13,7 +13,9 @@ from math import log
 
 from lamina.errors import InputError
 from lamina.records import Item
-from lamina.text import sentences, terms, words
+from lamina.terms import ENGLISH, terms
+from lamina.text import sentences
+from lamina.words import words
 
 
 @dataclass(frozen=True)
@@ -31,12 +33,12 @@ class ExtractiveSummary:
         if min(self.most, self.longest, self.keywords) < 1:
             raise InputError("most, longest and keywords must each be at least 1")
 
-    def summarise(self, traces: Sequence[Item]) -> str:
-        """The chosen sentences in the order they were said, each led by its speaker."""
+    def summarise(self, traces: Sequence[Item], language: str = ENGLISH) -> str:
+        """The chosen sentences in the order they were said, each led by its speaker; `language` is that of the memory."""
         candidates: list[tuple[tuple[int, int], str, list[str]]] = []  # (place of trace and sentence), sentence, terms
         for place, trace in enumerate(traces):
             for order, sentence in enumerate(sentences(trace.text)):
-                found = terms(sentence)
+                found = terms(sentence, language)
                 if len(found) >= 2 and not sentence.endswith("?"):
                     candidates.append(((place, order), self._short(sentence), found))
         if not candidates:
@@ -73,7 +75,7 @@ class ExtractiveSummary:
         written: dict[str, Counter[str]] = {}
         for trace in traces:
             for word in words(trace.text):
-                stem = terms(word)
+                stem = terms(word, background.language)
                 if stem and word not in background.names and not word.isdigit() and len(word) > 2:
                     inside[stem[0]] += 1
                     written.setdefault(stem[0], Counter())[word] += 1
@@ -86,20 +88,21 @@ class ExtractiveSummary:
 
 @dataclass(frozen=True)
 class Background:
-    """What a session has in common: how many `traces`, in how many each term occurs (`spread`), the `names` in it."""
+    """What a session has in common: how many `traces`, in how many each term occurs (`spread`), the `names` in it, its `language`."""
 
     traces: int
     spread: Mapping[str, int]
     names: frozenset[str]
+    language: str = ENGLISH
 
     @classmethod
-    def of(cls, session: Sequence[Item]) -> Background:
+    def of(cls, session: Sequence[Item], language: str = ENGLISH) -> Background:
         """The background of a session's traces; made once, used for each of its episodes."""
         spread: Counter[str] = Counter()
         for trace in session:
-            spread.update(set(terms(trace.text)))
+            spread.update(set(terms(trace.text, language)))
         names = frozenset(part for trace in session for part in words(trace.speaker or ""))
-        return cls(len(session), spread, names)
+        return cls(len(session), spread, names, language)
 
 
 def _mean(wanted: dict[str, float], found: Sequence[str]) -> float:

@@ -58,6 +58,7 @@ class ScopeView:
         self._store = store
         self.scope = scope
         self._make_index = make_index
+        self.language = store.language  # in which the terms of this view were made: a cue for it must be read alike
         self.lock = threading.RLock()  # held while a recall reads the view
         self._clear(None)
 
@@ -95,7 +96,7 @@ class ScopeView:
 
     @property
     def flags(self) -> NDArray[np.uint32]:
-        """What kind of statement each text is; see `lamina.text.text_flags`."""
+        """What kind of statement each text is; see `lamina.traits.text_flags`."""
         flags: NDArray[np.uint32] = self._flags.view
         return flags
 
@@ -231,6 +232,7 @@ class ScopeView:
         return self
 
     def _take_in(self, now: Version) -> None:
+        self.language = self._store.language
         changed = self._store.changes(self.version.change) if self.version.item else []
         if changed is None:
             self._clear(self._store.vectors.active())

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from lamina.records import Hit
 from lamina.text import RECALLED_CLOSE as CLOSE
 from lamina.text import RECALLED_OPEN as OPEN
-from lamina.text import words
+from lamina.words import words
 
 _BLOCK = re.compile(re.escape(OPEN) + r"(.*?)(?:" + re.escape(CLOSE) + r"|\Z)", re.S)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lamina.models.protocols import normalise_rows
 from lamina.models.static import StaticEmbedder
 from lamina.models.word_pieces import load_word_pieces
-from lamina.text import fold, hash_of
+from lamina.terms import ENGLISH, hash_of
 
 AXES = 64  # directions kept of what words are about; all 256 took four times as long and ranked 0.2 points of recall better
 RARE = 300.0  # rank in the vocabulary from which a word counts as rare; the first few hundred are words of all topics
@@ -42,7 +42,7 @@ class WordTable:
     def rows(self, hashes: NDArray[np.uint32]) -> NDArray[np.intp]:
         """The rows of some term hashes, the number of words for one that is not in the table; same shape.
 
-        >>> from lamina.text import term_hashes
+        >>> from lamina.terms import term_hashes
         >>> table = word_table()
         >>> bool(table.rows(term_hashes("dogs"))[0] < len(table.hashes)), int(table.rows(term_hashes("qwrtzp"))[0]) == len(table.hashes)
         (True, True)
@@ -55,7 +55,7 @@ class WordTable:
 
         Shape (words, table + 1): the last column is 0, for terms that are not in the table.
 
-        >>> from lamina.text import term_hashes
+        >>> from lamina.terms import term_hashes
         >>> table = word_table()
         >>> dog = table.likeness(table.embedder.word_vectors(["dog"]), 0.35)[0]
         >>> bool(dog[table.rows(term_hashes("pets"))[0]] > 0.3), float(dog[table.rows(term_hashes("tax"))[0]])
@@ -74,20 +74,21 @@ class WordTable:
         return np.asarray(total / length if length > 0 else total, np.float32)
 
 
-@lru_cache(maxsize=1)
-def word_table() -> WordTable:
-    """The whole words of the packaged embedder, read once in a process (some 0.2 s).
+def word_table(language: str = ENGLISH) -> WordTable:
+    """The whole words of the packaged embedder by their stems in a language, read once in a process (some 0.2 s).
 
     Raises `MissingExtraError` where wordllama is not installed, `ConfigError` where its files are damaged.
     """
-    return _build(StaticEmbedder())
+    return _build(language)
 
 
-def _build(embedder: StaticEmbedder) -> WordTable:
+@lru_cache(maxsize=4)
+def _build(language: str) -> WordTable:
     """Read the vocabulary, and join words that have one stem."""
+    embedder = StaticEmbedder()
     ids, hashes = [], []
     for word, number in sorted(load_word_pieces(embedder.files[1]).whole_words().items(), key=lambda pair: pair[1]):
-        if number < embedder.size and (found := hash_of(fold(word))):
+        if number < embedder.size and (found := hash_of(word, language)):
             ids.append(number)
             hashes.append(found)
     unique, first, place = np.unique(np.array(hashes, np.uint32), return_index=True, return_inverse=True)

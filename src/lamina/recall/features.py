@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from lamina.expressions import told_times
 from lamina.recall.likeness import BESIDE, Likeness
 from lamina.recall.signals import TRACE, Signals
-from lamina.text import FIRST_PERSON, NUMBERS, QUESTION, TIME_WORDS, names_in
+from lamina.traits import FIRST_PERSON, NUMBERS, QUESTION, TIME_WORDS, names_in
 
 Column = NDArray[np.float32]
 

@@ -28,7 +28,7 @@ class Likeness:
     def __init__(self, signals: Signals, slots: NDArray[np.int64]) -> None:
         self._signals = signals
         self._slots = slots
-        self._table: WordTable = word_table()
+        self._table: WordTable = word_table(signals.view.language)
         terms, self._starts = signals.view.lexical.gather(slots)
         self._rows = self._table.rows(terms)
 
@@ -59,6 +59,13 @@ class Likeness:
         return self._signals.gathered(best)
 
     @cached_property
+    def _unknown_script(self) -> bool:
+        """Whether the table has none of the cue's words, and most of them are in other letters than those of English."""
+        cue = self._signals.cue
+        known = (self._table.rows(cue.terms) < len(self._table.hashes)).any()
+        return not known and sum(word.isascii() for word in cue.spoken) * 2 < len(cue.spoken)
+
+    @cached_property
     def _topics(self) -> NDArray[np.float32]:
         """The sum of the topics of each slot's first words, shape (looked at + 1, dim)."""
         sums = np.zeros((len(self._slots) + 1, self._table.topics.shape[1]), np.float32)
@@ -73,10 +80,16 @@ class Likeness:
         return sums
 
     def topic(self, slots: NDArray[np.int64], *beside: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Cosine between what the cue is about and what slots with those beside them are about, shape (slots,)."""
+        """Cosine between what the cue is about and what slots with those beside them are about, shape (slots,).
+
+        In a script whose words the table does not have, nothing is known of what they are about: the share of the cue's
+        weight in a slot stands in for it.
+        """
         cue = self._signals.cue
         if not len(cue.terms):
             return np.zeros(len(slots), np.float32)
+        if self._unknown_script:
+            return self.coverage(slots)
         about = self._topics[self._place(slots)]
         for others in beside:
             about = about + np.float32(BESIDE) * self._topics[self._place(others)]

@@ -92,7 +92,7 @@ class Recaller:
         vector = self._vector(text, view, vector)
         with view.lock:
             speakers = [str(name) for name in view.speakers.names]
-            cue = read_cue(text, speakers=speakers, vector=vector, now=now, ranges=ranges)
+            cue = read_cue(text, speakers=speakers, vector=vector, now=now, ranges=ranges, language=view.language)
             ranked = self.rank(view, cue, where, k)
             keys = view.keys[ranked.slots].tolist()
         return self._confirm(keys, ranked, where, k)

@@ -125,19 +125,19 @@ class Signals:
     @cached_property
     def word_vectors(self) -> NDArray[np.float32]:
         """Static vectors of the cue's words, shape (terms, dim)."""
-        return word_table().embedder.word_vectors(self.cue.spoken)
+        return word_table(self.view.language).embedder.word_vectors(self.cue.spoken)
 
     @cached_property
     def likenesses(self) -> NDArray[np.float32]:
         """How well each word of the word table says each of the cue's, shape (terms, table + 1): squared cosines above `ALIKE`."""
-        return word_table().likeness(self.word_vectors, ALIKE)
+        return word_table(self.view.language).likeness(self.word_vectors, ALIKE)
 
     def alike(self, most: int) -> Iterator[list[tuple[NDArray[np.int64], float]]]:
         """For each term of the cue, where the words most like it and the term itself are: slots and how well they say it.
 
         The term itself stands last, the others before it from the least like to the most, at most `most` of them.
         """
-        hashes = word_table().hashes
+        hashes = word_table(self.view.language).hashes
         for (slots, _), row, term in zip(self.postings, self.likenesses, self.cue.terms, strict=True):
             found = top(row[:-1], most + 1)
             others = [place for place in found[::-1].tolist() if row[place] > 0 and hashes[place] != term]

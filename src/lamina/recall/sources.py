@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lamina.index.flat import top
 from lamina.recall.signals import EPISODE, Signals
 from lamina.storage.protocol import Store
-from lamina.text import NUMBERS, QUESTION, TIME_WORDS
+from lamina.traits import NUMBERS, QUESTION, TIME_WORDS
 
 Slots = NDArray[np.int64]
 

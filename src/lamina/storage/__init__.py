@@ -7,17 +7,25 @@ from collections.abc import Sequence
 
 from lamina.storage.protocol import Durability, Store
 from lamina.storage.sqlite import SQLiteStore
+from lamina.terms import ENGLISH
 
 __all__ = ["Durability", "SQLiteStore", "Store", "open_store"]
 
 
 def open_store(
-    path: str | os.PathLike[str] | None, *, durability: Durability = "process", read_only: bool = False, patience: float = 60.0
+    path: str | os.PathLike[str] | None,
+    *,
+    durability: Durability = "process",
+    read_only: bool = False,
+    patience: float = 60.0,
+    language: str = ENGLISH,
 ) -> Store:
-    """Open the store at `path`; None or ':memory:' is a private store in RAM.
+    """Open the store at `path`; None or ':memory:' is a private store in RAM. `language` is that of a new store's texts.
 
     >>> open_store(":memory:").path is None
     True
     """
     name: Sequence[str | None] = (None, ":memory:")
-    return SQLiteStore(None if path in name else path, durability=durability, read_only=read_only, patience=patience)
+    return SQLiteStore(
+        None if path in name else path, durability=durability, read_only=read_only, patience=patience, language=language
+    )

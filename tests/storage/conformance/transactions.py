@@ -6,9 +6,10 @@ import threading
 
 import pytest
 
-from lamina.errors import ClosedError
+from lamina.errors import ClosedError, ConfigError
 from lamina.records import FORGOTTEN
 from lamina.storage.protocol import Store
+from lamina.terms import term_hashes
 from tests.storage.conformance.base import Conformance, Opener
 from tests.storage.material import EVERYTHING, NOW, add, derived, small_world, trace
 
@@ -116,6 +117,20 @@ class TransactionConformance(Conformance):
         assert other.changes(-1) is None or seen.change == 0
         store.relex()
         assert other.changes(now.change) is None  # read everything anew
+
+    def test_another_object_hears_of_another_language_and_writes_in_it(self, store: Store, other: Store) -> None:
+        add(store, trace("zwei Häuser"))
+        assert store.language == other.language == "english"
+        seen = other.version()
+        assert store.relex(language="german") == 1
+        assert other.changes(seen.change) is None
+        assert store.language == other.language == "german"
+        add(other, trace("drei Häuser"))
+        two, three = (terms.tolist() for terms in other.items.columns("").terms)
+        assert two[1] == three[1] == term_hashes("haus", "german")[0]
+        with pytest.raises(ConfigError, match="no language"):
+            store.relex(language="klingon")
+        assert store.language == "german"
 
     def test_setting_a_mark_twice_is_no_change(self, store: Store) -> None:
         keys = add(store, trace("a"), trace("b"))

@@ -16,7 +16,8 @@ from lamina.bench.ranking.collections import Collection, Passage
 from lamina.bench.ranking.embedders import static
 from lamina.index.flat import top
 from lamina.models.protocols import Embedder
-from lamina.text import STOPWORDS, fold
+from lamina.terms import STOPWORDS
+from lamina.text import fold
 
 Scores = NDArray[np.float32]
 _WORD = re.compile(r"\w+")

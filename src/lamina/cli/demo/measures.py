@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING, Final
 
-from lamina.text import STOPWORDS, terms, words
+from lamina.terms import STOPWORDS, terms
+from lamina.words import words
 
 if TYPE_CHECKING:
     from lamina import Memory

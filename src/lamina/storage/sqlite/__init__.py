@@ -16,7 +16,7 @@ from lamina.storage.sqlite.ledgers import SQLiteArtifacts, SQLiteStrengths, SQLi
 from lamina.storage.sqlite.maintenance import backup, finish_scrub, scrub
 from lamina.storage.sqlite.schema import MIGRATIONS, Migration
 from lamina.storage.sqlite.vectors import SQLiteVectors
-from lamina.text import ANALYSER
+from lamina.terms import ENGLISH, analyser_name, check_language, language_of
 
 
 class _Items(SQLiteItems):
@@ -39,6 +39,9 @@ class _Items(SQLiteItems):
 class SQLiteStore:
     """A memory's storage in one SQLite file (`path=None`: in memory, gone at the end).
 
+    Parameters: those of `Connection`, and `language`, in which the texts of a new store are analysed (a store that is there
+    keeps its own; see `relex`).
+
     >>> store = SQLiteStore(None)
     >>> with store.transaction():
     ...     store.set_meta("colour", "blue")
@@ -55,12 +58,14 @@ class SQLiteStore:
         read_only: bool = False,
         patience: float = 60.0,
         migrations: Sequence[Migration] = MIGRATIONS,
+        language: str = ENGLISH,
     ) -> None:
+        check_language(language)
         place = None if path is None else Path(path)
         self._assemble(Connection(place, durability=durability, read_only=read_only, patience=patience, migrations=migrations))
         if not self.read_only:
             try:
-                self._begin()
+                self._begin(language)
             except BaseException:
                 self.connection.close()
                 raise
@@ -74,12 +79,12 @@ class SQLiteStore:
         self.strengths = SQLiteStrengths(self.connection)
         self.watermarks = SQLiteWatermarks(self.connection)
 
-    def _begin(self) -> None:
+    def _begin(self, language: str) -> None:
         if self.meta("analyser") is None:
             with self.transaction():
                 if self.meta("analyser") is None:
-                    self.set_meta("analyser", ANALYSER)
-        elif self.meta("analyser") != ANALYSER:
+                    self.set_meta("analyser", analyser_name(language))
+        elif self.meta("analyser") != analyser_name(self.language):
             self.relex()
         if self.meta("scrub") is not None:
             finish_scrub(self)
@@ -144,21 +149,30 @@ class SQLiteStore:
         else:
             self.connection.execute("INSERT OR REPLACE INTO meta(name, value) VALUES (?, ?)", (name, value))
 
-    def relex(self, progress: Callable[[int, int], None] | None = None) -> int:
-        """Build the lexicon anew from the texts (after a change of the analysis); returns the number of items."""
+    @property
+    def language(self) -> str:
+        """The language in which the file's texts are analysed, as it is now: another process may change it."""
+        return language_of(self.meta("analyser"))
+
+    def relex(self, progress: Callable[[int, int], None] | None = None, language: str | None = None) -> int:
+        """Build the lexicon anew from the texts, in another language if one is given; returns the number of items.
+
+        Raises `ConfigError` for a language without a stemmer.
+        """
         total, done, last = int(self.connection.value("SELECT count(*) FROM item")), 0, 0
         with self.transaction():
+            language = check_language(self.language if language is None else language)
             self.connection.execute("DELETE FROM lexicon")
             while True:
                 keys = [r[0] for r in self.connection.rows("SELECT key FROM item WHERE key > ? ORDER BY key LIMIT 1000", (last,))]
                 if not keys:
                     break
-                entries = [(key, indexed_terms(item)) for key, item in self.items.by_key(keys).items()]
+                entries = [(key, indexed_terms(item, language)) for key, item in self.items.by_key(keys).items()]
                 self.connection.execute_many("INSERT INTO lexicon(item, terms) VALUES (?, ?)", entries)
                 last, done = keys[-1], done + len(keys)
                 if progress is not None:
                     progress(done, total)
-            self.set_meta("analyser", ANALYSER)
+            self.set_meta("analyser", analyser_name(language))
             # every view must be read anew
             self.connection.execute("INSERT INTO change(item) VALUES (0)")
             self.connection.execute("DELETE FROM change")

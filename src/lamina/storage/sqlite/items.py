@@ -17,8 +17,10 @@ from lamina.records import EVERYWHERE, KINDS, STALE, Filter, Item, Kind, Page, c
 from lamina.storage.protocol import Columns, Order, Stored
 from lamina.storage.sqlite.connection import PARAMETERS, Connection
 from lamina.storage.sqlite.filters import keys_condition, scope_condition, where_clause
-from lamina.text import hash_bytes, index_text, text_flags
+from lamina.terms import ENGLISH, hash_bytes, language_of
+from lamina.text import index_text
 from lamina.times import Moment
+from lamina.traits import text_flags
 
 _FIELDS = "id, kind, scope, session, origin, role, text, at, until, time_info, recorded_at, retired_at, made_by, status, data"
 _MARKS = ", ".join("?" * 16)
@@ -63,12 +65,12 @@ def _item(row: Sequence[Any]) -> Item:
     )  # fmt: skip
 
 
-def indexed_terms(item: Item) -> bytes:
+def indexed_terms(item: Item, language: str = ENGLISH) -> bytes:
     """The lexicon entry of an item as little-endian 32-bit numbers: the flags of its text, then its term hashes in order."""
     if not item.text and not item.captions:
         return b""
     text = index_text(item.text, item.speaker, item.captions)
-    return text_flags(text).to_bytes(4, "little") + hash_bytes(text)
+    return text_flags(text).to_bytes(4, "little") + hash_bytes(text, language)
 
 
 def _looked_up(item: Item) -> tuple[str, bool]:
@@ -109,7 +111,8 @@ class SQLiteItems:
         """Write new items under consecutive keys; returns the first of them, which the engine chooses."""
         statement = f"INSERT INTO item(key, {_FIELDS}) VALUES ({_MARKS})"
         rows = [_row(None, item) for item in fresh]
-        entries = [indexed_terms(item) for item in fresh]
+        language = self._language()
+        entries = [indexed_terms(item, language) for item in fresh]
         first = int(self._db.execute(statement, rows[0]).lastrowid or 0)
         if len(rows) > 1:
             self._db.execute_many(statement, [(key, *row[1:]) for key, row in enumerate(rows[1:], first + 1)])
@@ -152,12 +155,18 @@ class SQLiteItems:
         return key
 
     def _reindex(self, key: int, item: Item) -> None:
-        self._db.execute("INSERT OR REPLACE INTO lexicon(item, terms) VALUES (?, ?)", (key, indexed_terms(item)))
+        self._db.execute(
+            "INSERT OR REPLACE INTO lexicon(item, terms) VALUES (?, ?)", (key, indexed_terms(item, self._language()))
+        )
         self._db.execute("DELETE FROM vector WHERE item = ?", (key,))
         if needs_vector(item):
             self._db.execute("INSERT OR IGNORE INTO pending(item) VALUES (?)", (key,))
         else:
             self._db.execute("DELETE FROM pending WHERE item = ?", (key,))
+
+    def _language(self) -> str:
+        """The language of the file; asked inside each transaction, since another process may have changed it before."""
+        return language_of(self._db.value("SELECT value FROM meta WHERE name = 'analyser'"))
 
     def set_status(self, keys: Sequence[int], bit: int, on: bool) -> int:
         """Set or clear one status bit; returns how many items changed."""

@@ -12,7 +12,8 @@ from lamina.records import EVERYWHERE, FORGOTTEN, KINDS, STALE, Item, check_scop
 from lamina.storage.sqlite import SQLiteStore
 from lamina.storage.sqlite.doctor.checks import Check, item_check, names
 from lamina.storage.sqlite.items import indexed_terms
-from lamina.text import ANALYSER, mend_text
+from lamina.terms import analyser_name
+from lamina.text import mend_text
 from lamina.times import Moment
 
 SLICE: Final = 2000  # rows read at a time
@@ -132,9 +133,10 @@ def _wrong_entries(store: SQLiteStore) -> Iterator[tuple[int, str, bytes]]:
         f"SELECT key, id, text, {SAFE_DATA}, terms FROM item LEFT JOIN lexicon ON lexicon.item = item.key"
         " WHERE key > ? ORDER BY key LIMIT ?"
     )
+    language = store.language
     for key, id, text, data, terms in slices(store, query):
         fields = json.loads(data) if data else {}
-        right = indexed_terms(Item(id, "trace", text, 0, 0, data=fields if isinstance(fields, dict) else {}))
+        right = indexed_terms(Item(id, "trace", text, 0, 0, data=fields if isinstance(fields, dict) else {}), language)
         if terms is None or bytes(terms) != right:
             yield key, id, right
 
@@ -146,7 +148,7 @@ def _rebuild_entries(store: SQLiteStore) -> None:
 
 def _other_analyser(store: SQLiteStore) -> list[str]:
     analyser = store.meta("analyser")
-    return [] if analyser == ANALYSER else [str(analyser)]
+    return [] if analyser == analyser_name(store.language) else [str(analyser)]
 
 
 def _analyse_anew(store: SQLiteStore) -> None:
