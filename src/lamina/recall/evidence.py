@@ -1,0 +1,232 @@
+"""Evidence for a hit: which of the cue's words stand where, beside what, in which session, at what time.
+
+A feature's evidence is what the feature looks at: it is computed once more for the one item, by way of a scene that writes down
+what was read. So a new feature brings its evidence with it, and there is no second list of features to keep in step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+import numpy as np
+
+from lamina.recall.features import Feature, Scene
+from lamina.recall.recaller import Survey
+from lamina.recall.signals import Signals
+from lamina.records import Item
+from lamina.storage.protocol import Store
+from lamina.text import term_hashes, words
+from lamina.times import isoformat
+
+SHOWN: Final = 120  # characters of another item's text that are quoted
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing that bears out features.
+
+    `what` names it ("words", "before", "session", …); `text` says it, `brief` in a few signs; `ids` are the items it is about.
+    """
+
+    what: str
+    text: str
+    ids: tuple[str, ...] = ()
+    brief: str = ""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All facts about one hit by what they are, and for each feature (by name) which of them it looks at."""
+
+    facts: Mapping[str, Fact]
+    looks: Mapping[str, tuple[str, ...]]
+
+    def of(self, feature: str) -> list[Fact]:
+        """The facts a feature looks at, where there are any."""
+        return [self.facts[what] for what in self.looks.get(feature, ()) if what in self.facts]
+
+
+# What a feature reads (see `_Watched`), and which fact that is. The first that fits names the group of a feature without one.
+LOOKS: Final[Mapping[str, frozenset[str]]] = {
+    "time": frozenset({"cue.ranges", "view.at"}),
+    "session": frozenset({"session", "session_matched", "session_dense"}),
+    "speaker": frozenset({"by_named", "named_speakers", "view.speaker"}),
+    "before": frozenset({"before"}),
+    "after": frozenset({"after", "after2"}),
+    "meaning": frozenset({"dense", "dense_at"}),
+    "words": frozenset({"bm25", "matched", "coverage", "own_coverage", "postings"}),
+}
+GROUPS: Final[Mapping[str, str]] = {"before": "neighbours", "after": "neighbours"}
+"""Facts that stand for a wider group of features."""
+
+
+def gather(store: Store, survey: Survey, item: Item, features: Sequence[Feature]) -> Evidence:
+    """The evidence for one candidate of a survey; the view must still be held.
+
+    Items beside it are read from `store`.
+    """
+    found = _Finder(store, survey.signals, item)
+    return Evidence(found.facts(), {feature.name: looks_of(feature, survey.signals, found.slot) for feature in features})
+
+
+def looks_of(feature: Feature, signals: Signals, slot: int) -> tuple[str, ...]:
+    """What a feature looks at when it is computed for one slot: keys of `LOOKS`."""
+    seen: set[str] = set()
+    scene = _WatchedScene(cast("Signals", _Watched(signals, seen, "")), slot, seen)
+    feature.column(scene)
+    return tuple(what for what, names in LOOKS.items() if names & seen)
+
+
+def group_of(feature: Feature, looks: Sequence[str]) -> str:
+    """The group a feature belongs to: the one it names, else that of the first thing it looks at, else "form"."""
+    named = getattr(feature, "group", "")
+    if isinstance(named, str) and named:
+        return named
+    return GROUPS.get(looks[0], looks[0]) if looks else "form"
+
+
+class _Watched:
+    """Something whose parts are read by way of it, each noted by name; the view and the cue of signals as "view.…", "cue.…"."""
+
+    def __init__(self, watched: object, seen: set[str], prefix: str) -> None:
+        self._watched, self._seen, self._prefix = watched, seen, prefix
+
+    def __getattr__(self, name: str) -> Any:  # whatever the watched one has
+        self._seen.add(self._prefix + name)
+        value = getattr(self._watched, name)
+        return _Watched(value, self._seen, f"{name}.") if name in ("view", "cue") else value
+
+    def __len__(self) -> int:
+        return len(cast("Signals", self._watched))
+
+
+class _WatchedScene(Scene):
+    """A scene of one candidate that notes what is read of it."""
+
+    def __init__(self, signals: Signals, slot: int, seen: set[str]) -> None:
+        super().__init__(signals, np.array([slot], np.int64))
+        self._seen = seen
+
+    def __getattribute__(self, name: str) -> Any:  # whatever a scene has
+        if not name.startswith("_"):
+            seen = object.__getattribute__(self, "__dict__").get("_seen")
+            if seen is not None:
+                seen.add(name)
+        return super().__getattribute__(name)
+
+
+class _Finder:
+    """Finds the facts about one item."""
+
+    def __init__(self, store: Store, signals: Signals, item: Item) -> None:
+        self._store, self._signals, self._item = store, signals, item
+        self.slot = int(signals.view.slots_of([item.key])[0])
+        self._labels = _labels(signals)
+
+    def facts(self) -> dict[str, Fact]:
+        """All facts there are."""
+        finders: dict[str, Callable[[], Fact | None]] = {
+            "time": self._time,
+            "session": self._session,
+            "speaker": self._speaker,
+            "before": lambda: self._beside("before", "just before it"),
+            "after": lambda: self._beside("after", "just after it"),
+            "words": self._words,
+        }
+        found = {what: find() for what, find in finders.items()}
+        return {what: fact for what, fact in found.items() if fact is not None}
+
+    def _words(self) -> Fact | None:
+        if not self._labels:
+            return None
+        has = self._signals.matched[:, self.slot]
+        return Fact("words", f"it {self._has(has)}", (self._item.id,), self._brief(has))
+
+    def _has(self, has: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> str:
+        """Such as "has 2 of the cue's 3 words (ferry and leaves; not seven)"."""
+        there = [label for label, one in zip(self._labels, has.tolist(), strict=True) if one]
+        missing = [label for label, one in zip(self._labels, has.tolist(), strict=True) if not one]
+        if len(self._labels) == 1:
+            return f"{'has' if there else 'lacks'} the cue's only word ({self._labels[0]})"
+        of = f"of the cue's {len(self._labels)} words"
+        if not there:
+            return f"has none {of} ({listed(missing)})"
+        if not missing:
+            return f"has all {of} ({listed(there)})"
+        return f"has {len(there)} {of} ({listed(there)}; not {listed(missing)})"
+
+    def _brief(self, has: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> str:
+        return f"{int(has.sum())} of {len(self._labels)}"
+
+    def _beside(self, side: str, where: str) -> Fact | None:
+        slots = getattr(self._signals, side)(np.array([self.slot], np.int64))
+        slot = int(slots[0])
+        if slot >= len(self._signals):
+            return None
+        found = self._store.items.by_key([int(self._signals.view.keys[slot])])
+        if not found:
+            return None
+        (other,) = found.values()
+        told = f"{where}{f', by {other.speaker}' if other.speaker else ''}: “{quoted(other.text)}”"
+        if self._labels:
+            told += f", which {self._has(self._signals.matched[:, slot])}"
+        return Fact(side, told, (other.id,))
+
+    def _session(self) -> Fact | None:
+        session = self._item.session
+        if session is None or not self._labels:
+            return None
+        code = int(self._signals.view.session[self.slot])
+        has = self._signals.session_matched[:, code]
+        return Fact("session", f"its session {session} {self._has(has)}", brief=self._brief(has))
+
+    def _speaker(self) -> Fact | None:
+        named = [str(self._signals.view.speakers.names[code]) for code in self._signals.named_speakers.tolist()]
+        if not named:
+            return None
+        who = self._item.speaker
+        by = f"{who} said it" if who else "nobody is known to have said it"
+        return Fact("speaker", f"the cue names {listed(named)}; {by}", brief=listed(named))
+
+    def _time(self) -> Fact | None:
+        ranges = self._signals.cue.ranges
+        if not ranges:
+            return None
+        at = self._item.at
+        inside = any(one.start <= at < one.end for one in ranges)
+        told = listed([f"{isoformat(one.start)[:10]} to {isoformat(one.end - 1)[:10]}" for one in ranges])
+        dated = isoformat(at, self._item.offset)[:10]
+        told = f"the cue names the time {told}; it is dated {dated}, {'inside' if inside else 'outside'}"
+        return Fact("time", told, brief=dated)
+
+
+def _labels(signals: Signals) -> list[str]:
+    """The cue's words as they are written in it, in the order of its terms."""
+    place = {term: row for row, term in enumerate(signals.cue.terms.tolist())}
+    labels = [""] * len(place)
+    for word in words(signals.cue.text):
+        for term in term_hashes(word).tolist():
+            row = place.get(term)
+            if row is not None and not labels[row]:
+                labels[row] = word
+    return labels
+
+
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """Names in a row, those beyond `most` counted.
+
+    >>> listed(["a"]), listed(["a", "b", "c"]), listed(["a", "b", "c"], most=1)
+    ('a', 'a, b and c', 'a and 2 more')
+    """
+    shown = list(names[:most])
+    if len(names) > most:
+        shown.append(f"{len(names) - most} more")
+    return shown[0] if len(shown) == 1 else ", ".join(shown[:-1]) + " and " + shown[-1] if shown else ""
+
+
+def quoted(text: str, most: int = SHOWN) -> str:
+    """A text on one line, cut where it is long."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else line[: most - 1].rstrip() + "…"
