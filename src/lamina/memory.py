@@ -62,7 +62,6 @@ class Memory:
         read_only: refuse every write.
         zone: IANA name of the time zone that naive times are in.
         cache_bytes: what views in RAM may take; patience: seconds to wait for another process's write lock.
-        index: how vectors are searched: "exact", or "usearch" (see `lamina.config.Config`).
         rebuild: where the file was made with another embedder, embed everything anew instead of raising
             `EmbedderMismatchError`.
         reranker: judges the best hits of a search once more: a spec such as "cross-encoder:<name or folder>", or a reranker.
@@ -453,16 +452,12 @@ class Memory:
 
     def doctor(self, *, repair: bool = False) -> list[Finding]:
         """Check every invariant of the file; with `repair`, mend what can be mended and return what is left."""
-        from lamina.storage.sqlite import SQLiteStore
-        from lamina.storage.sqlite import doctor as clinic
+        from lamina.storage.sqlite.doctor import treat
 
-        if not isinstance(self._store, SQLiteStore):
-            raise InputError("doctor examines SQLite stores")
-        findings = clinic.examine(self._store)
-        if repair and findings:
-            findings = clinic.repair(self._store, findings)
+        found = treat(self._store, repair)
+        if repair:
             self._views.clear()
-        return findings
+        return found
 
     def stats(self, **whose: Unpack[ScopeArguments]) -> dict[str, Any]:
         """Counts by kind, scopes, feedback, waiting embeddings, the embedder, and bytes on disk and in views. (JSON values.)"""

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from lamina.errors import InputError
 
 STEPS: Final = 50  # Newton steps at most; the loss is convex, some ten are enough
+LEAST_SPREAD: Final = 0.2
+"""What a feature's spread is taken to be at least: one that hardly varied among a few lists must not swing out for it elsewhere.
+Features are shares or standard deviations, so most have a larger one where lists are many."""
 _FLAT: Final = 1e-9  # spread below which a feature says nothing
 
 
@@ -41,8 +44,9 @@ def fit_shift(lists: Sequence[RankedList], l2: float, *, steps: int = STEPS) -> 
     """How far each feature's weight should move from the prior, shape (features,).
 
     Minimises Σ over lists of the cross entropy between the targets and a softmax of scores + features · shift, plus
-    l2/2 · |shift / σ|², where 1/σ is the spread of the feature over all lists. The first term is a sum and not a mean, so that
-    little data moves little; `l2` is about how many lists the prior is worth. A feature that never varies is not moved.
+    l2/2 · |shift · spread|², with the spread (standard deviation) of each feature over all lists, at least `LEAST_SPREAD`. The
+    first term is a sum and not a mean, so that little data moves little; `l2` is about how many lists the prior is worth. A
+    feature that never varies is not moved.
 
     Source of the loss: Cao et al. 2007, Learning to Rank: From Pairwise Approach to Listwise Approach (top-one form).
 
@@ -95,7 +99,7 @@ class _Loss:
         self._sizes = np.array([len(one.scores) for one in lists])
         self._starts = np.concatenate([[0], np.cumsum(self._sizes)[:-1]])
         spread = matrix.std(0)
-        self.scale = np.where(spread > _FLAT, 1 / np.maximum(spread, _FLAT), 0.0)
+        self.scale = np.where(spread > _FLAT, 1 / np.maximum(spread, LEAST_SPREAD), 0.0)
         self._standard = (matrix - matrix.mean(0)) * self.scale
         self._l2 = l2
 

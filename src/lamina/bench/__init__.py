@@ -1,7 +1,7 @@
 """The benchmarks: one harness, one form of result, every level.
 
 >>> sorted(BENCHMARKS)
-['demo', 'locomo', 'speed']
+['demo', 'feedback', 'locomo', 'speed']
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from lamina.errors import InputError
 BENCHMARKS: Final[Mapping[str, str]] = {
     "locomo": "Recall of the right moments in long conversations (LoCoMo; needs its data).",
     "demo": "The same on the conversation that comes with the package, on which nothing was fitted.",
+    "feedback": "What recall learns from feedback on half of the questions (LoCoMo too, where its data is).",
     "speed": "Writing, searching, memory and file size, and how they grow with the number of messages.",
 }
 """What can be run, with a line about each."""

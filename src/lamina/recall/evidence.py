@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
-from lamina.recall.features import Feature, Scene
+from lamina.recall.features import Column, Feature, Scene
 from lamina.recall.recaller import Survey
 from lamina.recall.signals import Signals
 from lamina.records import Item
@@ -53,12 +54,14 @@ LOOKS: Final[Mapping[str, frozenset[str]]] = {
     "time": frozenset({"cue.ranges", "view.at"}),
     "session": frozenset({"session", "session_matched", "session_dense"}),
     "speaker": frozenset({"by_named", "named_speakers", "view.speaker"}),
-    "before": frozenset({"before"}),
-    "after": frozenset({"after", "after2"}),
-    "meaning": frozenset({"dense", "dense_at"}),
-    "words": frozenset({"bm25", "matched", "coverage", "own_coverage", "postings"}),
+    "before": frozenset({"before 1"}),
+    "two before": frozenset({"before 2"}),
+    "after": frozenset({"after 1"}),
+    "two after": frozenset({"after 2"}),
+    "meaning": frozenset({"own dense"}),
+    "words": frozenset({"own bm25", "matched"}),
 }
-GROUPS: Final[Mapping[str, str]] = {"before": "neighbours", "after": "neighbours"}
+GROUPS: Final[Mapping[str, str]] = dict.fromkeys(("before", "two before", "after", "two after"), "neighbours")
 """Facts that stand for a wider group of features."""
 
 
@@ -88,26 +91,36 @@ def group_of(feature: Feature, looks: Sequence[str]) -> str:
 
 
 class _Watched:
-    """Something whose parts are read by way of it, each noted by name; the view and the cue of signals as "view.…", "cue.…"."""
+    """Something whose parts are read by way of it, each noted by name: the view's and the cue's as "view.…" and "cue.…", steps
+    to a neighbour as "before 1", "after 2"."""
 
     def __init__(self, watched: object, seen: set[str], prefix: str) -> None:
         self._watched, self._seen, self._prefix = watched, seen, prefix
 
     def __getattr__(self, name: str) -> Any:  # whatever the watched one has
-        self._seen.add(self._prefix + name)
         value = getattr(self._watched, name)
+        if name in ("before", "after") and callable(value):
+            return self._stepping(name, value)
+        self._seen.add(self._prefix + name)
         return _Watched(value, self._seen, f"{name}.") if name in ("view", "cue") else value
+
+    def _stepping(self, name: str, step: Callable[..., Any]) -> Callable[..., Any]:
+        def watched(slots: Any, steps: int = 1) -> Any:
+            self._seen.add(f"{name} {steps}")
+            return step(slots, steps)
+
+        return watched
 
     def __len__(self) -> int:
         return len(cast("Signals", self._watched))
 
 
 class _WatchedScene(Scene):
-    """A scene of one candidate that notes what is read of it."""
+    """A scene of one candidate that notes what is read of it, and whether that is its own or a neighbour's."""
 
     def __init__(self, signals: Signals, slot: int, seen: set[str]) -> None:
         super().__init__(signals, np.array([slot], np.int64))
-        self._seen = seen
+        self._slot, self._seen = slot, seen
 
     def __getattribute__(self, name: str) -> Any:  # whatever a scene has
         if not name.startswith("_"):
@@ -115,6 +128,20 @@ class _WatchedScene(Scene):
             if seen is not None:
                 seen.add(name)
         return super().__getattribute__(name)
+
+    def bm25(self, slots: NDArray[np.int64]) -> Column:
+        """See `Scene`."""
+        self._note_own("own bm25", slots)
+        return super().bm25(slots)
+
+    def dense(self, slots: NDArray[np.int64]) -> Column:
+        """See `Scene`."""
+        self._note_own("own dense", slots)
+        return super().dense(slots)
+
+    def _note_own(self, name: str, slots: NDArray[np.int64]) -> None:
+        if self._slot in slots.tolist():
+            self._seen.add(name)
 
 
 class _Finder:
@@ -131,8 +158,10 @@ class _Finder:
             "time": self._time,
             "session": self._session,
             "speaker": self._speaker,
-            "before": lambda: self._beside("before", "just before it"),
-            "after": lambda: self._beside("after", "just after it"),
+            "before": lambda: self._beside("before", self._signals.before, 1, "just before it"),
+            "two before": lambda: self._beside("two before", self._signals.before, 2, "two messages before it"),
+            "after": lambda: self._beside("after", self._signals.after, 1, "just after it"),
+            "two after": lambda: self._beside("two after", self._signals.after, 2, "two messages after it"),
             "words": self._words,
         }
         found = {what: find() for what, find in finders.items()}
@@ -144,7 +173,7 @@ class _Finder:
         has = self._signals.matched[:, self.slot]
         return Fact("words", f"it {self._has(has)}", (self._item.id,), self._brief(has))
 
-    def _has(self, has: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> str:
+    def _has(self, has: NDArray[np.bool_]) -> str:
         """Such as "has 2 of the cue's 3 words (ferry and leaves; not seven)"."""
         there = [label for label, one in zip(self._labels, has.tolist(), strict=True) if one]
         missing = [label for label, one in zip(self._labels, has.tolist(), strict=True) if not one]
@@ -157,12 +186,11 @@ class _Finder:
             return f"has all {of} ({listed(there)})"
         return f"has {len(there)} {of} ({listed(there)}; not {listed(missing)})"
 
-    def _brief(self, has: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> str:
+    def _brief(self, has: NDArray[np.bool_]) -> str:
         return f"{int(has.sum())} of {len(self._labels)}"
 
-    def _beside(self, side: str, where: str) -> Fact | None:
-        slots = getattr(self._signals, side)(np.array([self.slot], np.int64))
-        slot = int(slots[0])
+    def _beside(self, what: str, step: Callable[..., NDArray[np.int64]], steps: int, where: str) -> Fact | None:
+        slot = int(step(np.array([self.slot], np.int64), steps)[0])
         if slot >= len(self._signals):
             return None
         found = self._store.items.by_key([int(self._signals.view.keys[slot])])
@@ -172,7 +200,7 @@ class _Finder:
         told = f"{where}{f', by {other.speaker}' if other.speaker else ''}: “{quoted(other.text)}”"
         if self._labels:
             told += f", which {self._has(self._signals.matched[:, slot])}"
-        return Fact(side, told, (other.id,))
+        return Fact(what, told, (other.id,))
 
     def _session(self) -> Fact | None:
         session = self._item.session

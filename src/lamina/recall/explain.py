@@ -126,7 +126,7 @@ def _group(name: str, reasons: Sequence[Reason], evidence: Evidence) -> Explanat
 
 def _feature(group: str, reason: Reason, evidence: Evidence) -> Explanation:
     weight = reason.contribution / reason.value if reason.value else 0.0
-    text = f"{_words(reason)}: {reason.value:.4g} × {weight:.4g} = {reason.contribution:+.4g}"
+    text = f"{_words(reason)}: {reason.value:.3f} × {weight:.3f} = {reason.contribution:+.3f}"
     facts = tuple(Explanation(f"fact/{fact.what}", 3, fact.text, evidence=fact.ids) for fact in evidence.of(reason.feature))
     return Explanation(f"{group}/{reason.feature}", 2, text, reason.contribution, None, facts)
 

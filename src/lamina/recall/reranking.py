@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lamina.errors import Cancelled, InputError
 from lamina.models.protocols import Reranker, check_scores
@@ -62,7 +63,7 @@ class Reranking:
         return replace(hit, score=hit.score + part.contribution, reasons=(*hit.reasons, part))
 
 
-def _standardised(scores: np.ndarray[tuple[int], np.dtype[np.float32]]) -> list[float]:
+def _standardised(scores: NDArray[np.float32]) -> list[float]:
     """Standard deviations above the mean; 0 where all are equal."""
     exact = scores.astype(np.float64)
     spread = float(exact.std())
