@@ -176,7 +176,9 @@ def _words(reason: Reason) -> str:
 
 
 def _brief(evidence: Evidence, reason: Reason) -> str:
-    """A fact in a few signs, where the feature looks at this one alone."""
+    """A fact in a few signs, where the feature looks at this one alone; and that a value measured from the mean is below it."""
+    if reason.value < 0:
+        return " (less than on average)"
     facts = evidence.of(reason.feature)
     return f" ({facts[0].brief})" if len(facts) == 1 and facts[0].brief else ""
 

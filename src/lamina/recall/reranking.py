@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lamina.errors import Cancelled, InputError
+from lamina.errors import Cancelled, ConfigError, InputError, MissingExtraError
 from lamina.models.protocols import Reranker, check_scores
 from lamina.records import Hit, Reason
 from lamina.text import index_text
@@ -52,8 +52,9 @@ class Reranking:
         except Cancelled:
             raise
         except Exception as error:
-            log.warning("a reranker failed (%s): the hits keep the order of the ranker", type(error).__name__)
-            log.debug("how the reranker failed", exc_info=error)  # apart, since its words may quote memories
+            told = error if isinstance(error, (ConfigError, MissingExtraError)) else type(error).__name__
+            log.warning("the reranker failed, the hits keep the order of the ranker: %s", told)
+            log.debug("how the reranker failed", exc_info=error)  # apart, since other errors may quote memories
             return list(hits), False
         raised = [self._raise(hit, value) for hit, value in zip(judged, _standardised(scores), strict=True)]
         return sorted([*raised, *rest], key=lambda hit: -hit.score), True

@@ -1,6 +1,6 @@
 """Export of a store as lines of JSON, whole or by scope, and what such a file looks like.
 
-A file is a header, then items, edges, strengths, watermarks, rankers, vectors and artifacts, one JSON object a line, then a footer
+A file is a header, then items, edges, strengths, watermarks, vectors, artifacts and rankers, one JSON object a line, then a footer
 with the counts and a digest of all lines before it. Items go by their ids; keys are the business of each store.
 """
 
@@ -133,14 +133,14 @@ def _records(live: Store, scope: str, vectors: bool) -> Iterator[dict[str, Any]]
                 yield {"type": "strength", "item": ids[key], "policy": policy, "state": state}
         for (stage, inside), id in marks.reached.items():
             yield {"type": "watermark", "stage": stage, "scope": inside, "upto": id}
-        for inside, state in store.rankers.each(scope):
-            yield {"type": "ranker", "scope": inside, "state": state}
         for number, space in enumerate(spaces):
             for batch in _batches(store, scope):
                 for key, vector in sorted(store.vectors.get(space, list(batch)).items()):
                     raw = vector.astype("<f2").tobytes()
                     yield {"type": "vector", "item": batch[key], "space": number, "data": base64.b64encode(raw).decode()}
         yield from _artifacts(store, live, scope)
+        for inside, state in store.rankers.each(scope):
+            yield {"type": "ranker", "scope": inside, "state": state}
 
 
 def _artifacts(store: Store, live: Store, scope: str) -> Iterator[dict[str, Any]]:
