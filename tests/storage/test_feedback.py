@@ -25,7 +25,9 @@ filters = st.builds(
     since=times,
     as_of=times,
     known_at=times,
-    metadata=st.dictionaries(st.sampled_from(("a", "b.c")), st.integers() | st.booleans() | st.just({"in": [1, "x"]}), max_size=2),
+    metadata=st.dictionaries(
+        st.sampled_from(("a", "b.c")), st.integers() | st.booleans() | st.just({"in": [1, "x"]}), max_size=2
+    ),
     forgotten=st.booleans(),
 )
 
