@@ -162,6 +162,10 @@ def test_any_answer_is_read_as_some_passages_each_once(data: Any, count: int) ->
         assert set(order) <= set(range(count))
 
 
+def test_a_passage_named_twice_counts_once() -> None:
+    assert read_order({"order": [2, 2, 1, 2]}, 2) == [1, 0]
+
+
 def test_passages_are_data_that_cannot_pass_for_anything_else() -> None:
     model = FakeModel({"order": [1, 2, 3, 4]})
     hostile = [

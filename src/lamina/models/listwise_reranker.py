@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from lamina.errors import InputError, ModelOutputError
-from lamina.models.protocols import LanguageModel, Message, check_scores, check_texts
+from lamina.models.protocols import WEIGHT, LanguageModel, Message, check_scores, check_texts
 from lamina.text import RECALLED_CLOSE, RECALLED_OPEN, defang
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class ListwiseReranker:
     """
 
     model: LanguageModel
-    weight: float = 1.0
+    weight: float = WEIGHT
     longest: int = 600
     max_tokens: int = field(default=1024, repr=False)
 
