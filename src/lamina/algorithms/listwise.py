@@ -86,7 +86,7 @@ def mean_loss(lists: Sequence[RankedList], shift: NDArray[np.float64]) -> float:
         scores = one.scores.astype(np.float64) + one.features.astype(np.float64) @ shift
         top = scores.max()
         total += top + float(np.log(np.exp(scores - top).sum())) - float(one.target @ scores)
-    return total / max(len(lists), 1)
+    return float(total / max(len(lists), 1))
 
 
 class _Loss:
