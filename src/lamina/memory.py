@@ -320,7 +320,8 @@ class Memory:
     def learn(self, **whose: Unpack[ScopeArguments]) -> Learned:
         """Fit the weights of recall anew on all feedback in a scope and below it, for recalls there ("*": everywhere).
 
-        Raises `InputError` where there is nothing to learn from. The nearest scope in which something was learned counts.
+        It is kept only where it helps with cues that are left out in turn. The nearest scope in which something was learned
+        counts. Raises `InputError` where there is nothing to learn from.
         """
         from lamina.recall.learning import Learner
 
@@ -339,7 +340,8 @@ class Memory:
         """The weights that rank in a scope, what was learned of them from feedback, and from how much."""
         from lamina.recall.learned import ranker_in_use
 
-        return ranker_in_use(self._store, read_scope(whose), self._recaller.base)
+        scope = read_scope(whose)
+        return ranker_in_use(self._store, scope, self._recaller.base_in(scope), self._recaller.base_print)
 
     # -------------------------------------------------------------------------------------------------- forgetting
     def forget(

@@ -68,13 +68,17 @@ def learn(
         print_json(asdict(learned))
         return
     say(f"learned from {amount(learned.cues, 'cue')}: {amount(learned.good, 'good hit')}, {amount(learned.bad, 'bad one')}")
-    if learned.before is not None and learned.after is not None:
-        better = "better" if learned.after < learned.before else "no better"
+    if learned.before is None or learned.after is None:
+        say("these are too few to see whether it helps with other cues: nothing is changed")
+    else:
+        change = f"{100 * learned.before:.1f} % before, {100 * learned.after:.1f} % after"
         say(
-            f"on feedback left out in turn it does {better} than before (loss {learned.before:.3f} before, {learned.after:.3f} now)"
+            f"right with cues that were left out in turn: {change}"
+            + ("" if learned.kept else "; it does not help: nothing is changed")
         )
-    most = sorted(learned.shift.items(), key=lambda pair: -abs(pair[1]))[:SHOWN]
-    say("moved most: " + ", ".join(f"{name} {moved:+.2f}" for name, moved in most))
+    if learned.kept:
+        most = sorted(learned.shift.items(), key=lambda pair: -abs(pair[1]))[:SHOWN]
+        say("moved most: " + ", ".join(f"{name} {moved:+.2f}" for name, moved in most))
 
 
 def unlearn(

@@ -50,9 +50,7 @@ class WordTable:
         places = np.minimum(np.searchsorted(self.hashes, hashes), len(self.hashes) - 1)
         return np.where(self.hashes[places] == hashes, places, len(self.hashes))
 
-    def likeness(
-        self, vectors: NDArray[np.float32], above: float, among: NDArray[np.intp] | None = None
-    ) -> NDArray[np.float32]:
+    def likeness(self, vectors: NDArray[np.float32], above: float, among: NDArray[np.intp] | None = None) -> NDArray[np.float32]:
         """Squared cosines of the vectors of some words with those of the table where the cosine is larger than `above`, else 0.
 
         Shape (words, table + 1): the last column is 0, for terms that are not in the table. With `among` only these rows of the

@@ -13,12 +13,14 @@ from typing import Any, Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from lamina.models.word_table import word_table
 from lamina.recall.features import Column, Feature, Scene
+from lamina.recall.likeness import ALIKE, Likeness
 from lamina.recall.recaller import Survey
 from lamina.recall.signals import Signals
 from lamina.records import Item
 from lamina.storage.protocol import Store
-from lamina.text import term_hashes, words
+from lamina.text import hash_of, index_text, words
 from lamina.times import isoformat
 
 SHOWN: Final = 120  # characters of another item's text that are quoted
@@ -49,20 +51,19 @@ class Evidence:
         return [self.facts[what] for what in self.looks.get(feature, ()) if what in self.facts]
 
 
-# What a feature reads (see `_Watched`), and which fact that is. The first that fits names the group of a feature without one.
+# What a feature reads (see `_Watched`), and which fact that is.
 LOOKS: Final[Mapping[str, frozenset[str]]] = {
     "time": frozenset({"cue.ranges", "view.at"}),
     "session": frozenset({"session", "session_matched", "session_dense"}),
+    "place": frozenset({"view.position"}),
     "speaker": frozenset({"by_named", "named_speakers", "view.speaker"}),
     "before": frozenset({"before 1"}),
     "two before": frozenset({"before 2"}),
     "after": frozenset({"after 1"}),
     "two after": frozenset({"after 2"}),
-    "meaning": frozenset({"own dense"}),
-    "words": frozenset({"own bm25", "matched"}),
+    "words": frozenset({"own bm25", "matched", "cue.terms", "own likeness"}),
+    "likeness": frozenset({"own likeness"}),
 }
-GROUPS: Final[Mapping[str, str]] = dict.fromkeys(("before", "two before", "after", "two after"), "neighbours")
-"""Facts that stand for a wider group of features."""
 
 
 def gather(store: Store, survey: Survey, item: Item, features: Sequence[Feature]) -> Evidence:
@@ -77,17 +78,8 @@ def gather(store: Store, survey: Survey, item: Item, features: Sequence[Feature]
 def looks_of(feature: Feature, signals: Signals, slot: int) -> tuple[str, ...]:
     """What a feature looks at when it is computed for one slot: keys of `LOOKS`."""
     seen: set[str] = set()
-    scene = _WatchedScene(cast("Signals", _Watched(signals, seen, "")), slot, seen)
-    feature.column(scene)
+    feature.column(_WatchedScene(Scene(signals, np.array([slot], np.int64)), seen))
     return tuple(what for what, names in LOOKS.items() if names & seen)
-
-
-def group_of(feature: Feature, looks: Sequence[str]) -> str:
-    """The group a feature belongs to: the one it names, else that of the first thing it looks at, else "form"."""
-    named = getattr(feature, "group", "")
-    if isinstance(named, str) and named:
-        return named
-    return GROUPS.get(looks[0], looks[0]) if looks else "form"
 
 
 class _Watched:
@@ -118,9 +110,9 @@ class _Watched:
 class _WatchedScene(Scene):
     """A scene of one candidate that notes what is read of it, and whether that is its own or a neighbour's."""
 
-    def __init__(self, signals: Signals, slot: int, seen: set[str]) -> None:
-        super().__init__(signals, np.array([slot], np.int64))
-        self._slot, self._seen = slot, seen
+    def __init__(self, plain: Scene, seen: set[str]) -> None:
+        super().__init__(cast("Signals", _Watched(plain.signals, seen, "")), plain.slots)
+        self._plain, self._slot, self._seen = plain, int(plain.slots[0]), seen
 
     def __getattribute__(self, name: str) -> Any:  # whatever a scene has
         if not name.startswith("_"):
@@ -134,14 +126,30 @@ class _WatchedScene(Scene):
         self._note_own("own bm25", slots)
         return super().bm25(slots)
 
-    def dense(self, slots: NDArray[np.int64]) -> Column:
+    @property
+    def likeness(self) -> Likeness:  # what it reads to be made is not what a feature reads
         """See `Scene`."""
-        self._note_own("own dense", slots)
-        return super().dense(slots)
+        return cast("Likeness", _WatchedLikeness(self._plain.likeness, self._note_own))
 
     def _note_own(self, name: str, slots: NDArray[np.int64]) -> None:
         if self._slot in slots.tolist():
             self._seen.add(name)
+
+
+class _WatchedLikeness:
+    """A likeness that notes whose other words are read."""
+
+    def __init__(self, plain: Likeness, note: Callable[[str, NDArray[np.int64]], None]) -> None:
+        self._plain, self._note = plain, note
+
+    def coverage(self, *beside: NDArray[np.int64]) -> Column:
+        """See `Likeness`."""
+        for slots in beside:
+            self._note("own likeness", slots)
+        return self._plain.coverage(*beside)
+
+    def __getattr__(self, name: str) -> Any:  # whatever a likeness has
+        return getattr(self._plain, name)
 
 
 class _Finder:
@@ -150,7 +158,7 @@ class _Finder:
     def __init__(self, store: Store, signals: Signals, item: Item) -> None:
         self._store, self._signals, self._item = store, signals, item
         self.slot = int(signals.view.slots_of([item.key])[0])
-        self._labels = _labels(signals)
+        self._labels = signals.cue.spoken
 
     def facts(self) -> dict[str, Fact]:
         """All facts there are."""
@@ -163,6 +171,8 @@ class _Finder:
             "after": lambda: self._beside("after", self._signals.after, 1, "just after it"),
             "two after": lambda: self._beside("two after", self._signals.after, 2, "two messages after it"),
             "words": self._words,
+            "likeness": self._likeness,
+            "place": self._place,
         }
         found = {what: find() for what, find in finders.items()}
         return {what: fact for what, fact in found.items() if fact is not None}
@@ -172,6 +182,26 @@ class _Finder:
             return None
         has = self._signals.matched[:, self.slot]
         return Fact("words", f"it {self._has(has)}", (self._item.id,), self._brief(has))
+
+    def _likeness(self) -> Fact | None:
+        """Which words of the cue it has not, but others like them: as the feature of likeness compares them."""
+        table, cue = word_table(), self._signals.cue
+        own = list(dict.fromkeys(words(index_text(self._item.text, self._item.speaker, self._item.captions))))
+        rows = table.rows(np.array([hash_of(word) for word in own], np.uint32))
+        if not len(cue.terms) or not own:
+            return None
+        alike = table.likeness(table.embedder.word_vectors(cue.spoken), ALIKE, rows)[:, rows]  # (terms, words of the item)
+        told = [
+            f"{label} as “{own[int(row.argmax())]}” ({float(row.max()):.2f})"
+            for label, row, there in zip(self._labels, alike, self._signals.matched[:, self.slot].tolist(), strict=True)
+            if not there and row.max() > 0
+        ]
+        return Fact("likeness", f"it has in other words: {listed(told)}", (self._item.id,)) if told else None
+
+    def _place(self) -> Fact | None:
+        if self._item.kind != "trace":
+            return None
+        return Fact("place", f"it is number {int(self._signals.view.position[self.slot]) + 1} in its session", (self._item.id,))
 
     def _has(self, has: NDArray[np.bool_]) -> str:
         """Such as "has 2 of the cue's 3 words (ferry and leaves; not seven)"."""
@@ -228,18 +258,6 @@ class _Finder:
         dated = isoformat(at, self._item.offset)[:10]
         told = f"the cue names the time {told}; it is dated {dated}, {'inside' if inside else 'outside'}"
         return Fact("time", told, brief=dated)
-
-
-def _labels(signals: Signals) -> list[str]:
-    """The cue's words as they are written in it, in the order of its terms."""
-    place = {term: row for row, term in enumerate(signals.cue.terms.tolist())}
-    labels = [""] * len(place)
-    for word in words(signals.cue.text):
-        for term in term_hashes(word).tolist():
-            row = place.get(term)
-            if row is not None and not labels[row]:
-                labels[row] = word
-    return labels
 
 
 def listed(names: Sequence[str], most: int = 8) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from lamina.errors import InputError
-from lamina.recall.evidence import Evidence, group_of, quoted
+from lamina.recall.evidence import Evidence, quoted
 from lamina.recall.features import FEATURES, Feature
 from lamina.records import Hit, Item, Reason
 from lamina.times import isoformat
@@ -93,7 +93,7 @@ def explain(hit: Hit, evidence: Evidence, sources: Sequence[Item] = (), features
     groups: dict[str, list[Reason]] = {}
     for reason in hit.reasons:
         feature = known.get(reason.feature)
-        name = reason.feature if feature is None else group_of(feature, evidence.looks.get(reason.feature, ()))
+        name = reason.feature if feature is None else feature.group
         groups.setdefault(name, []).append(reason)
     children = _shared([_group(name, reasons, evidence) for name, reasons in groups.items()])
     rests = tuple(_source(item) for item in sources)

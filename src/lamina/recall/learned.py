@@ -32,15 +32,16 @@ log = logging.getLogger("lamina.recall")
 class Learned:
     """What the feedback of a scope taught, and what it rests on.
 
-    `scope`: where it was learned; `shift`: what was added to each feature's weight; `cues`, `good`, `bad`: how much was told;
-    `l2`: the strength of the pull towards the shipped weights; `before` and `after`: the mean loss on feedback that was left
-    out while fitting, under the shipped and under the learned weights (None with fewer than two cues); `at`: when (UTC
-    microseconds); `base`: which ranker it moves away from; `told`: a digest of the feedback; `current`: whether that is still
-    the feedback there is.
+    `scope`: where it was learned; `shift`: what is added to each feature's weight; `kept`: whether it is in force, since it
+    helps with cues that were left out while fitting; `cues`, `good`, `bad`: how much was told; `l2`: the strength of the pull
+    towards the shipped weights; `before` and `after`: the share of good hits of cues that were left out among the first ten,
+    under the shipped and under the learned weights (None with too few cues); `at`: when (UTC microseconds); `base`: which
+    ranker it moves away from; `told`: a digest of the feedback; `current`: whether that is still the feedback there is.
     """
 
     scope: str
     shift: Mapping[str, float]
+    kept: bool
     cues: int
     good: int
     bad: int
@@ -62,7 +63,7 @@ class Learned:
     def from_json(scope: str, state: str) -> Learned:
         """The state as it was stored; raises `InputError` for what is none.
 
-        >>> one = Learned("/ana", {"dense": 0.25}, 3, 2, 1, 30.0, None, None, 7, "base", "told")
+        >>> one = Learned("/ana", {"dense": 0.25}, True, 7, 6, 1, 30.0, 0.5, 0.75, 7, "base", "told")
         >>> Learned.from_json("/ana", one.to_json()) == one
         True
         """
@@ -107,15 +108,16 @@ class LearnedRanker:
         return tuple(sorted(parts.values(), key=lambda part: -abs(part.contribution)))
 
 
-def ranker_print(base: Ranker, features: Sequence[Feature] = FEATURES) -> str:
-    """What tells a ranker over these features from others: what was learned on top of one does not fit another.
+def ranker_print(*rankers: Ranker, features: Sequence[Feature] = FEATURES) -> str:
+    """What tells some rankers over these features from others: what was learned on top of them does not fit any other.
 
     >>> from lamina.recall.ranker import LinearRanker
     >>> ranker_print(LinearRanker({"dense": 1.0})) == ranker_print(LinearRanker({"dense": 2.0}))
     False
     """
-    scores = base.score(np.eye(len(features), dtype=np.float32)).tolist()
-    described = {feature.name: round(score, 4) for feature, score in zip(features, scores, strict=True)}
+    ones = np.eye(len(features), dtype=np.float32)
+    scores = [[round(score, 4) for score in ranker.score(ones).tolist()] for ranker in rankers]
+    described = [[feature.name for feature in features], *scores]
     return hashlib.blake2b(json.dumps(described).encode(), digest_size=8).hexdigest()
 
 
@@ -150,22 +152,22 @@ def _read(scope: str, state: str) -> Learned | None:
         return None
 
 
-def ranker_in_force(store: Store, scope: str, base: Ranker, features: Sequence[Feature] = FEATURES) -> Ranker:
-    """The ranker for recalls in a scope: with what was learned there or above it, where that was learned on top of `base`."""
+def ranker_in_force(store: Store, scope: str, base: Ranker, base_print: str) -> Ranker:
+    """The ranker for recalls in a scope: `base` with what was learned there or above it, if that was on top of the same one."""
     learned = nearest(store, scope)
     if learned is None:
         return base
-    if learned.base != ranker_print(base, features):
+    if learned.base != base_print:
         _say_outdated(learned.scope, learned.base)
         return base
-    return LearnedRanker(base, learned.shift, features)
+    return LearnedRanker(base, learned.shift)
 
 
 @dataclass(frozen=True)
 class RankerInUse:
     """The ranker of recalls in a scope.
 
-    `weights` by feature, as they are in force; `learned`: what feedback added to the shipped ones, None where nothing was
+    `weights` by feature, as they are in force for what the scope holds now; `learned`: what feedback added to the shipped ones, None where nothing was
     learned here or above; `outdated`: that it is not in force, since it belongs to other features or weights; `feedback`: how
     much was told of items in the scope; `provenance` of the shipped weights.
     """
@@ -177,18 +179,17 @@ class RankerInUse:
     provenance: str
 
 
-def ranker_in_use(store: Store, scope: str, base: Ranker, features: Sequence[Feature] = FEATURES) -> RankerInUse:
+def ranker_in_use(store: Store, scope: str, base: Ranker, base_print: str, features: Sequence[Feature] = FEATURES) -> RankerInUse:
     """What is in force in a scope, and what it rests on."""
     learned = nearest(store, scope)
-    outdated = learned is not None and learned.base != ranker_print(base, features)
     if learned is not None:
         learned = replace(learned, current=learned.told == digest(feedback_in(store, learned.scope)))
-    ranker = ranker_in_force(store, scope, base, features)
+    ranker = ranker_in_force(store, scope, base, base_print)
     scores = ranker.score(np.eye(len(features), dtype=np.float32)).tolist()
     return RankerInUse(
         weights={feature.name: score for feature, score in zip(features, scores, strict=True)},
         learned=learned,
-        outdated=outdated,
+        outdated=learned is not None and learned.base != base_print,
         feedback=sum(1 for _ in feedback_in(store, scope)),
         provenance=str(getattr(base, "provenance", "")),
     )

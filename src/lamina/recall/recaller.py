@@ -129,6 +129,12 @@ class Recaller:
             for hit in self._echoes_last(hits)[:k]
         ]
 
+    def base_in(self, scope: str) -> Ranker:
+        """The ranker without what was learned, for what a scope holds now."""
+        view = self._views.get(scope)
+        with view.lock:
+            return self.base(Signals(view, read_cue("?"), view.mask(Filter(scope=scope))))
+
     @contextmanager
     def survey(
         self, asked: Asked, k: int = 1, vector: NDArray[np.float32] | None = None, also: Sequence[int] = ()
