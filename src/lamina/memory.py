@@ -11,24 +11,38 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from lamina.config import load_config
-from lamina.errors import ConfigError, InputError, LaminaError, TransferError
+from lamina.errors import ConfigError, InputError, LaminaError
 from lamina.index.views import Views
-from lamina.keeping.arguments import Conditions, ScopeArguments, read_filter, read_ids, read_scope, read_vector, whole_number
+from lamina.keeping.arguments import (
+    Conditions,
+    ScopeArguments,
+    read_asked,
+    read_filter,
+    read_ids,
+    read_scope,
+    read_vector,
+    whole_number,
+)
 from lamina.keeping.echoes import Echoes
 from lamina.keeping.embedding import Embedding
+from lamina.keeping.feedback import FeedbackKeeper, Told, id_of
 from lamina.keeping.keeper import Keeper
-from lamina.keeping.messages import Content, Draft, Message, check_json, read_drafts
+from lamina.keeping.messages import Content, Message, read_correction, read_drafts
 from lamina.keeping.writer import Writer
+from lamina.models.registry import load_reranker
 from lamina.recall.recaller import Recaller
+from lamina.recall.reranking import reranking
 from lamina.records import Filter, Hit, Item, Page, Recall, Report, Run, check_scope
 from lamina.storage import open_store
 from lamina.storage.protocol import Durability, Order, ScrubReport, Store
 from lamina.text import check_text
-from lamina.times import MomentLike, parse_moment
+from lamina.times import MomentLike
 
 if TYPE_CHECKING:
     from lamina.algorithms.strength import ForgettingPolicy
-    from lamina.models.protocols import Embedder, TokenCounter
+    from lamina.models.protocols import Embedder, Reranker, TokenCounter
+    from lamina.recall.explain import Explanation
+    from lamina.recall.learned import Learned, RankerInUse
     from lamina.storage.sqlite.doctor import Finding
     from lamina.storage.transfer import ImportReport
 
@@ -48,11 +62,11 @@ class Memory:
         read_only: refuse every write.
         zone: IANA name of the time zone that naive times are in.
         cache_bytes: what views in RAM may take; patience: seconds to wait for another process's write lock.
-        index: how vectors are searched: "exact", or "usearch" (see `lamina.config.Config`).
         language: in which texts are analysed, such as "german", or "none"; a file keeps its own until it is opened with
             another one given here, which builds its lexicon anew. Default for a new file: `LAMINA_LANGUAGE` or "english".
         rebuild: where the file was made with another embedder, embed everything anew instead of raising
             `EmbedderMismatchError`.
+        reranker: judges the best hits of a search once more: a spec such as "cross-encoder:<name or folder>", or a reranker.
         index: "exact", or "usearch" (extra "ann"): a graph for views of 200,000 vectors and more, which may miss some of the best.
         run: clock, seed, progress and cancellation of the work done here.
 
@@ -70,6 +84,7 @@ class Memory:
         path: str | os.PathLike[str] | None = None,
         *,
         embedder: str | Embedder | None = None,
+        reranker: str | Reranker | None = None,
         durability: Durability | None = None,
         read_only: bool = False,
         zone: str | None = None,
@@ -91,6 +106,7 @@ class Memory:
         )
         self._zone = self.config.timezone()
         self._run = run or Run()
+        self._reranker = load_reranker(reranker)
         level = cast("Durability", self.config.durability)
         self._closed = False
         self._store: Store = open_store(
@@ -145,6 +161,7 @@ class Memory:
         self._writer = Writer(self._store, embedding, self._echoes, self._run)
         self._recaller = Recaller(self._store, self._views, lambda: embedding.embedder, self._run)
         self._keeper = Keeper(self._store, self._writer, embedding)
+        self._feedback = FeedbackKeeper(self._store, self._keeper, self._writer, self._run)
 
     def _after_fork(self) -> None:
         """In a forked child: locks may be held by threads that are not there, ids must not be those of the parent."""
@@ -215,43 +232,32 @@ class Memory:
         What is not given is kept; `metadata` is merged. Raises `NotFoundError`, and `InputError` for a derived item.
         """
         old = self._keeper.required(read_ids([id]))[0]
-        data = dict(old.data)
-        if metadata is not None:
-            if not isinstance(metadata, Mapping):
-                raise InputError(f"metadata must map field names to values, not be {type(metadata).__name__}")
-            check_json(metadata, "metadata")
-            data["metadata"] = {**old.metadata, **metadata}
-        draft = Draft(
-            text=old.text if text is None else check_text(text),
-            role=old.role,
-            at=old.moment if at is None else parse_moment(at, self._zone),
-            until=None if old.until is None else parse_moment(old.until),
-            session=old.session,
-            data={name: value for name, value in data.items() if name not in ("part", "whole", "echo")},
-        )
-        return self._keeper.update(id, draft)
+        return self._keeper.update(id, read_correction(old, text, at, metadata, self._zone))
 
     # -------------------------------------------------------------------------------------------------- recall
     def search(
-        self, cue: str, *, k: int = 10, vector: Sequence[float] | None = None, **conditions: Unpack[Conditions]
-    ) -> list[Hit]:
+        self, cue: str, *, k: int = 10, vector: Sequence[float] | None = None, rerank: int | None = None,
+        **conditions: Unpack[Conditions],
+    ) -> list[Hit]:  # fmt: skip
         """The k items that answer a cue best, best first, each with its score, reasons and sources.
 
+        `rerank`: how many of the best the memory's reranker judges once more (default: 50 where there is one; 0: none).
         Raises `InputError` for an empty cue, a k below 1 or a malformed condition.
         """
         where = read_filter(conditions, self._zone)
         check_text(cue, "the cue")
         whole_number(k, "k", 1)
         given = None if vector is None else read_vector(vector)
+        again = reranking(self._reranker, rerank)
         self._embedding.check()
         self._embedding.catch_up()
-        hits = self._recaller.search(cue, where, k, given)
+        hits = self._recaller.search(cue, where, k, given, again)
         self._echoes.note(hits)
         return hits
 
     def context(
         self, cue: str, *, budget: int = 800, counter: TokenCounter | Callable[[str], int] | None = None, k: int = 100,
-        **conditions: Unpack[Conditions],
+        rerank: int | None = None, **conditions: Unpack[Conditions],
     ) -> Recall:  # fmt: skip
         """What to put into a prompt for a cue: at most `budget` tokens, by `counter` (default: the packaged tokenizer).
 
@@ -267,7 +273,7 @@ class Memory:
             tokens = CallableTokens(counter)
         else:
             tokens = cast("TokenCounter", counter)
-        return pack(self.search(cue, k=k, **conditions), budget, tokens)
+        return pack(self.search(cue, k=k, rerank=rerank, **conditions), budget, tokens)
 
     def _default_counter(self) -> TokenCounter:
         if self._counter is None:
@@ -307,6 +313,59 @@ class Memory:
     def history(self, id: str) -> list[Item]:
         """Every version of an item and the events that concern it, in the order of recording."""
         return self._keeper.history(read_ids([id])[0])
+
+    def explain(self, hit: Hit | str, *, cue: str | None = None, **conditions: Unpack[Conditions]) -> Explanation:
+        """Why a hit is there, as a sentence that unfolds: groups of features, features, what bears them out, sources.
+
+        An item's id will do together with the `cue` (and the conditions) it is to be explained for; it is scored anew then.
+        """
+        from lamina.recall.explainer import Explainer
+
+        item = self._keeper.required(read_ids([id_of(hit)]))[0]
+        asked = read_asked(hit, item, cue, self._where(conditions), self._run.clock())
+        self._embedding.check()
+        self._embedding.catch_up()
+        scored = hit if isinstance(hit, Hit) and hit.asked == asked else None
+        return Explainer(self._store, self._recaller).explain(scored, item, asked)
+
+    def _where(self, conditions: Conditions) -> Filter | None:
+        """The filter that conditions make; None where there are none."""
+        return read_filter(conditions, self._zone) if conditions else None
+
+    # -------------------------------------------------------------------------------------------------- learning
+    def feedback(self, hits: Told, good: bool = True, *, cue: str | None = None, **conditions: Unpack[Conditions]) -> int:
+        """Tell of hits of a search whether they answer the cue; returns how many. What was told last of a hit holds.
+
+        Ids of items will do together with the `cue` (and the conditions) of the search. What is told is kept as events, and goes
+        with its item. It changes nothing until `learn` is called.
+        """
+        return self._feedback.tell(hits, good, cue, self._where(conditions))
+
+    def learn(self, **whose: Unpack[ScopeArguments]) -> Learned:
+        """Fit the weights of recall anew on all feedback in a scope and below it, for recalls there ("*": everywhere).
+
+        It is kept only where it helps with cues that are left out in turn. The nearest scope in which something was learned
+        counts. Raises `InputError` where there is nothing to learn from.
+        """
+        from lamina.recall.learning import Learner
+
+        self._embedding.check()
+        self._embedding.catch_up()
+        return Learner(self._store, self._recaller, self._run).learn(read_scope(whose))
+
+    def unlearn(self, *, feedback: bool = False, **whose: Unpack[ScopeArguments]) -> bool:
+        """Go back to the weights from before `learn` in a scope; with `feedback`, what was told there is deleted too.
+
+        Returns whether there was anything to take away.
+        """
+        return self._feedback.unlearn(read_scope(whose), feedback)
+
+    def ranker(self, **whose: Unpack[ScopeArguments]) -> RankerInUse:
+        """The weights that rank in a scope, what was learned of them from feedback, and from how much."""
+        from lamina.recall.learned import ranker_in_use
+
+        scope = read_scope(whose)
+        return ranker_in_use(self._store, scope, self._recaller.base_in(scope), self._recaller.base_print)
 
     # -------------------------------------------------------------------------------------------------- forgetting
     def forget(
@@ -399,25 +458,9 @@ class Memory:
     # -------------------------------------------------------------------------------------------------- the file
     def export(self, path: str | os.PathLike[str], *, vectors: bool = True, **whose: Unpack[ScopeArguments]) -> int:
         """Write everything in a scope (default: all) to a JSONL file; returns the number of lines. Never overwrites."""
-        from lamina.storage.transfer import export_lines
+        from lamina.storage.transfer import export_file
 
-        target = Path(path)
-        scope = read_scope(whose, "*")
-        if target.exists():
-            raise InputError(f"{target} exists: choose another name, an export never overwrites")
-        if not target.parent.is_dir():
-            raise TransferError(f"the folder {target.parent} does not exist: create it first")
-        part = target.with_name(target.name + ".part")
-        count = 0
-        try:
-            with open(os.open(part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-                for line in export_lines(self._store, scope, vectors):
-                    file.write(line.rstrip("\n") + "\n")
-                    count += 1
-            part.rename(target)
-        finally:
-            part.unlink(missing_ok=True)
-        return count
+        return export_file(self._store, Path(path), read_scope(whose, "*"), vectors)
 
     def import_(self, path: str | os.PathLike[str], *, mend: bool = False) -> ImportReport:
         """Read what `export` wrote, all of it or nothing; what is there already stays as it is."""
@@ -435,34 +478,22 @@ class Memory:
 
     def doctor(self, *, repair: bool = False) -> list[Finding]:
         """Check every invariant of the file; with `repair`, mend what can be mended and return what is left."""
-        from lamina.storage.sqlite import SQLiteStore
-        from lamina.storage.sqlite import doctor as clinic
+        from lamina.storage.sqlite.doctor import treat
 
-        if not isinstance(self._store, SQLiteStore):
-            raise InputError("doctor examines SQLite stores")
-        findings = clinic.examine(self._store)
-        if repair and findings:
-            findings = clinic.repair(self._store, findings)
+        found = treat(self._store, repair)
+        if repair:
             self._views.clear()
-        return findings
+        return found
 
     def stats(self, **whose: Unpack[ScopeArguments]) -> dict[str, Any]:
-        """Counts by kind, scopes, waiting embeddings, the embedder, and bytes on disk and in views. (JSON values.)"""
-        scope = read_scope(whose, "*")
-        everything = Filter(scope=scope, forgotten=True, stale=True, retired=True)
-        kinds = {kind: self._store.items.count(everything.within(kinds=(kind,))) for kind in ("trace", "episode")}
-        visible = self._store.items.count(Filter(scope=scope))
-        pending = len(self._store.vectors.pending(limit=1_000_000))
+        """Counts by kind, scopes, feedback, waiting embeddings, the embedder, and bytes on disk and in views. (JSON values.)"""
+        from lamina.storage.statistics import statistics
+
+        counted = statistics(self._store, read_scope(whose, "*"))
         return {
-            "path": str(self._store.path or ":memory:"),
-            "items": kinds,
-            "hidden": sum(kinds.values()) - visible,
-            "edges": self._store.edges.count(),
-            "scopes": len(self._store.items.scopes(scope)),
-            "pending_embeddings": pending,
+            **counted,
             "embedder": self._embedding.embedder.name,
             "language": self._store.language,
-            "bytes": self._store.nbytes(),
             "view_bytes": self._views.nbytes(),
         }
 

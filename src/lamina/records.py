@@ -333,6 +333,20 @@ def conditions(condition: Any) -> list[tuple[str, Any]]:
 
 # ----------------------------------------------------------------------------------------------------------- hits
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What a hit answers: the cue, what could be seen, and the moment from which it was asked (UTC microseconds).
+
+    `reranked`: whether the best hits were judged once more (None: nobody asked for it; False: the reranker failed, and the
+    order is that of the ranker alone).
+    """
+
+    cue: str
+    where: Filter
+    now: int
+    reranked: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Reason:
     """One part of a hit's score: the feature, its value, and what it added."""
 
@@ -344,12 +358,16 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A recalled item with its score and the reasons for it; `sources` are the ids of the traces it rests on."""
+    """A recalled item with its score and the reasons for it.
+
+    `sources` are the ids of the traces it rests on; `asked` says what it answers (None for a hit that no search made).
+    """
 
     item: Item
     score: float
     sources: tuple[str, ...] = ()
     reasons: tuple[Reason, ...] = ()
+    asked: Asked | None = field(default=None, repr=False, compare=False)
 
     @property
     def id(self) -> str:

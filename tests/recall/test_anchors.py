@@ -56,9 +56,9 @@ def test_a_cue_without_an_anchor_is_recalled_once(memory: Memory, monkeypatch: p
     from lamina.recall.recaller import Recaller
 
     calls: list[str] = []
-    search = Recaller._search
-    monkeypatch.setattr(Recaller, "_search", lambda self, text, *rest: calls.append(text) or search(self, text, *rest))
+    search = Recaller.search
+    monkeypatch.setattr(Recaller, "search", lambda self, text, *rest: calls.append(text) or search(self, text, *rest))
     memory.search("Who painted the shed?")
     assert calls == ["Who painted the shed?"]
     memory.search(CUE)
-    assert calls[1:] == ["ana her birthday", CUE]
+    assert calls[1:] == [CUE, "ana her birthday"]

@@ -207,6 +207,7 @@ CASES: dict[str, list[Case]] = {
         (run("UPDATE watermark SET value = 9999"), set(), True),
         (run("UPDATE watermark SET value = -1"), set(), True),
     ],
+    "rankers": [(run("UPDATE meta SET value = 'learned' WHERE name LIKE 'ranker:%'"), set(), True)],
     "missing artifacts": [
         (lose_file, set(), True),
         (run("UPDATE artifact SET data = NULL WHERE path IS NULL"), set(), True),

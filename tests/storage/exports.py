@@ -23,6 +23,7 @@ def sealed(content: Records) -> list[str]:
         digest.update(line.encode() + b"\n")
     kinds = ("item", "edge", "strength", "watermark", "vector", "artifact")
     counts = {kind: sum(record["type"] == kind for record in body) for kind in kinds}
+    counts |= {"ranker": number} if (number := sum(record["type"] == "ranker" for record in body)) else {}
     return [*lines, json.dumps({"type": "footer", "counts": counts, "digest": digest.hexdigest()})]
 
 

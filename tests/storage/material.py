@@ -96,6 +96,7 @@ def small_world(store: Store, scope: str = "/ana", *, artifacts: bool = True) ->
         store.vectors.put(space, waiting[:-1], np.arange(4 * (len(waiting) - 1), dtype=np.float32).reshape(-1, 4) / 8)
         store.strengths.put("decay/1", {keys[0]: '{"s":1.5}', names["episode"]: "{}"})
         store.watermarks.set("segment", scope, names["event"])
+        store.rankers.put(scope, '{"shift":{"dense":0.25}}')
         if artifacts:
             store.artifacts.put(keys[0], "file", b"small content")
             store.artifacts.put(names["episode"], "cache", b"large content", inline=False)
@@ -168,5 +169,6 @@ def worlds(draw: st.DrawFn, store: Store) -> None:
             store.strengths.put(policy, dict.fromkeys(draw(st.lists(key, max_size=3)), '{"é":1}'))
         for item, stored in draw(st.lists(st.sampled_from(list(zip(drawn, keys, strict=True))), max_size=3)):
             store.watermarks.set(draw(words), item.scope, stored)
+            store.rankers.put(draw(st.sampled_from((item.scope, "*"))), draw(st.sampled_from(("{}", '{"shift":{"é":1.5}}'))))
         for one in draw(st.lists(key, max_size=2)):
             store.artifacts.put(one, draw(words), draw(st.binary(max_size=20)), inline=draw(st.booleans()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,8 @@ def test_a_round_trip_changes_nothing(store: SQLiteStore, empty: SQLiteStore) ->
     report = import_file(empty, lines)
     assert list(export_lines(empty)) == lines
     assert (report.items, report.edges, report.strengths, report.watermarks, report.artifacts) == (9, 16, 2, 1, 2)
-    assert report.vectors == 7
+    assert (report.vectors, report.rankers) == (7, 1)
+    assert empty.rankers.each("*") == store.rankers.each("*") == [("/ana", '{"shift":{"dense":0.25}}')]
     assert (report.kept, report.mended) == (0, 0)
     assert examine(empty) == []
     assert [item.id for item in empty.items.each(EVERYTHING)] == [item.id for item in store.items.each(EVERYTHING)]
@@ -157,6 +159,35 @@ def test_an_origin_that_is_known_is_the_same_item(empty: SQLiteStore) -> None:
     report = import_file(empty, lines)
     assert (report.items, report.kept, report.edges) == (1, 1, 1)
     assert [edge.src for edge in empty.edges.into([mine + 1])] == [mine]
+
+
+def test_a_ranker_that_is_there_stays_and_one_that_is_none_is_refused(store: SQLiteStore, empty: SQLiteStore) -> None:
+    with empty.transaction():
+        empty.rankers.put("/ana", '{"mine":1}')
+    assert import_file(empty, export_lines(store)).rankers == 0
+    assert empty.rankers.each("*") == [("/ana", '{"mine":1}')]
+    for state, scope in (("learned", "/ana"), ("{}", "no//scope/")):
+        with store.transaction():
+            store.rankers.put(scope, state)
+        with pytest.raises(TransferError, match="line"):
+            import_file(SQLiteStore(None), export_lines(store))
+        with store.transaction():
+            store.rankers.remove(scope)
+
+
+def test_an_export_without_rankers_is_what_it_was_before_there_were_any(store: SQLiteStore) -> None:
+    with store.transaction():
+        store.rankers.remove("/ana")
+    footer = json.loads(list(export_lines(store))[-1])
+    assert set(footer["counts"]) == {"item", "edge", "strength", "watermark", "vector", "artifact"}
+
+
+def test_a_scope_is_exported_with_what_was_learned_in_it_and_below(store: SQLiteStore) -> None:
+    with store.transaction():
+        for scope in ("/ana/bot", "/ben", "", "*"):
+            store.rankers.put(scope, "{}")
+    lines = [json.loads(line) for line in export_lines(store, "/ana")]
+    assert [line["scope"] for line in lines if line["type"] == "ranker"] == ["/ana", "/ana/bot"]
 
 
 def test_a_chain_that_went_on_is_not_forked(store: SQLiteStore, empty: SQLiteStore) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated, Final
 import typer
 
 from lamina import __version__
-from lamina.cli import adding, benchmarking, deriving, forgetting, recalling, showing, transferring
+from lamina.cli import adding, benchmarking, deriving, explaining, forgetting, learning, recalling, showing, transferring
 from lamina.cli.demo import command as demonstration
 from lamina.cli.failures import CommandGroup, FileFirst
 
@@ -30,7 +30,13 @@ app = typer.Typer(
 COMMANDS: Final[Mapping[str, Mapping[str, Callable[..., None]]]] = {
     "Begin": {"demo": demonstration.demo},
     "Write": {"add": adding.add, "ingest": adding.ingest, "update": adding.update},
-    "Recall": {"search": recalling.search, "context": recalling.context},
+    "Recall": {"search": recalling.search, "context": recalling.context, "explain": explaining.explain},
+    "Learn": {
+        "feedback": learning.feedback,
+        "learn": learning.learn,
+        "unlearn": learning.unlearn,
+        "ranker": learning.ranker,
+    },
     "Look": {"show": showing.show, "zoom": showing.zoom, "history": showing.history, "stats": showing.stats},
     "Derive": {"consolidate": deriving.consolidate, "rebuild": deriving.rebuild},
     "Take away": {

@@ -13,6 +13,20 @@ from lamina.cli.output import console, hit_json, line_of, note, print_json
 if TYPE_CHECKING:
     from lamina.records import Hit
 
+Rerank = Annotated[
+    int | None,
+    typer.Option(
+        "--rerank",
+        metavar="N",
+        min=0,
+        help="How many of the best the reranker judges. [default: 50, with --reranker]",
+        show_default=False,
+    ),
+]
+RerankerSpec = Annotated[
+    str | None,
+    typer.Option("--reranker", metavar="SPEC", help="Judge the best once more: cross-encoder:NAME, listwise:openai:MODEL@URL."),
+]
 Cue = Annotated[str | None, typer.Argument(metavar="CUE", help="What to look for: a question or some words.", show_default=False)]
 
 
@@ -35,35 +49,44 @@ def search(
     known_at: options.KnownAt = None,
     where: options.Where = None,
     reasons: Annotated[bool, typer.Option("--reasons", help="Say what made the score of each.")] = False,
+    why: Annotated[bool, typer.Option("--why", help="Say of each in a sentence what speaks for it and against it.")] = False,
+    rerank: Rerank = None,
+    reranker: RerankerSpec = None,
     ids: Annotated[bool, typer.Option("--ids", help="Print the ids alone, one a line.")] = False,
     as_json: options.Json = False,
 ) -> None:
     """Find the moments that answer a cue best, best first."""
     file, cue = options.arrange(file, cue, "CUE")
-    conditions = _conditions(kind, session, speaker, place, role, since, before, as_of, known_at, where)
+    conditions = conditions_of(kind, session, speaker, place, role, since, before, as_of, known_at, where)
     conditions |= options.whose(tenant, user, agent, scope)
-    with opened(file) as memory:
-        hits = memory.search(cue, k=k, **conditions)
-        words = "" if hits else elsewhere(memory, _scope_of(conditions))
+    with opened(file, reranker=reranker) as memory:
+        hits = memory.search(cue, k=k, rerank=rerank, **conditions)
+        sentences = [str(memory.explain(hit)) for hit in hits] if why else []
+        words = "" if hits else elsewhere(memory, scope_of(conditions))
     if as_json:
-        print_json([hit_json(hit) for hit in hits])
+        told = [{"why": sentence} for sentence in sentences] or [{}] * len(hits)
+        print_json([hit_json(hit) | more for hit, more in zip(hits, told, strict=True)])
     elif ids:
         for hit in hits:
             console().print(hit.id)
     else:
-        for hit in hits:
-            _print(hit, reasons)
+        for hit, sentence in zip(hits, sentences or [""] * len(hits), strict=True):
+            _print(hit, reasons, sentence)
     if words:
         note(words, "yellow")
 
 
-def _print(hit: Hit, reasons: bool) -> None:
+def _print(hit: Hit, reasons: bool, sentence: str) -> None:
     from rich.text import Text
+
+    from lamina.cli.output import clean
 
     line = Text.assemble((f"{hit.score:6.2f}  ", "green"))
     line.append_text(line_of(hit.item))
     line.append(f"  {hit.id}", style="dim")
     console().print(line)
+    if sentence:
+        console().print(Text(f"        {clean(sentence)}", style="dim"))
     if reasons:
         parts = sorted(hit.reasons, key=lambda reason: -abs(reason.contribution))
         shown = ", ".join(f"{reason.words or reason.feature} {reason.contribution:+.2f}" for reason in parts[:8])
@@ -75,6 +98,8 @@ def context(
     cue: Cue = None,
     budget: Annotated[int, typer.Option("--budget", "-b", min=0, help="The most tokens the text may have.")] = 800,
     k: Annotated[int, typer.Option("-k", "--limit", min=1, help="How many moments to choose from.")] = 100,
+    rerank: Rerank = None,
+    reranker: RerankerSpec = None,
     tenant: options.Tenant = None,
     user: options.User = None,
     agent: options.Agent = None,
@@ -96,11 +121,11 @@ def context(
     The text goes to standard output and nothing else does, so that it can be piped into a model.
     """
     file, cue = options.arrange(file, cue, "CUE")
-    conditions = _conditions(kind, session, speaker, place, role, since, before, as_of, known_at, where)
+    conditions = conditions_of(kind, session, speaker, place, role, since, before, as_of, known_at, where)
     conditions |= options.whose(tenant, user, agent, scope)
-    with opened(file) as memory:
-        recall = memory.context(cue, budget=budget, k=k, **conditions)
-        words = "" if recall.hits else elsewhere(memory, _scope_of(conditions))
+    with opened(file, reranker=reranker) as memory:
+        recall = memory.context(cue, budget=budget, k=k, rerank=rerank, **conditions)
+        words = "" if recall.hits else elsewhere(memory, scope_of(conditions))
     if as_json:
         hits = [hit_json(hit) for hit in recall.hits]
         print_json({"text": recall.text, "tokens": recall.tokens, "budget": recall.budget, "hits": hits})
@@ -118,7 +143,7 @@ def context(
         note(words, "yellow")
 
 
-def _conditions(
+def conditions_of(
     kind: list[str] | None,
     session: list[str] | None,
     speaker: list[str] | None,
@@ -138,7 +163,8 @@ def _conditions(
     return {name: value for name, value in given.items() if value}
 
 
-def _scope_of(conditions: dict[str, Any]) -> str:
+def scope_of(conditions: dict[str, Any]) -> str:
+    """The scope that conditions name."""
     from lamina.records import make_scope
 
     given = {name: conditions.get(name) for name in ("tenant", "user", "agent")}

@@ -9,6 +9,7 @@ import typer
 from lamina.cli import options
 from lamina.cli.opening import opened
 from lamina.cli.output import (
+    amount,
     clean,
     console,
     fields_of,
@@ -184,6 +185,8 @@ def stats(
         "hidden": f"{found['hidden']:,}",
         "edges": f"{found['edges']:,}",
         "scopes": f"{found['scopes']:,}",
+        "feedback": f"{found['feedback']:,}"
+        + (f" (learned in {amount(len(found['learned']), 'scope')})" if found["learned"] else ""),
         "time": f"{when(ends[0][0])} to {when(ends[1][0])}" if ends[0] else "",
         "embedder": found["embedder"] + (f" ({found['pending_embeddings']:,} waiting)" if found["pending_embeddings"] else ""),
         "language": found["language"],

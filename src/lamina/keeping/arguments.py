@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamina.errors import InputError, VectorError
-from lamina.records import Filter, check_scope, make_scope
+from lamina.records import Asked, Filter, Hit, Item, check_scope, covers, make_scope
+from lamina.text import check_text
 from lamina.times import MomentLike, parse_moment
 
 
@@ -92,6 +93,28 @@ def read_filter(conditions: Conditions, zone: tzinfo) -> Filter:
             raise InputError(f"metadata must map field names to values, not be {type(metadata).__name__}")
         changes["metadata"] = {**base.metadata, **metadata}
     return replace(base, **changes).check()
+
+
+def read_asked(hit: Hit | str, item: Item, cue: str | None, where: Filter | None, now: int) -> Asked:
+    """What a hit answers, or what `cue` and `where` say it does (default: asked in the item's own scope, `now`).
+
+    Raises `InputError` where no cue is known, and for a scope that does not see the item.
+    """
+    known = hit.asked if isinstance(hit, Hit) else None
+    if known is None:
+        if cue is None:
+            raise InputError(f"{item.id} comes without the cue it answers: hand in a hit of search, or give cue=")
+        known = Asked(cue, Filter(scope=item.scope), now)
+    asked = replace(
+        known,
+        cue=check_text(known.cue if cue is None else cue, "the cue"),
+        where=known.where if where is None else where,
+    )
+    if not covers(asked.where.scope, item.scope):
+        raise InputError(
+            f"{item.id} lies in the scope {item.scope!r}, which no recall in {asked.where.scope!r} sees: give the scope that was asked"
+        )
+    return asked
 
 
 def _refuse_unknown(given: Mapping[str, Any], known: type) -> None:

@@ -110,6 +110,7 @@ class Keeper:
             self._store.items.delete(keys)
             self._settle(outside)
             self._store.watermarks.reset(scope)
+            self._store.rankers.remove(scope, below=True)
             if scope == EVERYWHERE:
                 self._store.watermarks.reset(EVERYWHERE)
         return len(keys)
@@ -151,6 +152,7 @@ class Keeper:
         left = Filter(scope=scope, forgotten=True, stale=True, events=True, retired=True)
         if not self._store.items.page(left, limit=1).items:
             marks.reset(scope)
+            self._store.rankers.remove(scope, below=True)
 
     def _resting_on(self, keys: Sequence[int], besides: set[int]) -> list[int]:
         """Everything derived that rests on these items, directly or not, nearest first."""

@@ -10,7 +10,7 @@ from datetime import UTC, tzinfo
 from typing import Any, Final
 
 from lamina.errors import InputError
-from lamina.records import EVENT
+from lamina.records import EVENT, Item
 from lamina.text import check_text
 from lamina.times import SECOND, Moment, MomentLike, parse_moment
 
@@ -97,6 +97,26 @@ def _draft(part: str | Message, zone: tzinfo, common: Mapping[str, Any], place: 
         origin=_text(merged.get("origin"), what, "origin"),
         echo_of=_ids(merged.get("echo_of"), what),
         data=data,
+    )
+
+
+def read_correction(
+    old: Item, text: str | None, at: MomentLike | None, metadata: Mapping[str, Any] | None, zone: tzinfo = UTC
+) -> Draft:
+    """The draft that takes the place of a trace: what is not given is kept, `metadata` is merged."""
+    data = dict(old.data)
+    if metadata is not None:
+        if not isinstance(metadata, Mapping):
+            raise InputError(f"metadata must map field names to values, not be {type(metadata).__name__}")
+        check_json(metadata, "metadata")
+        data["metadata"] = {**old.metadata, **metadata}
+    return Draft(
+        text=old.text if text is None else check_text(text),
+        role=old.role,
+        at=old.moment if at is None else parse_moment(at, zone),
+        until=None if old.until is None else parse_moment(old.until),
+        session=old.session,
+        data={name: value for name, value in data.items() if name not in ("part", "whole", "echo")},
     )
 
 

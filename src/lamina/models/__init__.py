@@ -1,4 +1,4 @@
-"""Embedders, language models and token counters, each behind a small protocol; nothing is imported until it is used."""
+"""Embedders, language models, rerankers and token counters, each behind a small protocol; nothing is imported until it is used."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lamina.models.anthropic import AnthropicModel
+    from lamina.models.cross_encoder import CrossEncoderReranker
     from lamina.models.http import Retry
+    from lamina.models.listwise_reranker import ListwiseReranker
     from lamina.models.openai import OpenAIEmbedder, OpenAIModel
-    from lamina.models.protocols import Completion, Embedder, LanguageModel, Message, TokenCounter, check_vectors
-    from lamina.models.registry import load_embedder, load_model
+    from lamina.models.protocols import Completion, Embedder, LanguageModel, Message, Reranker, TokenCounter, check_vectors
+    from lamina.models.registry import load_embedder, load_model, load_reranker
     from lamina.models.replay import ReplayCache
     from lamina.models.sentence_transformer import SentenceTransformerEmbedder
     from lamina.models.static import StaticEmbedder
@@ -19,12 +21,15 @@ __all__ = [
     "AnthropicModel",
     "CallableTokens",
     "Completion",
+    "CrossEncoderReranker",
     "Embedder",
     "LanguageModel",
+    "ListwiseReranker",
     "Message",
     "OpenAIEmbedder",
     "OpenAIModel",
     "ReplayCache",
+    "Reranker",
     "Retry",
     "SentenceTransformerEmbedder",
     "StaticEmbedder",
@@ -33,18 +38,22 @@ __all__ = [
     "check_vectors",
     "load_embedder",
     "load_model",
+    "load_reranker",
 ]
 
 _HOMES = {
     "AnthropicModel": "anthropic",
     "CallableTokens": "tokens",
     "Completion": "protocols",
+    "CrossEncoderReranker": "cross_encoder",
     "Embedder": "protocols",
     "LanguageModel": "protocols",
+    "ListwiseReranker": "listwise_reranker",
     "Message": "protocols",
     "OpenAIEmbedder": "openai",
     "OpenAIModel": "openai",
     "ReplayCache": "replay",
+    "Reranker": "protocols",
     "Retry": "http",
     "SentenceTransformerEmbedder": "sentence_transformer",
     "StaticEmbedder": "static",
@@ -53,6 +62,7 @@ _HOMES = {
     "check_vectors": "protocols",
     "load_embedder": "registry",
     "load_model": "registry",
+    "load_reranker": "registry",
 }
 
 

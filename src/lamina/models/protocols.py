@@ -1,4 +1,4 @@
-"""What an embedder, a language model and a token counter are to the rest of the house, and the checks they share."""
+"""What an embedder, a language model, a reranker and a token counter are to the rest of the house, and the checks they share."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, get_args
 
-from lamina.errors import InputError, VectorError
+from lamina.errors import InputError, ModelOutputError, VectorError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,6 +21,11 @@ ROLES: Final[tuple[Role, ...]] = get_args(Role)
 
 Schema = Mapping[str, Any]
 """A JSON Schema (draft 2020-12) as a mapping. Its values are any JSON, which has no narrower type."""
+
+
+WEIGHT: Final = 0.5
+"""Weight of a reranker unless another is given. Of 0.5, 1, 2 and 4, the one with which a small model of sentences helped on both
+collections it was tried on; stronger judges may deserve more."""
 
 
 class Embedder(Protocol):
@@ -126,6 +131,28 @@ class TokenCounter(Protocol):
         ...
 
 
+class Reranker(Protocol):
+    """Judges a few passages against a cue, more slowly and more closely than a recall's own ranker.
+
+    `name`: for people; `weight`: how many points of a hit's score one standard deviation of the scores is worth. Among the
+    best 50 hits the score itself has a standard deviation of about one point.
+    """
+
+    @property
+    def name(self) -> str:
+        """The reranker's name."""
+        ...
+
+    @property
+    def weight(self) -> float:
+        """Score points for one standard deviation."""
+        ...
+
+    def rerank(self, cue: str, texts: Sequence[str]) -> NDArray[np.float32]:
+        """How well each text answers the cue: float32 (n,), larger is better, on any scale."""
+        ...
+
+
 def check_texts(texts: Sequence[str], kind: str) -> None:
     """Raise `InputError` unless `texts` is a sequence of strings and `kind` is "document" or "query"."""
     if isinstance(texts, (str, bytes)):
@@ -174,6 +201,30 @@ def check_vectors(array: Any, n: int, dim: int, name: str) -> NDArray[np.float32
         row = int(np.argmin(finite.all(axis=1)))
         raise VectorError(f"embedder {name!r} gave NaN or infinity for text {row}: check its model and its input")
     return vectors
+
+
+def check_scores(array: Any, n: int, name: str) -> NDArray[np.float32]:
+    """Return what a reranker gave as float32 (n,), else raise `ModelOutputError`. (Whatever came out of it, so of any type.)
+
+    >>> check_scores([0.5, 2], 2, "mine").tolist()
+    [0.5, 2.0]
+    >>> check_scores([0.5], 2, "mine")
+    Traceback (most recent call last):
+        ...
+    lamina.errors.ModelOutputError: reranker 'mine' gave scores of shape (1,) for 2 texts
+    """
+    import numpy as np
+
+    try:
+        with np.errstate(over="ignore"):  # what overflows becomes infinite and is refused below
+            scores: NDArray[np.float32] = np.ascontiguousarray(array, dtype=np.float32)
+    except (TypeError, ValueError):
+        raise ModelOutputError(f"reranker {name!r} gave something that is not a list of numbers") from None
+    if scores.shape != (n,):
+        raise ModelOutputError(f"reranker {name!r} gave scores of shape {scores.shape} for {n} texts")
+    if not np.isfinite(scores).all():
+        raise ModelOutputError(f"reranker {name!r} gave NaN or infinity as a score: check its model and its input")
+    return scores
 
 
 def normalise_rows(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

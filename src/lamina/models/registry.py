@@ -1,4 +1,4 @@
-"""From what a user writes in a setting to an embedder or a language model."""
+"""From what a user writes in a setting to an embedder, a language model or a reranker."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Final, cast
 from lamina.errors import ConfigError
 
 if TYPE_CHECKING:
-    from lamina.models.protocols import Embedder, LanguageModel
+    from lamina.models.protocols import Embedder, LanguageModel, Reranker
 
 EMBEDDER_SPECS: Final = (
     "'wordllama', 'sentence-transformers:<name or folder>', 'openai:<model>@<base_url>', or an Embedder object"
 )
 MODEL_SPECS: Final = "'openai:<model>@<base_url>', 'anthropic:<model>', None, or a LanguageModel object"
+RERANKER_SPECS: Final = "'cross-encoder:<name or folder>', 'listwise:<language model>', None, or a Reranker object"
 _ADDRESS = re.compile(r"@(?=https?://)")
 _BARE_ADDRESS = re.compile(r".+@[^@]*[:/]")
 
@@ -85,6 +86,31 @@ def load_model(
         model, address = _split(spec, rest, ANTHROPIC_URL)
         return AnthropicModel(model, address, _key("ANTHROPIC_API_KEY", address == ANTHROPIC_URL, spec, environment))
     raise ConfigError(f"{spec!r} is not a language model: use {MODEL_SPECS}")
+
+
+def load_reranker(spec: str | Reranker | None = None, environment: Mapping[str, str] | None = None) -> Reranker | None:
+    """The reranker that `spec` names: None, 'cross-encoder:<name or folder>', 'listwise:<language model>' (see `load_model`),
+    or a reranker itself. Raises `ConfigError` for anything else.
+
+    >>> load_reranker(None) is None
+    True
+    """
+    if spec is None:
+        return None
+    if not isinstance(spec, str):
+        return cast("Reranker", _accept(spec, ("name", "weight", "rerank"), "reranker", RERANKER_SPECS))
+    kind, _, rest = spec.partition(":")
+    if kind == "cross-encoder" and rest:
+        from lamina.models.cross_encoder import CrossEncoderReranker
+
+        return CrossEncoderReranker(rest)
+    if kind == "listwise" and rest:
+        from lamina.models.listwise_reranker import ListwiseReranker
+
+        model = load_model(rest, environment)
+        assert model is not None
+        return ListwiseReranker(model)
+    raise ConfigError(f"{spec!r} is not a reranker: use {RERANKER_SPECS}")
 
 
 def _accept(given: object, parts: tuple[str, ...], what: str, specs: str) -> object:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,11 +17,13 @@ from lamina.index.views import Views
 from lamina.models.protocols import Embedder
 from lamina.recall.anchors import Anchoring
 from lamina.recall.cue import MAX_CUE, MAX_WHEN, Cue, names_in_cue, read_cue
-from lamina.recall.features import FEATURES, Scene, feature_matrix
+from lamina.recall.features import Scene, feature_matrix
+from lamina.recall.learned import ranker_in_force, ranker_print
 from lamina.recall.ranker import Ranker, shipped_regimes
+from lamina.recall.reranking import Reranking
 from lamina.recall.signals import Signals
 from lamina.recall.sources import CandidateSource, Context, Dense, Descent, Lexical, Neighbours, Time, union
-from lamina.records import Filter, Hit, Item, Kind, Reason, Run
+from lamina.records import Asked, Filter, Hit, Item, Kind, Reason, Run
 from lamina.storage.protocol import Store
 
 CANDIDATES = 100  # proposed by each source for a recall of few hits; more where more hits are asked for
@@ -38,11 +41,32 @@ class Ranked:
     ranker: Ranker
 
 
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """All candidates of a cue, in the order of their slots: `slots`, `scores` (candidates,), `matrix` (candidates, features).
+
+    `ranker` scored them; `base` is the same without what was learned.
+    """
+
+    signals: Signals
+    base: Ranker
+    ranker: Ranker
+    slots: NDArray[np.int64]
+    matrix: NDArray[np.float32]
+    scores: NDArray[np.float32]
+
+    def best(self, k: int) -> Ranked:
+        """The k with the highest scores."""
+        places = top(self.scores, k)
+        return Ranked(self.slots[places], self.scores[places], self.matrix[places], self.ranker)
+
+
 class Recaller:
     """Answers cues from one store.
 
     Parameters: `store`, `views`, `embedder` (a function, so that it is loaded with the first cue), `run` (the clock),
-    `ranker`, `sources` (default: lexical, dense, neighbours, context, episode descent, time).
+    `ranker` (default: the shipped one, with what was learned in the scope), `sources` (default: lexical, dense, neighbours,
+    context, episode descent, time).
     """
 
     def __init__(
@@ -61,41 +85,89 @@ class Recaller:
         self._ranker = ranker
         self._sources = sources if sources is not None else (Lexical(), Dense(), Neighbours(), Context(), Descent(store), Time())
 
-    def ranker(self, signals: Signals) -> Ranker:
-        """The ranker in use: the one given, else the shipped weights for the kind of collection the signals come from."""
+    def base(self, signals: Signals) -> Ranker:
+        """The ranker given, else the shipped weights for the kind of collection the signals come from: what learning starts from."""
         return self._ranker if self._ranker is not None else shipped_regimes().mixed(signals.conversation)
 
-    def search(self, text: str, where: Filter, k: int, vector: NDArray[np.float32] | None = None) -> list[Hit]:
+    def ranker(self, signals: Signals, scope: str) -> Ranker:
+        """The ranker in use: the one given, else the shipped weights with what was learned in the scope."""
+        base = self.base(signals)
+        return base if self._ranker is not None else ranker_in_force(self._store, scope, base, self.base_print)
+
+    @property
+    def base_print(self) -> str:
+        """What tells the ranker that learning starts from, whatever the collection, from others."""
+        if self._ranker is not None:
+            return ranker_print(self._ranker)
+        shipped = shipped_regimes()
+        return ranker_print(shipped.turns, shipped.documents)
+
+    def search(
+        self, text: str, where: Filter, k: int, vector: NDArray[np.float32] | None = None, reranking: Reranking | None = None
+    ) -> list[Hit]:
         """The best k items for a cue among those a filter lets through, best first.
 
         Raises `InputError` for an empty cue, a k below 1 or a vector of the wrong form.
         """
         if k < 1:
             raise InputError(f"k must be at least 1, not {k}")
-        where = where.check() if where.kinds is not None else where.within(kinds=STATEMENTS).check()
-        now = where.as_of or where.known_at or self._run.clock()
-        return self._search(text, where, k, vector, now, self._anchored(text, where, now))
+        asked = Asked(text, where, where.as_of or where.known_at or self._run.clock())
+        depth = k if reranking is None else max(k, reranking.first)
+        with self.survey(asked, depth, vector) as found:
+            ranked = found.best(depth + 32)  # some more, since the store has the last word
+            keys = found.signals.view.keys[ranked.slots].tolist()
+        hits = self._confirm(keys, ranked.scores, where)
+        if reranking is not None:
+            hits, done = reranking.apply(text, hits)
+            asked = replace(asked, reranked=done)
+        rows = dict(zip(keys, ranked.matrix, strict=True))
+        return [
+            replace(
+                hit,
+                sources=self.sources_of(hit.item),
+                reasons=(*ranked.ranker.reasons(rows[hit.item.key]), *hit.reasons),
+                asked=asked,
+            )
+            for hit in self._echoes_last(hits)[:k]
+        ]
 
-    def _anchored(self, text: str, where: Filter, now: int) -> list[TimeRange]:
-        """The times that hang on events the cue names: each event is looked for first."""
-        if not isinstance(text, str) or not find_anchors(text[:MAX_WHEN]):
-            return []
-        view = self._views.get(where.scope)
+    def base_in(self, scope: str) -> Ranker:
+        """The ranker without what was learned, for what a scope holds now."""
+        view = self._views.get(scope)
         with view.lock:
-            names = sorted(names_in_cue(text[:MAX_WHEN], [str(name) for name in view.speakers.names]))
-        return Anchoring().ranges(text[:MAX_WHEN], names, lambda event, most: self._search(event, where, most, None, now), now)
+            return self.base(Signals(view, read_cue("?"), view.mask(Filter(scope=scope))))
 
-    def _search(
-        self, text: str, where: Filter, k: int, vector: NDArray[np.float32] | None, now: int, ranges: Sequence[TimeRange] = ()
-    ) -> list[Hit]:
-        view = self._views.get(where.scope)
-        vector = self._vector(text, view, vector)
+    @contextmanager
+    def survey(
+        self, asked: Asked, k: int = 1, vector: NDArray[np.float32] | None = None, also: Sequence[int] = ()
+    ) -> Iterator[Survey]:
+        """All candidates of a cue with their features and scores, while the view is held still.
+
+        `also` are keys that are candidates whatever the sources say, where the filter lets them through.
+        """
+        where = asked.where if asked.where.kinds is not None else asked.where.within(kinds=STATEMENTS)
+        view = self._views.get(where.check().scope)
+        vector = self._vector(asked.cue, view, vector)
+        ranges = self._anchored(asked, view)
         with view.lock:
             speakers = [str(name) for name in view.speakers.names]
-            cue = read_cue(text, speakers=speakers, vector=vector, now=now, ranges=ranges, language=view.language)
-            ranked = self.rank(view, cue, where, k)
-            keys = view.keys[ranked.slots].tolist()
-        return self._confirm(keys, ranked, where, k)
+            cue = read_cue(asked.cue, speakers=speakers, vector=vector, now=asked.now, ranges=ranges, language=view.language)
+            yield self._survey(view, cue, where, k, also)
+
+    def _anchored(self, asked: Asked, view: ScopeView) -> list[TimeRange]:
+        """The times that hang on events the cue names: each event is looked for first."""
+        text = asked.cue[:MAX_WHEN] if isinstance(asked.cue, str) else ""
+        if not find_anchors(text):
+            return []
+        with view.lock:
+            names = sorted(names_in_cue(text, [str(name) for name in view.speakers.names]))
+        return Anchoring().ranges(text, names, lambda event, most: self.search(event, asked.where, most), asked.now)
+
+    def vectors(self, cues: Sequence[str]) -> Sequence[NDArray[np.float32] | None]:
+        """The vectors of many cues at once, for those who survey them one by one; None where nothing has vectors."""
+        if self._store.vectors.active() is None or not cues:
+            return [None] * len(cues)
+        return list(self._embedder().embed([cue[:MAX_CUE] for cue in cues], "query"))
 
     def _vector(self, text: str, view: ScopeView, vector: NDArray[np.float32] | None) -> NDArray[np.float32] | None:
         if vector is not None:
@@ -110,33 +182,31 @@ class Recaller:
 
     def rank(self, view: ScopeView, cue: Cue, where: Filter, k: int) -> Ranked:
         """The best candidates: some more than k, since the store has the last word."""
-        signals = Signals(view, cue, view.mask(where))
-        ranker = self.ranker(signals)
-        if not len(view):
-            return Ranked(np.empty(0, np.int64), np.empty(0, np.float32), np.empty((0, len(FEATURES)), np.float32), ranker)
-        slots = union(self._sources, signals, max(CANDIDATES, 2 * k))
-        matrix = feature_matrix(Scene(signals, slots))
-        scores = ranker.score(matrix)
-        best = top(scores, k + 32)
-        return Ranked(slots[best], scores[best], matrix[best], ranker)
+        return self._survey(view, cue, where, k).best(k + 32)
 
-    def _confirm(self, keys: Sequence[int], ranked: Ranked, where: Filter, k: int) -> list[Hit]:
-        """Hits for the keys the store still shows; an echo follows right after its original."""
+    def _survey(self, view: ScopeView, cue: Cue, where: Filter, k: int, also: Sequence[int] = ()) -> Survey:
+        signals = Signals(view, cue, view.mask(where))
+        slots = np.empty(0, np.int64)
+        if len(view):
+            slots = union(self._sources, signals, max(CANDIDATES, 2 * k))
+            more = view.slots_of(also)
+            slots = np.union1d(slots, more[signals.allowed[more]])
+        matrix = feature_matrix(Scene(signals, slots))
+        ranker = self.ranker(signals, where.scope)
+        return Survey(signals, self.base(signals), ranker, slots, matrix, ranker.score(matrix))
+
+    def _confirm(self, keys: Sequence[int], scores: NDArray[np.float32], where: Filter) -> list[Hit]:
+        """Hits, still without reasons, for the keys the store still shows."""
         found = self._store.items.by_key(keys)
         hits: list[Hit] = []
-        rows: dict[int, NDArray[np.float32]] = {}
-        for key, score, row in zip(keys, ranked.scores.tolist(), ranked.matrix, strict=True):
+        for key, score in zip(keys, scores.tolist(), strict=True):
             item = found.get(key)
             if item is None or (item.forgotten and not where.forgotten) or (item.stale and not where.stale):
                 continue
             if item.retired_at is not None and not where.retired and where.known_at is None:
                 continue
             hits.append(Hit(item, score))
-            rows[key] = row
-        return [
-            replace(hit, sources=self._sources_of(hit.item), reasons=(*ranked.ranker.reasons(rows[hit.item.key]), *hit.reasons))
-            for hit in self._echoes_last(hits)[:k]
-        ]
+        return hits
 
     def _echoes_last(self, hits: list[Hit]) -> list[Hit]:
         """Rank an echo just below its original."""
@@ -156,7 +226,7 @@ class Recaller:
             lowered.append(hit)
         return sorted(lowered, key=lambda hit: -hit.score)
 
-    def _sources_of(self, item: Item) -> tuple[str, ...]:
+    def sources_of(self, item: Item) -> tuple[str, ...]:
         """The ids of the traces an item rests on, in order of key; a trace rests on itself."""
         if item.kind == "trace":
             return (item.id,)

@@ -159,6 +159,15 @@ class Watermarks(Protocol):
     def reset(self, scope: str) -> None: ...
 
 
+class Rankers(Protocol):
+    """What was learned from feedback, a state (JSON) for each scope that has one."""
+
+    def get(self, scopes: Sequence[str]) -> dict[str, str]: ...
+    def put(self, scope: str, state: str) -> None: ...
+    def each(self, scope: str) -> list[tuple[str, str]]: ...
+    def remove(self, scope: str, *, below: bool = False) -> int: ...
+
+
 class Artifacts(Protocol):
     """Blobs that belong to items."""
 
@@ -170,7 +179,7 @@ class Artifacts(Protocol):
 
 
 class Store(Protocol):
-    """One memory's storage: items, edges, vectors, lexicon, strengths, watermarks, artifacts, and what holds them together."""
+    """One memory's storage: items, edges, vectors, lexicon, the ledgers, artifacts, and what holds them together."""
 
     @property
     def items(self) -> Items: ...
@@ -182,6 +191,8 @@ class Store(Protocol):
     def strengths(self) -> Strengths: ...
     @property
     def watermarks(self) -> Watermarks: ...
+    @property
+    def rankers(self) -> Rankers: ...
     @property
     def artifacts(self) -> Artifacts: ...
     @property

@@ -1,4 +1,4 @@
-"""Edges, vectors, strengths, watermarks and artifacts."""
+"""Edges, vectors, strengths, watermarks, rankers and artifacts."""
 
 from __future__ import annotations
 
@@ -113,6 +113,24 @@ class LinkConformance(Conformance):
         with store.transaction():
             store.watermarks.reset("a")
         assert store.watermarks.each("*") == [("notes", "c", 7)]
+
+    def test_rankers_are_kept_by_scope(self, store: Store) -> None:
+        with store.transaction():
+            for scope in ("", "a", "a/b", "a0", "*"):
+                store.rankers.put(scope, f'"{scope}"')
+            store.rankers.put("a", '"again"')
+        assert store.rankers.get(["a", "zzz", "*"]) == {"a": '"again"', "*": '"*"'}
+        assert store.rankers.each("a") == [("a", '"again"'), ("a/b", '"a/b"')]
+        assert store.rankers.each("") == [("", '""')]
+        assert [scope for scope, _ in store.rankers.each("*")] == ["", "*", "a", "a/b", "a0"]
+        with store.transaction():
+            assert store.rankers.remove("a") == 1
+            assert store.rankers.remove("a") == 0
+        assert [scope for scope, _ in store.rankers.each("*")] == ["", "*", "a/b", "a0"]
+        with store.transaction():
+            assert store.rankers.remove("a", below=True) == 1
+            assert store.rankers.remove("*", below=True) == 3
+        assert store.rankers.each("*") == []
 
     @pytest.mark.parametrize("inline", [True, False, None])
     def test_an_artifact_goes_with_its_item(self, store: Store, inline: bool | None) -> None:

@@ -14,6 +14,7 @@ from lamina.storage.sqlite.edges import SQLiteEdges
 from lamina.storage.sqlite.items import SQLiteItems, indexed_terms
 from lamina.storage.sqlite.ledgers import SQLiteArtifacts, SQLiteStrengths, SQLiteWatermarks
 from lamina.storage.sqlite.maintenance import backup, finish_scrub, scrub
+from lamina.storage.sqlite.rankers import SQLiteRankers
 from lamina.storage.sqlite.schema import MIGRATIONS, Migration
 from lamina.storage.sqlite.vectors import SQLiteVectors
 from lamina.terms import ENGLISH, analyser_name, check_language, language_of
@@ -78,6 +79,7 @@ class SQLiteStore:
         self.vectors = SQLiteVectors(self.connection)
         self.strengths = SQLiteStrengths(self.connection)
         self.watermarks = SQLiteWatermarks(self.connection)
+        self.rankers = SQLiteRankers(self.connection)
 
     def _begin(self, language: str) -> None:
         if self.meta("analyser") is None:

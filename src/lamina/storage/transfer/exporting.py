@@ -1,7 +1,7 @@
 """Export of a store as lines of JSON, whole or by scope, and what such a file looks like.
 
-A file is a header, then items, edges, strengths, watermarks, vectors and artifacts, one JSON object a line, then a footer with
-the counts and a digest of all lines before it. Items go by their ids; keys are the business of each store.
+A file is a header, then items, edges, strengths, watermarks, vectors, artifacts and rankers, one JSON object a line, then a footer
+with the counts and a digest of all lines before it. Items go by their ids; keys are the business of each store.
 """
 
 from __future__ import annotations
@@ -9,13 +9,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import Path
 from typing import Any, Final
 
 import lamina
-from lamina.errors import CorruptStoreError
+from lamina.errors import CorruptStoreError, InputError, TransferError
 from lamina.records import Filter, Item, check_scope, covers
 from lamina.storage.protocol import Store
 from lamina.times import isoformat
@@ -25,6 +27,8 @@ VERSION: Final = 1
 """Of the file format, not of the store's schema."""
 
 COUNTED: Final = ("item", "edge", "strength", "watermark", "vector", "artifact")
+LATER: Final = ("ranker",)
+"""Counted only where there are any, so that a file without them is what it was before there were such records."""
 _BATCH: Final = 500  # items looked at together
 
 
@@ -52,6 +56,28 @@ def export_lines(store: Store, scope: str = "*", vectors: bool = True) -> Iterat
     return _sealed(_records(store, scope, vectors))
 
 
+def export_file(store: Store, target: Path, scope: str = "*", vectors: bool = True) -> int:
+    """Write an export to a new file (mode 0600), whole or not at all; returns the number of lines.
+
+    Raises `InputError` where the target exists, `TransferError` where its folder does not.
+    """
+    if target.exists():
+        raise InputError(f"{target} exists: choose another name, an export never overwrites")
+    if not target.parent.is_dir():
+        raise TransferError(f"the folder {target.parent} does not exist: create it first")
+    part = target.with_name(target.name + ".part")
+    count = 0
+    try:
+        with open(os.open(part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            for line in export_lines(store, scope, vectors):
+                file.write(line.rstrip("\n") + "\n")
+                count += 1
+        part.rename(target)
+    finally:
+        part.unlink(missing_ok=True)
+    return count
+
+
 def _sealed(records: Iterator[dict[str, Any]]) -> Iterator[str]:
     """The records as lines, and the footer that counts and seals them."""
     counts = dict.fromkeys(COUNTED, 0)
@@ -59,8 +85,8 @@ def _sealed(records: Iterator[dict[str, Any]]) -> Iterator[str]:
     for record in records:
         line = json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         digest.update(line.encode() + b"\n")
-        if record["type"] in counts:
-            counts[record["type"]] += 1
+        if record["type"] in (*COUNTED, *LATER):
+            counts[record["type"]] = counts.get(record["type"], 0) + 1
         yield line
     yield json.dumps({"type": "footer", "counts": counts, "digest": digest.hexdigest()}, separators=(",", ":"))
 
@@ -113,6 +139,8 @@ def _records(live: Store, scope: str, vectors: bool) -> Iterator[dict[str, Any]]
                     raw = vector.astype("<f2").tobytes()
                     yield {"type": "vector", "item": batch[key], "space": number, "data": base64.b64encode(raw).decode()}
         yield from _artifacts(store, live, scope)
+        for inside, state in store.rankers.each(scope):
+            yield {"type": "ranker", "scope": inside, "state": state}
 
 
 def _artifacts(store: Store, live: Store, scope: str) -> Iterator[dict[str, Any]]:

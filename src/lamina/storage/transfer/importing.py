@@ -34,6 +34,7 @@ class ImportReport:
     edges: int = 0
     strengths: int = 0
     watermarks: int = 0
+    rankers: int = 0
     vectors: int = 0
     artifacts: int = 0
     kept: int = 0
@@ -108,6 +109,7 @@ class _Import:
             "edge": self._edges,
             "strength": self._strengths,
             "watermark": self._watermarks,
+            "ranker": self._rankers,
             "vector": self._vectors,
             "artifact": self._artifacts,
         }
@@ -226,6 +228,17 @@ class _Import:
                 continue
             self._store.watermarks.set(stage, scope, self._key(line, "upto"))
             self.report.watermarks += 1
+
+    def _rankers(self, lines: list[Line]) -> None:
+        for line in lines:
+            with at_line(line, InputError, ValueError):
+                scope, state = check_scope(fields.text(line.record, "scope")), fields.text(line.record, "state")
+                json.loads(state)
+            if self._store.rankers.get([scope]):
+                self.report.kept += 1
+                continue
+            self._store.rankers.put(scope, state)
+            self.report.rankers += 1
 
     def _vectors(self, lines: list[Line]) -> None:
         by_space: dict[int, dict[int, np.ndarray[Any, np.dtype[np.float32]]]] = {}

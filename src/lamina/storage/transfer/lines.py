@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from lamina.errors import TransferError
-from lamina.storage.transfer.exporting import COUNTED, FORMAT, VERSION, new_digest
+from lamina.storage.transfer.exporting import COUNTED, FORMAT, LATER, VERSION, new_digest
 from lamina.text import mend_text, mend_value
 
 Progress = Callable[[int, int], None]
@@ -65,8 +65,8 @@ class Lines:
                 sealed = True
                 continue
             digest.update(raw + b"\n")
-            if line.type in self._counts:
-                self._counts[line.type] += 1
+            if line.type in (*COUNTED, *LATER):
+                self._counts[line.type] = self._counts.get(line.type, 0) + 1
             yield line
         if not number:
             raise TransferError(f"the file is empty: {AGAIN}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
-from lamina.errors import LaminaError, StoreError
+from lamina.errors import InputError, LaminaError, StoreError
+from lamina.storage.protocol import Store
 from lamina.storage.sqlite import SQLiteStore
 from lamina.storage.sqlite.doctor.checks import Check, Finding
 from lamina.storage.sqlite.doctor.edges import EDGE_CHECKS
@@ -14,12 +15,24 @@ from lamina.storage.sqlite.doctor.items import ITEM_CHECKS
 from lamina.storage.sqlite.doctor.ledgers import LEDGER_CHECKS
 from lamina.storage.sqlite.doctor.vectors import VECTOR_CHECKS
 
-__all__ = ["CHECKS", "Finding", "examine", "repair"]
+__all__ = ["CHECKS", "Finding", "examine", "repair", "treat"]
 
 log = logging.getLogger("lamina.storage")
 
 # In the order of repair: what later checks stand on comes first.
 CHECKS: tuple[Check, ...] = (*FILE_CHECKS, *ITEM_CHECKS, *EDGE_CHECKS, *VECTOR_CHECKS, *LEDGER_CHECKS)
+
+
+def treat(store: Store, mend: bool) -> list[Finding]:
+    """Examine a store, mend it if that is wanted, and return what is wrong (then). Raises `InputError` for another kind of store.
+
+    >>> treat(SQLiteStore(None), mend=True)
+    []
+    """
+    if not isinstance(store, SQLiteStore):
+        raise InputError("doctor examines SQLite stores")
+    findings = examine(store)
+    return repair(store, findings) if mend and findings else findings
 
 
 def examine(store: SQLiteStore) -> list[Finding]:

@@ -1,4 +1,4 @@
-"""The doctor's checks of strengths, watermarks, artifacts and the log of changes."""
+"""The doctor's checks of strengths, watermarks, rankers, artifacts and the log of changes."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from typing import Any, Final
 from lamina.storage.sqlite import SQLiteStore
 from lamina.storage.sqlite.doctor.checks import Check, names, statements
 from lamina.storage.sqlite.ledgers import is_file_name
+from lamina.storage.sqlite.rankers import OURS
 
 _KEYS_GIVEN: Final = "(SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'item')"
 _CHANGES_GIVEN: Final = "(SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'change')"
 _BAD_STRENGTH: Final = "NOT json_valid(state)"
 _BAD_WATERMARK: Final = f"typeof(value) <> 'integer' OR value < 0 OR value > {_KEYS_GIVEN}"
+_BAD_RANKER: Final = f"{OURS} AND NOT json_valid(value)"
 _BAD_CHANGE: Final = f"item < 0 OR item > {_KEYS_GIVEN} OR seq > {_CHANGES_GIVEN}"
 
 
@@ -66,6 +68,8 @@ LEDGER_CHECKS: Final = (
     Check("watermarks", "stages that say they have seen items that do not exist yet",
           lambda store: names(store, f"SELECT stage || ' in ' || scope FROM watermark WHERE {_BAD_WATERMARK}"),
           statements(f"DELETE FROM watermark WHERE {_BAD_WATERMARK}")),
+    Check("rankers", "learned rankers that cannot be read", lambda store: names(store, f"SELECT name FROM meta WHERE {_BAD_RANKER}"),
+          statements(f"DELETE FROM meta WHERE {_BAD_RANKER}")),
     Check("missing artifacts", "artifacts whose content is gone", _missing, _drop_missing),
     Check("damaged artifacts", "artifacts whose content is not what was stored: restore them from a backup", _damaged),
     Check("stray files", "files that no artifact names (a process was killed, or is writing one now)", _strays, _delete_strays,

@@ -1,0 +1,58 @@
+"""What feedback is worth, with its controls: on the packaged conversation, and where its data is there on LoCoMo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lamina.bench import run_benchmark
+from lamina.bench.feedback import SYSTEMS
+from lamina.bench.results import Result
+
+
+def points(result: Result, system: str, data: str, depth: int = 10) -> tuple[float, float, float]:
+    """How much higher a system's recall is than that of the shipped weights, with its interval."""
+    slice_ = result.row(system).by[f"against shipped ({data})"]
+    return tuple(slice_[f"recall@{depth}{end}_points"] for end in ("", "_low", "_high"))  # type: ignore[return-value]
+
+
+def tell(result: Result, data: str) -> None:
+    for system in SYSTEMS[1:]:
+        found, low, high = points(result, system, data)
+        print(f"\n{data}: {system} {found:+.1f} points of recall@10 [{low:+.1f}, {high:+.1f}]", end="")
+
+
+def test_what_is_left_out_does_not_suffer_and_the_controls_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The effect: feedback on half of the questions; half is a small sample, so the rise is within its noise."""
+    monkeypatch.delenv("LAMINA_DATA", raising=False)
+    result = run_benchmark("feedback", seed=0)
+    tell(result, "demo")
+    assert {row.system for row in result.rows} == set(SYSTEMS)
+    assert 50 <= result.config["questions"]["demo"] <= 58  # a question that no split leaves out is not counted
+    learned, shuffled, bare = (points(result, system, "demo")[0] for system in SYSTEMS[1:])
+    assert learned > -1
+    assert learned > shuffled
+    assert learned > bare
+
+
+def test_the_same_seed_gives_the_same_figures(small_locomo: Path) -> None:
+    first, second = (run_benchmark("feedback", data=small_locomo, seed=3, splits=1).as_json()["rows"] for _ in range(2))
+    assert first == second
+    for row in first:
+        assert set(row["by"]) >= {"demo", "locomo"}
+        assert all(np.isfinite(value) for metrics in row["by"].values() for value in metrics.values())
+
+
+@pytest.mark.slow
+def test_on_locomo_the_pull_towards_the_shipped_weights_pays(data_root: Path) -> None:
+    """The weights that learning starts from have not seen the conversation."""
+    result = run_benchmark("feedback", data=data_root, seed=0)
+    for data in ("demo", "locomo"):
+        tell(result, data)
+    learned, low, _ = points(result, "learned", "locomo")
+    assert learned > -0.5
+    assert low > -1.5
+    assert points(result, "shuffled", "locomo")[2] < 0
+    assert points(result, "no prior", "locomo")[2] < 0

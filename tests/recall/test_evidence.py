@@ -1,0 +1,167 @@
+"""Evidence: what a feature looks at, and what is said of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lamina import Memory
+from lamina.recall.evidence import LOOKS, Evidence, gather, group_of, listed, looks_of, quoted
+from lamina.recall.features import FEATURES, Computed
+from lamina.recall.ranker import shipped_ranker
+from lamina.recall.recaller import Survey
+from lamina.records import Run
+from tests.conftest import Clock
+from tests.recall.world import World
+
+BY_NAME = {feature.name: feature for feature in FEATURES}
+
+
+def looks(name: str) -> tuple[str, ...]:
+    world = World(0)
+    return looks_of(BY_NAME[name], world.signals, int(world.slots[5]))
+
+
+@pytest.mark.parametrize(
+    ("feature", "expected", "group"),
+    [
+        ("bm25", ("words",), "words"),
+        ("coverage", ("words",), "words"),
+        ("dense", ("meaning",), "meaning"),
+        ("bm25_before", ("before",), "neighbours"),
+        ("bm25_after_two", ("two after",), "neighbours"),
+        ("dense_after", ("after",), "neighbours"),
+        ("window3", ("before", "after", "words"), "neighbours"),
+        ("window5", ("before", "two before", "after", "two after", "words"), "neighbours"),
+        ("session_coverage", ("session",), "session"),
+        ("session_dense", ("session",), "session"),
+        ("named_speaker", ("speaker",), "speaker"),
+        ("named_dense", ("speaker", "meaning"), "speaker"),
+        ("answers", ("before",), "neighbours"),
+        ("in_named_time", ("time",), "time"),
+        ("is_question", (), "form"),
+        ("length", (), "form"),
+        ("derived", (), "form"),
+    ],
+)
+def test_a_feature_looks_at_what_it_is_computed_from(feature: str, expected: tuple[str, ...], group: str) -> None:
+    assert looks(feature) == expected
+    if not getattr(BY_NAME[feature], "group", ""):
+        assert group_of(BY_NAME[feature], expected) == group
+
+
+def test_watching_a_feature_does_not_change_it() -> None:
+    """Every feature that there is can be watched, and so has its evidence without being listed anywhere."""
+    world = World(1)
+    for feature in FEATURES:
+        before = feature.column(world.scene)
+        assert set(looks_of(feature, world.signals, int(world.slots[3]))) <= set(LOOKS)
+        np.testing.assert_array_equal(feature.column(world.scene), before)
+
+
+def test_a_new_feature_brings_its_evidence_along() -> None:
+    new = Computed("both_sides", "words of the cue on both sides", lambda s: np.minimum(s.bm25(s.before), s.bm25(s.after)))
+    world = World(2)
+    assert looks_of(new, world.signals, int(world.slots[3])) == ("before", "after")
+
+
+def test_a_group_that_a_feature_names_is_its_group() -> None:
+    @dataclass(frozen=True)
+    class Grouped(Computed):
+        group: str = "people"
+
+    feature = Grouped("liked", "it is liked", lambda s: np.ones(len(s), np.float32))
+    assert group_of(feature, ("time",)) == "people"
+
+
+# --------------------------------------------------------------------------------------------------------- wording
+def evidence_of(memory: Memory, cue: str, text: str, **conditions: Any) -> Evidence:
+    hit = next(hit for hit in memory.search(cue, k=50, **conditions) if hit.text == text)
+    assert hit.asked is not None
+    with memory._recaller.survey(hit.asked, also=[hit.item.key]) as survey:
+        return gather(memory.store, survey, hit.item, FEATURES)
+
+
+@pytest.fixture
+def memory(clock: Clock) -> Any:
+    with Memory(":memory:", run=Run(clock=clock)) as one:
+        one.add(
+            [
+                {"text": "Did the ferries leave?", "speaker": "Ana", "at": "2026-05-03T10:00"},
+                {"text": "At seven, from the harbour.", "speaker": "Ben", "at": "2026-05-03T10:01"},
+                {"text": "Long " * 100, "at": "2026-06-03T10:02"},
+            ],
+            session="quay",
+        )
+        yield one
+
+
+def test_facts_say_which_words_stand_where(memory: Memory) -> None:
+    facts = evidence_of(memory, "When did ferries leave the harbour, Ana?", "At seven, from the harbour.").facts
+    assert facts["words"].text == "it has 1 of the cue's 3 words (harbour; not ferries and leave)"
+    assert facts["words"].brief == "1 of 3"
+    assert facts["before"].text == (
+        "just before it, by Ana: “Did the ferries leave?”, which has 2 of the cue's 3 words (ferries and leave; not harbour)"
+    )
+    assert facts["after"].text.startswith("just after it: “Long Long")
+    assert facts["after"].text.endswith("…”, which has none of the cue's 3 words (ferries, leave and harbour)")
+    assert facts["session"].text == "its session quay has all of the cue's 3 words (ferries, leave and harbour)"
+    assert facts["speaker"].text == "the cue names Ana; Ben said it"
+    assert {"two before", "two after", "time"}.isdisjoint(facts)
+    assert facts["words"].ids != facts["before"].ids
+
+
+@pytest.mark.parametrize(
+    ("cue", "words"),
+    [
+        ("harbour", "it has the cue's only word (harbour)"),
+        ("ferry", "it lacks the cue's only word (ferry)"),
+        ("harbour seven", "it has all of the cue's 2 words (harbour and seven)"),
+        ("boat ship", "it has none of the cue's 2 words (boat and ship)"),
+    ],
+)
+def test_the_edges_of_counting_are_good_english(memory: Memory, cue: str, words: str) -> None:
+    assert evidence_of(memory, cue, "At seven, from the harbour.").facts["words"].text == words
+
+
+def test_a_cue_without_words_has_no_facts_about_them(memory: Memory) -> None:
+    facts = evidence_of(memory, "of the", "At seven, from the harbour.").facts
+    assert {"words", "session", "speaker"}.isdisjoint(facts)
+    assert facts["before"].text == "just before it, by Ana: “Did the ferries leave?”"
+
+
+def test_facts_say_which_time_the_cue_names(memory: Memory) -> None:
+    inside = evidence_of(memory, "the harbour in May 2026", "At seven, from the harbour.").facts["time"]
+    assert inside.text == "the cue names the time 2026-05-01 to 2026-05-31; it is dated 2026-05-03, inside"
+    assert inside.brief == "2026-05-03"
+    outside = evidence_of(memory, "the harbour in May 2026", ("Long " * 100)).facts["time"]
+    assert outside.text.endswith("it is dated 2026-06-03, outside")
+
+
+def test_an_unknown_speaker_is_said_to_be_unknown(memory: Memory) -> None:
+    facts = evidence_of(memory, "what did Ana and Ben say?", "Long " * 100).facts
+    assert facts["speaker"].text == "the cue names Ana and Ben; nobody is known to have said it"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_is_said_of_words_is_what_was_counted(seed: int) -> None:
+    world = World(seed)
+    survey = Survey(world.signals, shipped_ranker(), world.slots, np.empty((0, 0), np.float32), np.empty(0, np.float32))
+    for slot in world.slots[::7].tolist():
+        (item,) = world.store.items.by_key([int(world.view.keys[slot])]).values()
+        found = gather(world.store, survey, item, FEATURES)
+        count, total = (int(part) for part in found.facts["words"].brief.split(" of "))
+        assert (count, total) == (int(world.signals.matched[:, slot].sum()), len(world.cue.terms))
+        assert ("before" in found.facts) == (int(world.signals.before(np.array([slot]))[0]) < len(world.signals))
+        assert all(fact.ids or fact.what in ("session", "speaker", "time") for fact in found.facts.values())
+
+
+def test_names_in_a_row() -> None:
+    assert [listed(list("abcdefghij")[:count], most=3) for count in range(6)] == [
+        "", "a", "a and b", "a, b and c", "a, b, c and 1 more", "a, b, c and 2 more",
+    ]  # fmt: skip
+    assert quoted("a\n b", 10) == "a b"
+    assert quoted("abcdef", 4) == "abc…"
