@@ -10,6 +10,8 @@ import pytest
 
 from lamina import Filter, Hit, Memory
 from lamina.errors import InputError, NotFoundError, ReadOnlyError
+from lamina.recall.learned import Learned
+from lamina.recall.learning import Learner
 from lamina.records import EVENT, Run
 from lamina.storage.feedback import Feedback, feedback_in
 from tests.conftest import Clock
@@ -35,6 +37,11 @@ def memory(clock: Clock) -> Iterator[Memory]:
 
 def told(memory: Memory, scope: str = "*") -> list[Feedback]:
     return list(feedback_in(memory.store, scope))
+
+
+def learn(memory: Memory, scope: str) -> Learned:
+    """Learn, whether it helps or not."""
+    return Learner(memory.store, memory._recaller, Run(), checked=False).learn(scope)
 
 
 # ------------------------------------------------------------------------------------------------------- telling
@@ -107,7 +114,7 @@ def test_nothing_of_a_deleted_item_is_left_in_the_file(tmp_path: Path) -> None:
         one.add([{"text": "The password is zanzibar quetzal."}, {"text": "The kettle is blue."}], user="ana")
         hits = one.search("which password?", user="ana")
         one.feedback(hits)
-        one.learn(user="ana")
+        learn(one, "/ana")
         one.delete([hit.id for hit in hits if "zanzibar" in hit.text])
         one.scrub()
     content = b"".join(file.read_bytes() for file in tmp_path.iterdir())
@@ -120,8 +127,8 @@ def test_unlearning_with_feedback_takes_what_was_told_below_too(memory: Memory) 
     memory.feedback(memory.search(CUE, user="ana"))
     memory.feedback(memory.search("boat", user="ben"))
     assert len(told(memory)) == 5
-    memory.learn(user="ana", agent="bot")
-    memory.learn(user="ana")
+    learn(memory, "/ana/bot")
+    learn(memory, "/ana")
     assert memory.unlearn(feedback=True, user="ana")
     assert [one.asked.where.scope for one in told(memory)] == ["/ben"]
     assert memory.stats()["learned"] == []
@@ -131,7 +138,7 @@ def test_unlearning_with_feedback_takes_what_was_told_below_too(memory: Memory) 
 
 def test_it_moves_with_an_export(memory: Memory, tmp_path: Path) -> None:
     memory.feedback(memory.search(CUE, user="ana")[:2])
-    learned = memory.learn(user="ana")
+    learned = learn(memory, "/ana")
     memory.export(tmp_path / "ana.jsonl", user="ana")
     with Memory(":memory:") as other:
         report = other.import_(tmp_path / "ana.jsonl")
@@ -200,8 +207,8 @@ async def _told_in_a_thread() -> int:
         await memory.add("The ferry leaves at seven.")
         hits = await memory.search(CUE)
         await memory.feedback(hits)
-        await memory.learn()
-        assert (await memory.ranker()).learned is not None
+        assert (await memory.learn()).cues == 1
+        assert (await memory.ranker()).learned is None  # one cue is too few
         assert "For it" in str(await memory.explain(hits[0]))
         await memory.unlearn()
         return (await memory.ranker()).feedback

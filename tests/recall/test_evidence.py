@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
 from typing import Any
 
 import numpy as np
 import pytest
 
 from lamina import Memory
-from lamina.recall.evidence import LOOKS, Evidence, gather, group_of, listed, looks_of, quoted
+from lamina.recall.evidence import LOOKS, Evidence, gather, listed, looks_of, quoted
 from lamina.recall.features import FEATURES, Computed
-from lamina.recall.ranker import shipped_ranker
+from lamina.recall.ranker import shipped_regimes
 from lamina.recall.recaller import Survey
 from lamina.records import Run
 from tests.conftest import Clock
@@ -25,32 +25,37 @@ def looks(name: str) -> tuple[str, ...]:
     return looks_of(BY_NAME[name], world.signals, int(world.slots[5]))
 
 
+AROUND = ("before", "two before", "after", "two after")
+
+
 @pytest.mark.parametrize(
-    ("feature", "expected", "group"),
+    ("feature", "expected"),
     [
-        ("bm25", ("words",), "words"),
-        ("coverage", ("words",), "words"),
-        ("dense", ("meaning",), "meaning"),
-        ("bm25_before", ("before",), "neighbours"),
-        ("bm25_after_two", ("two after",), "neighbours"),
-        ("dense_after", ("after",), "neighbours"),
-        ("window3", ("before", "after", "words"), "neighbours"),
-        ("window5", ("before", "two before", "after", "two after", "words"), "neighbours"),
-        ("session_coverage", ("session",), "session"),
-        ("session_dense", ("session",), "session"),
-        ("named_speaker", ("speaker",), "speaker"),
-        ("named_dense", ("speaker", "meaning"), "speaker"),
-        ("answers", ("before",), "neighbours"),
-        ("in_named_time", ("time",), "time"),
-        ("is_question", (), "form"),
-        ("length", (), "form"),
-        ("derived", (), "form"),
+        ("bm25", ("words",)),
+        ("coverage", ("words",)),
+        ("lead", ("words",)),
+        ("soft", ("words", "likeness")),
+        ("soft_around", (*AROUND, "words", "likeness")),
+        ("topic_near", ("before", "after")),
+        ("dense", ()),
+        ("dense_near", ("before", "after")),
+        ("dense_before_two", ("two before",)),
+        ("window5", (*AROUND, "words")),
+        ("session_coverage", ("session",)),
+        ("session_dense", ("session",)),
+        ("position", ("place",)),
+        ("named_speaker", ("speaker",)),
+        ("named_soft", ("speaker", "words", "likeness")),
+        ("answers", ("before",)),
+        ("after_question", ("before",)),
+        ("in_named_time", ("time",)),
+        ("is_question", ()),
+        ("length", ()),
+        ("derived", ()),
     ],
 )
-def test_a_feature_looks_at_what_it_is_computed_from(feature: str, expected: tuple[str, ...], group: str) -> None:
+def test_a_feature_looks_at_what_it_is_computed_from(feature: str, expected: tuple[str, ...]) -> None:
     assert looks(feature) == expected
-    if not getattr(BY_NAME[feature], "group", ""):
-        assert group_of(BY_NAME[feature], expected) == group
 
 
 def test_watching_a_feature_does_not_change_it() -> None:
@@ -63,18 +68,11 @@ def test_watching_a_feature_does_not_change_it() -> None:
 
 
 def test_a_new_feature_brings_its_evidence_along() -> None:
-    new = Computed("both_sides", "words of the cue on both sides", lambda s: np.minimum(s.bm25(s.before), s.bm25(s.after)))
+    new = Computed(
+        "both_sides", "around", "words of the cue on both sides", lambda s: np.minimum(s.bm25(s.before), s.bm25(s.after))
+    )
     world = World(2)
     assert looks_of(new, world.signals, int(world.slots[3])) == ("before", "after")
-
-
-def test_a_group_that_a_feature_names_is_its_group() -> None:
-    @dataclass(frozen=True)
-    class Grouped(Computed):
-        group: str = "people"
-
-    feature = Grouped("liked", "it is liked", lambda s: np.ones(len(s), np.float32))
-    assert group_of(feature, ("time",)) == "people"
 
 
 # --------------------------------------------------------------------------------------------------------- wording
@@ -146,10 +144,24 @@ def test_an_unknown_speaker_is_said_to_be_unknown(memory: Memory) -> None:
     assert facts["speaker"].text == "the cue names Ana and Ben; nobody is known to have said it"
 
 
+def test_facts_say_which_words_stand_for_which(clock: Clock) -> None:
+    with Memory(":memory:", run=Run(clock=clock)) as memory:
+        memory.add(["The dog sleeps.", "A tax on nothing at all."])
+        facts = evidence_of(memory, "which pets sleep?", "The dog sleeps.").facts
+        assert re.fullmatch(r"it has in other words: pets as “dog” \(0\.\d\d\)", facts["likeness"].text)
+        assert facts["words"].text == "it has 1 of the cue's 2 words (sleep; not pets)"
+        assert "likeness" not in evidence_of(memory, "which pets sleep?", "A tax on nothing at all.").facts
+
+
+def test_facts_say_where_in_its_session_it_stands(memory: Memory) -> None:
+    assert evidence_of(memory, "harbour", "At seven, from the harbour.").facts["place"].text == "it is number 2 in its session"
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_what_is_said_of_words_is_what_was_counted(seed: int) -> None:
     world = World(seed)
-    survey = Survey(world.signals, shipped_ranker(), world.slots, np.empty((0, 0), np.float32), np.empty(0, np.float32))
+    ranker = shipped_regimes().turns
+    survey = Survey(world.signals, ranker, ranker, world.slots, np.empty((0, 0), np.float32), np.empty(0, np.float32))
     for slot in world.slots[::7].tolist():
         (item,) = world.store.items.by_key([int(world.view.keys[slot])]).values()
         found = gather(world.store, survey, item, FEATURES)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from lamina.errors import InputError, NotFoundError
 from lamina.recall.evidence import Evidence, Fact
 from lamina.recall.explain import CUT, NAMED, Explanation, explain, percent
 from lamina.recall.features import FEATURES, Computed
-from lamina.recall.ranker import LinearRanker, shipped_ranker
+from lamina.recall.ranker import LinearRanker, shipped_regimes
 from lamina.records import Hit, Item, Reason, Run
 from tests.conftest import Clock
 
@@ -32,16 +32,11 @@ GROUPS = ("words", "meaning", "neighbours", "people", "time", "form")
 FACTS = ("words", "before", "after", "speaker")
 
 
-@dataclass(frozen=True)
-class Grouped(Computed):
-    group: str = ""
-
-
 def zero(scene: Any) -> Any:
     return np.zeros(len(scene), np.float32)
 
 
-MADE = tuple(Grouped(f"feature_{n}", f"what feature {n} means", zero, GROUPS[n % len(GROUPS)]) for n in range(20))
+MADE = tuple(Computed(f"feature_{n}", GROUPS[n % len(GROUPS)], f"what feature {n} means", zero) for n in range(20))
 EVIDENCE = Evidence(
     {what: Fact(what, f"there is {what}", (f"item-{what}",), f"brief {what}") for what in FACTS},
     {feature.name: FACTS[n % 5 : n % 5 + 1 + n % 2] for n, feature in enumerate(MADE)},
@@ -85,7 +80,7 @@ def test_the_parts_of_every_level_sum_to_the_score(seed: int) -> None:
 def test_real_features_sum_too(seed: int) -> None:
     generator = np.random.default_rng(seed)
     values = generator.normal(size=len(FEATURES)).astype(np.float32)
-    ranker = shipped_ranker()
+    ranker = shipped_regimes().turns
     hit = Hit(ITEM, float(ranker.score(values[None])[0]), (), ranker.reasons(values))
     found = explain(hit, Evidence({}, {}))
     assert sum(node.contribution or 0.0 for node in found.children) == pytest.approx(hit.score, abs=1e-4)

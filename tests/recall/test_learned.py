@@ -15,12 +15,15 @@ from lamina import Memory
 from lamina.errors import InputError
 from lamina.recall.features import FEATURES
 from lamina.recall.learned import Learned, LearnedRanker, nearest, ranker_print, scopes_above
-from lamina.recall.ranker import LinearRanker, shipped_ranker
-from lamina.records import Run, covers
+from lamina.recall.ranker import LinearRanker, shipped_regimes
+from lamina.records import Asked, Filter, Run, covers
 from tests.conftest import Clock
 
 NAMES = [feature.name for feature in FEATURES]
-LEARNED = Learned("/ana", {"length": -3.0}, 3, 2, 1, 30.0, 1.5, 1.25, 7, ranker_print(shipped_ranker()), "told")
+SHIPPED = shipped_regimes()
+LEARNED = Learned(
+    "/ana", {"length": -3.0}, True, 7, 6, 1, 30.0, 0.5, 0.75, 7, ranker_print(SHIPPED.turns, SHIPPED.documents), "told"
+)
 
 
 @pytest.fixture
@@ -107,13 +110,16 @@ def test_scores_and_reasons_are_those_of_the_sum_of_the_weights(seed: int) -> No
 def test_what_is_in_force_can_be_looked_at(memory: Memory) -> None:
     shipped = memory.ranker(user="ana")
     assert (shipped.learned, shipped.outdated, shipped.feedback) == (None, False, 0)
-    assert shipped.weights == pytest.approx({name: shipped_ranker().weights.get(name, 0.0) for name in NAMES}, abs=1e-5)
-    assert shipped.provenance == shipped_ranker().provenance
+    assert shipped.weights == pytest.approx({name: SHIPPED.documents.weights.get(name, 0.0) for name in NAMES}, abs=1e-5)
+    assert shipped.provenance == SHIPPED.documents.provenance
+    memory.add("The ferry.", user="ana", speaker="Ana")
+    mixed = memory.ranker(user="ana").weights
+    assert mixed == pytest.approx({name: SHIPPED.mixed(1 / 5).weights.get(name, 0.0) for name in NAMES}, abs=1e-5)
     keep(memory, "/ana")
     found = memory.ranker(user="ana", agent="bot")
     assert found.learned is not None
     assert (found.learned.scope, found.learned.shift) == ("/ana", {"length": -3.0})
-    assert found.weights["length"] == pytest.approx(shipped.weights["length"] - 3.0, abs=1e-5)
+    assert found.weights["length"] == pytest.approx(memory.ranker(user="ben").weights["length"] - 3.0, abs=1e-5)
     assert not found.learned.current  # the feedback it was learned from is not there
 
 
@@ -153,4 +159,5 @@ def test_a_ranker_that_was_handed_in_is_used_as_it_is(memory: Memory) -> None:
     keep(memory, "/ana")
     given = LinearRanker({"bm25": 1.0})
     recaller = Recaller(memory.store, memory._views, lambda: memory._embedding.embedder, Run(), given)
-    assert recaller.ranker_for("/ana") is recaller.base is given
+    with recaller.survey(Asked("ferry", Filter(scope="/ana"), 7)) as found:
+        assert found.ranker is found.base is given
