@@ -35,9 +35,10 @@ test: $(STAMP)test ## Run the tests and the examples in docstrings and documenta
 test-all: $(STAMP)test $(STAMP)minilm $(STAMP)peers ## Run all tests, the slow ones too (installs local models and peers)
 	$(PYTEST) -m "slow or not slow" $(ARGS)
 
-bench: $(STAMP)test ## Measure recall (LoCoMo, needs LAMINA_DATA) and speed; results go to build/bench
+bench: $(STAMP)test ## Measure recall and contexts (LoCoMo, needs LAMINA_DATA) and speed; results go to build/bench
 	@mkdir -p $(RESULTS)
 	$(if $(DATA),$(BIN)/lamina bench locomo --data "$(DATA)" --json $(RESULTS)/locomo.json,@echo "skipped locomo: set LAMINA_DATA to the folder with the evaluation data")
+	$(if $(DATA),$(BIN)/lamina bench budget --data "$(DATA)" --json $(RESULTS)/budget.json)
 	$(BIN)/lamina bench speed --json $(RESULTS)/speed.json
 
 lint: $(STAMP)dev ## Check style, formatting, types and the direction of imports

@@ -1,7 +1,7 @@
 """The benchmarks: one harness, one form of result, every level.
 
 >>> sorted(BENCHMARKS)
-['demo', 'locomo', 'speed']
+['budget', 'demo', 'locomo', 'speed']
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from lamina.errors import InputError
 
 BENCHMARKS: Final[Mapping[str, str]] = {
     "locomo": "Recall of the right moments in long conversations (LoCoMo; needs its data).",
+    "budget": "How much of what answers a question stands in a context of so many tokens (LoCoMo; needs its data).",
     "demo": "The same on the conversation that comes with the package, on which nothing was fitted.",
     "speed": "Writing, searching, memory and file size, and how they grow with the number of messages.",
 }

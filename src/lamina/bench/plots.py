@@ -1,7 +1,8 @@
-"""Plots of results: curves over sizes, bars of recall. Drawn where matplotlib is installed (extra "plots")."""
+"""Plots of results: curves over sizes and budgets, bars of recall. Drawn where matplotlib is installed (extra "plots")."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +17,9 @@ CURVES: Final[Sequence[tuple[str, float, Sequence[tuple[str, str]]]]] = (
     ("memory, MB", 1e-6, (("resident_bytes", "process"), ("view_bytes", "view of the scope"))),
 )
 """Title, factor, and the metrics drawn in one panel."""
+_BUDGET: Final = re.compile(r"recall@(\d+)_tokens")
+BESIDE: Final = ("demo", "pages")
+"""Slices of other data, drawn beside the whole."""
 
 
 def plot(result: Result, json_path: Path) -> Path | None:
@@ -30,6 +34,8 @@ def plot(result: Result, json_path: Path) -> Path | None:
     FigureCanvasAgg(figure)
     if growing:
         _draw_growth(figure, [metrics for metrics in growing[0].values() if "messages" in metrics])
+    elif budgets_of(result.rows[0].metrics):
+        _draw_budgets(figure, result)
     elif any("recall@10" in row.metrics for row in result.rows):
         _draw_recall(figure, result)
     else:
@@ -48,6 +54,37 @@ def _draw_growth(figure: Any, steps: Sequence[Metrics]) -> None:
             axes.plot([x for x, _ in points], [y for _, y in points], marker="o", label=label)
         axes.set(title=title, xlabel="messages", xscale="log")
         axes.set_ylim(bottom=0)
+        axes.grid(alpha=0.3)
+        axes.legend(frameon=False)
+
+
+def budgets_of(metrics: Metrics) -> dict[int, float]:
+    """Recall by budget in tokens, where a row has it.
+
+    >>> budgets_of({"recall@500_tokens": 0.8, "recall@10": 0.5})
+    {500: 0.8}
+    """
+    return {int(found[1]): value for name, value in metrics.items() if (found := _BUDGET.fullmatch(name))}
+
+
+def _draw_budgets(figure: Any, result: Result) -> None:
+    """Recall over the budget: of everything, and beside it of the slices of other data."""
+    ticks = list(budgets_of(result.rows[0].metrics))
+    parts = ("", *(part for part in result.rows[0].by if part in BESIDE))
+    for axes, part in zip(figure.subplots(1, len(parts), squeeze=False)[0], parts, strict=True):
+        for row in result.rows:
+            points = budgets_of(row.by.get(part, {}) if part else row.metrics)
+            if points:
+                axes.plot(list(points), list(points.values()), marker="o", label=row.system)
+        axes.set(
+            title=part or result.data.split(" ")[0],
+            xlabel="budget, tokens",
+            ylabel="recall of what answers",
+            xscale="log",
+            ylim=(0, 1),
+        )
+        axes.set_xticks(ticks, [f"{one:,}" for one in ticks])
+        axes.minorticks_off()
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
 
