@@ -37,11 +37,12 @@ test: $(STAMP)test ## Run the tests and the examples in docstrings and documenta
 test-all: $(STAMP)test $(STAMP)minilm $(STAMP)peers ## Run all tests, the slow ones too (installs local models and peers)
 	$(PYTEST) -m "slow or not slow" $(ARGS)
 
-bench: $(STAMP)test ## Measure recall (needs LAMINA_DATA) and speed; results go to build/bench
+bench: $(STAMP)test ## Measure recall and contexts (needs LAMINA_DATA) and speed; results go to build/bench
 	@mkdir -p $(RESULTS)
-	$(if $(DATA),$(call measure,locomo),@echo "skipped locomo, sessions and ablation: set LAMINA_DATA to the folder with the evaluation data")
+	$(if $(DATA),$(call measure,locomo),@echo "skipped locomo, sessions, ablation and budget: set LAMINA_DATA to the folder with the evaluation data")
 	$(if $(DATA),$(call measure,sessions))
 	$(if $(DATA),$(call measure,ablation))
+	$(if $(DATA),$(call measure,budget))
 	$(if $(PASSAGES),$(call measure,passages),@echo "skipped passages: their sets are not in the evaluation data")
 	$(BIN)/lamina bench speed --json $(RESULTS)/speed.json
 

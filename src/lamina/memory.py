@@ -265,6 +265,7 @@ class Memory:
         """
         from lamina.models.tokens import CallableTokens
         from lamina.recall.pack import pack
+        from lamina.recall.standing import read_standing
 
         whole_number(budget, "budget", 0)
         if counter is None:
@@ -273,7 +274,8 @@ class Memory:
             tokens = CallableTokens(counter)
         else:
             tokens = cast("TokenCounter", counter)
-        return pack(self.search(cue, k=k, rerank=rerank, **conditions), budget, tokens)
+        hits = self.search(cue, k=k, rerank=rerank, **conditions)
+        return pack(hits, budget, tokens, cue=cue, standing=read_standing(self._store, hits))
 
     def _default_counter(self) -> TokenCounter:
         if self._counter is None:

@@ -97,3 +97,30 @@ def write_passages(folder: Path) -> Path:
     """Write both sets; returns the folder."""
     write_set(folder, "musique_train", *musique())
     return write_set(folder, "hotpotqa_train", *hotpot())
+
+
+def write_hotpot(folder: Path) -> Path:
+    """A file of questions about passages of marked sentences, in the form of HotpotQA."""
+    questions = []
+    for place, thing in enumerate(THINGS):
+        context = [
+            [
+                f"{other} {row}",
+                [
+                    f"The {other} of house {row} is very old.",
+                    f" It was {deed} by the tall man of house {row}.",
+                    " Nobody knows why.",
+                ],
+            ]
+            for row, (other, deed) in enumerate([(thing, DEEDS[place % 5]), (THINGS[(place + 5) % 12], DEEDS[(place + 1) % 5])])
+        ]
+        questions.append(
+            {
+                "question": f"Which {thing} was {DEEDS[place % 5]} by the tall man?", "answer": thing, "context": context,
+                "supporting_facts": [[f"{thing} 0", 1], [f"{thing} 0", 9]],
+            }
+        )  # fmt: skip
+    path = folder / "hipporag" / "hotpotqa_train.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(questions), encoding="utf-8")
+    return path

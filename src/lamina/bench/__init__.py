@@ -1,7 +1,7 @@
 """The benchmarks: one harness, one form of result, every level.
 
 >>> sorted(BENCHMARKS)
-['ablation', 'demo', 'feedback', 'locomo', 'passages', 'sessions', 'speed']
+['ablation', 'budget', 'demo', 'feedback', 'locomo', 'passages', 'sessions', 'speed']
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ BENCHMARKS: Final[Mapping[str, str]] = {
     "sessions": "The same of whole sessions of them (LoCoMo; needs its data).",
     "passages": "Recall of the passages that answer a question together (MuSiQue, HotpotQA; needs their data).",
     "ablation": "What each group of the ranker's features is worth (LoCoMo; needs its data).",
+    "budget": "How much of what answers a question stands in a context of so many tokens (LoCoMo; needs its data).",
     "demo": "Recall of the right moments of the conversation that comes with the package, on which nothing was fitted.",
     "feedback": "What recall learns from feedback on half of the questions (LoCoMo too, where its data is).",
     "speed": "Writing, searching, memory and file size, and how they grow with the number of messages.",

@@ -1,10 +1,11 @@
-"""Plots of results: curves over sizes, bars of recall, dots by cell, what is lost without a group of features.
+"""Plots of results: curves over sizes and budgets, bars of recall, dots by cell, what is lost without a group of features.
 
 Drawn where matplotlib is installed (extra "plots").
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +13,11 @@ from typing import Any, Final
 
 from lamina.bench.results import Metrics, Result
 from lamina.bench.table import AGAINST
+
+_BUDGET: Final = re.compile(r"recall@(\d+)_tokens")
+
+BESIDE: Final = ("demo", "pages")
+"""Slices of other data, drawn beside the whole."""
 
 CURVES: Final[Sequence[tuple[str, float, Sequence[tuple[str, str]]]]] = (
     ("search in one scope, ms", 1e3, (("search_p50_seconds", "p50"), ("search_p95_seconds", "p95"))),
@@ -52,6 +58,8 @@ def _way(result: Result) -> tuple[Draw | None, tuple[float, float]]:
         return _draw_cells, (11, 2 + 0.8 * sum(part.startswith(AGAINST) for part in parts))
     if result.benchmark == "ablation":
         return _draw_drops, (9, 1.5 + 0.17 * len(result.rows))
+    if budgets_of(result.rows[0].metrics):
+        return _draw_budgets, (8, 4.5)
     if any("recall@10" in row.metrics for row in result.rows):
         return _draw_recall, (8, 4.5)
     return None, (0, 0)
@@ -73,6 +81,37 @@ def _draw_growth(figure: Any, result: Result) -> None:
             axes.plot([x for x, _ in points], [y for _, y in points], marker="o", label=label)
         axes.set(title=title, xlabel="messages", xscale="log")
         axes.set_ylim(bottom=0)
+        axes.grid(alpha=0.3)
+        axes.legend(frameon=False)
+
+
+def budgets_of(metrics: Metrics) -> dict[int, float]:
+    """Recall by budget in tokens, where a row has it.
+
+    >>> budgets_of({"recall@500_tokens": 0.8, "recall@10": 0.5})
+    {500: 0.8}
+    """
+    return {int(found[1]): value for name, value in metrics.items() if (found := _BUDGET.fullmatch(name))}
+
+
+def _draw_budgets(figure: Any, result: Result) -> None:
+    """Recall over the budget: of everything, and beside it of the slices of other data."""
+    ticks = list(budgets_of(result.rows[0].metrics))
+    parts = ("", *(part for part in result.rows[0].by if part in BESIDE))
+    for axes, part in zip(figure.subplots(1, len(parts), squeeze=False)[0], parts, strict=True):
+        for row in result.rows:
+            points = budgets_of(row.by.get(part, {}) if part else row.metrics)
+            if points:
+                axes.plot(list(points), list(points.values()), marker="o", label=row.system)
+        axes.set(
+            title=part or result.data.split(" ")[0],
+            xlabel="budget, tokens",
+            ylabel="recall of what answers",
+            xscale="log",
+            ylim=(0, 1),
+        )
+        axes.set_xticks(ticks, [f"{one:,}" for one in ticks])
+        axes.minorticks_off()
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
 

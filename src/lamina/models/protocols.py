@@ -124,7 +124,10 @@ class LanguageModel(Protocol):
 
 
 class TokenCounter(Protocol):
-    """Counts the tokens of a text as a model would."""
+    """Counts the tokens of a text as a model would.
+
+    A counter with an attribute `instant` that is true is asked for single lines too; any other a few times for each prompt.
+    """
 
     def count(self, text: str) -> int:
         """The number of tokens of the whole of `text`, without special tokens around it."""

@@ -20,6 +20,8 @@ class WordLlamaTokens:
     8
     """
 
+    instant = True
+
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
 

@@ -72,13 +72,20 @@ def leave_one_out(
 
     The ridge, too, is chosen on the others alone, by leaving each of them out in turn.
     """
+    rankers = left_out_rankers(bench, ridges)
+    found = {one.name: bench.rankings(one, rankers[one.name][0], k) for one in bench.collections}
+    return found, {name: ridge for name, (_, ridge) in rankers.items()}
+
+
+def left_out_rankers(bench: Workbench, ridges: Sequence[float] = RIDGES) -> dict[str, tuple[LinearRanker, float]]:
+    """For each conversation a ranker fitted on all the others, and the ridge it was fitted with."""
     folds = [bench.groups(collection) for collection in bench.collections]
-    found, chosen = {}, {}
+    found = {}
     for place, collection in enumerate(bench.collections):
         others = [*folds[:place], *folds[place + 1 :]]
-        chosen[collection.name] = choose_ridge(others, ridges)
-        found[collection.name] = bench.rankings(collection, fit(others, chosen[collection.name]), k)
-    return found, chosen
+        ridge = choose_ridge(others, ridges)
+        found[collection.name] = (fit(others, ridge), ridge)
+    return found
 
 
 def _mean_recall(ranker: LinearRanker, group: Group) -> float:

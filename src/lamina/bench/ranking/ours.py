@@ -20,7 +20,7 @@ from lamina.models.protocols import Embedder
 from lamina.recall.cue import read_cue
 from lamina.recall.ranker import LinearRanker, Ranker
 from lamina.recall.recaller import Recaller
-from lamina.records import Filter, Hit, Run, make_scope
+from lamina.records import Filter, Hit, Item, Run, make_scope
 from lamina.storage import open_store
 from lamina.text import chunks
 from lamina.times import parse_moment
@@ -125,10 +125,18 @@ class Workbench(AbstractContextManager["Workbench"]):
             groups.append((ranked.matrix, np.array(relevant, np.float32)))
         return groups
 
-    def rankings(self, collection: Collection, ranker: Ranker, k: int) -> list[list[str]]:
+    def hits(self, collection: Collection, ranker: Ranker, k: int) -> list[list[Hit]]:
         """What a recall with some ranker finds for each question."""
         recaller, where = self._recaller(ranker), Filter(scope=_scope(collection))
-        return [[hit.item.origin or "" for hit in recaller.search(asked.text, where, k)] for asked in collection.questions]
+        return [recaller.search(asked.text, where, k) for asked in collection.questions]
+
+    def rankings(self, collection: Collection, ranker: Ranker, k: int) -> list[list[str]]:
+        """The same as ids of passages."""
+        return [[hit.item.origin or "" for hit in hits] for hits in self.hits(collection, ranker, k)]
+
+    def items(self, collection: Collection) -> list[Item]:
+        """All passages of a collection as they are stored, in the order they were added."""
+        return list(self._store.items.each(Filter(scope=_scope(collection), kinds=("trace",))))
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._store.close()
