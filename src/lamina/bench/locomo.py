@@ -80,11 +80,11 @@ def run(*, data: Path | None, seed: int, peers: bool, progress: Callable[[str], 
 
 
 def _rows(values: dict[str, NDArray[np.float64]], collections: list[Collection], seed: int) -> list[Row]:
-    """Rows in a fixed order; the honest one of ours (cross-validated where it was run) is compared with the others."""
-    ours = CROSS_VALIDATED if CROSS_VALIDATED in values else Lamina.name
-    others = {name: scores for name, scores in values.items() if name not in (CROSS_VALIDATED, Lamina.name)}
+    """Rows in a fixed order; ours are compared with the others: neither was fitted on the conversation it is judged on."""
+    ours = (Lamina.name, CROSS_VALIDATED)
+    others = {name: scores for name, scores in values.items() if name not in ours}
     rows = []
-    for name in sorted(values, key=lambda name: (name not in (CROSS_VALIDATED, Lamina.name), name == "random")):
+    for name in sorted(values, key=lambda name: (name not in ours, name == Chance.name)):
         made = row(name, values[name], collections)
-        rows.append(Row(name, made.metrics, {**made.by, **against(values[name], others, seed)}) if name == ours else made)
+        rows.append(Row(name, made.metrics, {**made.by, **against(values[name], others, seed)}) if name in ours else made)
     return rows
