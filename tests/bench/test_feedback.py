@@ -25,16 +25,16 @@ def tell(result: Result, data: str) -> None:
 
 
 def test_what_is_left_out_does_not_suffer_and_the_controls_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The effect: feedback on half of the questions; half is a small sample, so the rise is within its noise."""
+    """The effect: feedback on half of the questions, whose other half is ranked no worse. Few as they are, it need not rise."""
     monkeypatch.delenv("LAMINA_DATA", raising=False)
-    result = run_benchmark("feedback", seed=0)
+    result = run_benchmark("feedback", seed=0, splits=3)
     tell(result, "demo")
     assert {row.system for row in result.rows} == set(SYSTEMS)
-    assert 50 <= result.config["questions"]["demo"] <= 58  # a question that no split leaves out is not counted
-    learned, shuffled, bare = (points(result, system, "demo")[0] for system in SYSTEMS[1:])
-    assert learned > -1
-    assert learned > shuffled
-    assert learned > bare
+    assert 45 <= result.config["questions"]["demo"] <= 58  # a question that no split leaves out is not counted
+    found = {system: points(result, system, "demo")[0] for system in SYSTEMS[1:]}
+    assert found["learned"] > -1
+    assert found["learned"] > found["unchecked"] > found["no prior"]
+    assert found["learned"] > found["shuffled"]
 
 
 def test_the_same_seed_gives_the_same_figures(small_locomo: Path) -> None:
@@ -46,13 +46,13 @@ def test_the_same_seed_gives_the_same_figures(small_locomo: Path) -> None:
 
 
 @pytest.mark.slow
-def test_on_locomo_the_pull_towards_the_shipped_weights_pays(data_root: Path) -> None:
-    """The weights that learning starts from have not seen the conversation."""
+def test_on_locomo_it_does_not_suffer_either(data_root: Path) -> None:
+    """The shipped weights have not seen these conversations."""
     result = run_benchmark("feedback", data=data_root, seed=0)
     for data in ("demo", "locomo"):
         tell(result, data)
     learned, low, _ = points(result, "learned", "locomo")
     assert learned > -0.5
     assert low > -1.5
+    assert learned > points(result, "no prior", "locomo")[0]
     assert points(result, "shuffled", "locomo")[2] < 0
-    assert points(result, "no prior", "locomo")[2] < 0

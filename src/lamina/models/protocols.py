@@ -24,8 +24,8 @@ Schema = Mapping[str, Any]
 
 
 WEIGHT: Final = 0.5
-"""Weight of a reranker unless another is given. Of 0.5, 1, 2 and 4, the one with which a small model of sentences helped on both
-collections it was tried on; stronger judges may deserve more."""
+"""Weight of a reranker unless another is given. Of 0.25, 0.5, 1 and 2, the one with which a small model of sentences raised
+recall@5 most on both collections together without lowering recall@10 much; stronger judges may deserve more."""
 
 
 class Embedder(Protocol):

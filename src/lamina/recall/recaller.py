@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,10 +98,7 @@ class Recaller:
     @property
     def base_print(self) -> str:
         """What tells the ranker that learning starts from, whatever the collection, from others."""
-        if self._ranker is not None:
-            return ranker_print(self._ranker)
-        shipped = shipped_regimes()
-        return ranker_print(shipped.turns, shipped.documents)
+        return _shipped_print() if self._ranker is None else ranker_print(self._ranker)
 
     def search(
         self, text: str, where: Filter, k: int, vector: NDArray[np.float32] | None = None, reranking: Reranking | None = None
@@ -240,3 +238,9 @@ class Recaller:
             traces.update({key: found.id for key, found in items.items() if found.kind == "trace"})
             front = [key for key in below if key in items and items[key].kind != "trace"]
         return tuple(traces[key] for key in sorted(traces))
+
+
+@lru_cache(maxsize=1)
+def _shipped_print() -> str:
+    shipped = shipped_regimes()
+    return ranker_print(shipped.turns, shipped.documents)
