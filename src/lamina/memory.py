@@ -261,7 +261,8 @@ class Memory:
     ) -> Recall:  # fmt: skip
         """What to put into a prompt for a cue: at most `budget` tokens, by `counter` (default: the packaged tokenizer).
 
-        The text is marked as quoted data and is empty where nothing fits or nothing is known.
+        Chosen from the best k hits by what is most likely needed for its tokens; long texts may be excerpts. The text is marked
+        as quoted data, says what was superseded, and is empty where nothing fits or nothing is known.
         """
         from lamina.models.tokens import CallableTokens
         from lamina.recall.pack import pack
