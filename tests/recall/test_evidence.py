@@ -49,6 +49,7 @@ AROUND = ("before", "two before", "after", "two after")
         ("answers", ("before",)),
         ("after_question", ("before",)),
         ("in_named_time", ("time",)),
+        ("tells_named_time", ("time", "told time")),
         ("is_question", ()),
         ("length", ()),
         ("derived", ()),
@@ -137,6 +138,15 @@ def test_facts_say_which_time_the_cue_names(memory: Memory) -> None:
     assert inside.brief == "2026-05-03"
     outside = evidence_of(memory, "the harbour in May 2026", ("Long " * 100)).facts["time"]
     assert outside.text.endswith("it is dated 2026-06-03, outside")
+
+
+def test_facts_say_which_time_the_item_speaks_of(clock: Clock) -> None:
+    with Memory(":memory:", run=Run(clock=clock)) as memory:
+        memory.add({"text": "The regatta was yesterday.", "at": "2026-05-04T10:00"}, session="s")
+        facts = evidence_of(memory, "the regatta of 3 May 2026", "The regatta was yesterday.").facts
+        assert facts["told time"].text == "it speaks of “yesterday”, 2026-05-03"
+        assert facts["time"].text == "the cue names the time 2026-05-03; it is dated 2026-05-04, outside"
+        assert "told time" not in evidence_of(memory, "the regatta", "The regatta was yesterday.").facts
 
 
 def test_an_unknown_speaker_is_said_to_be_unknown(memory: Memory) -> None:

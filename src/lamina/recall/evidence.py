@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from lamina.expressions import TimeRange, told_times
 from lamina.models.word_table import word_table
 from lamina.recall.features import Column, Feature, Scene
 from lamina.recall.likeness import Likeness
@@ -54,7 +55,8 @@ class Evidence:
 
 # What a feature reads (see `_Watched`), and which fact that is.
 LOOKS: Final[Mapping[str, frozenset[str]]] = {
-    "time": frozenset({"cue.ranges", "view.at"}),
+    "time": frozenset({"cue.ranges"}),
+    "told time": frozenset({"view.items"}),
     "session": frozenset({"session", "session_matched", "session_dense"}),
     "place": frozenset({"view.position"}),
     "speaker": frozenset({"by_named", "named_speakers", "view.speaker"}),
@@ -165,6 +167,7 @@ class _Finder:
         """All facts there are."""
         finders: dict[str, Callable[[], Fact | None]] = {
             "time": self._time,
+            "told time": self._told_time,
             "session": self._session,
             "speaker": self._speaker,
             "before": lambda: self._beside("before", self._signals.before, 1, "just before it"),
@@ -255,10 +258,23 @@ class _Finder:
             return None
         at = self._item.at
         inside = any(one.start <= at < one.end for one in ranges)
-        told = listed([f"{isoformat(one.start)[:10]} to {isoformat(one.end - 1)[:10]}" for one in ranges])
+        told = listed([_days(one) for one in ranges])
         dated = isoformat(at, self._item.offset)[:10]
         told = f"the cue names the time {told}; it is dated {dated}, {'inside' if inside else 'outside'}"
         return Fact("time", told, brief=dated)
+
+    def _told_time(self) -> Fact | None:
+        """The times its text speaks of, where the cue names one."""
+        item = self._item
+        times = told_times(item.text, item.at, item.offset) if self._signals.cue.ranges else ()
+        told = [f"“{one.words}”, {_days(one)}" if one.words else _days(one) for one in times]
+        return Fact("told time", f"it speaks of {listed(told)}", (item.id,)) if told else None
+
+
+def _days(stretch: TimeRange) -> str:
+    """The first and the last day of a stretch of time."""
+    first, last = isoformat(stretch.start)[:10], isoformat(stretch.end - 1)[:10]
+    return first if first == last else f"{first} to {last}"
 
 
 def listed(names: Sequence[str], most: int = 8) -> str:
