@@ -1,6 +1,6 @@
 """What each group of the ranker's features is worth: recall without it, with it shuffled, and with it alone.
 
-On LoCoMo, counted as `locomo` counts, but with every turn of a conversation scored instead of proposed candidates. The
+On LoCoMo (or on the conversations of `corpora/`, where `data` names that folder), counted as `locomo` counts, but with every turn of a conversation scored instead of proposed candidates. The
 features are computed once; every row below looks at some of their columns. Equal scores are ranked by chance.
 
 Rows, with differences in recall@10 from the whole, in points, with 95 % intervals over questions:
@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamina.algorithms.scorers import recall_at_k
+from lamina.bench.corpora import read_folder
 from lamina.bench.locomo import CROSS_VALIDATED, collections_of, data_file
 from lamina.bench.ranking.collections import Asked, Collection
 from lamina.bench.ranking.fitting import FIXED, RIDGES, TURNS, fit
@@ -118,10 +119,17 @@ def as_shipped(folds: Folds, collections: Sequence[Collection], silent: Sequence
     )
 
 
+def _conversations(data: Path | None) -> tuple[list[Collection], str]:
+    """LoCoMo, or the conversations of the folder of the project's corpora; and what they are called."""
+    if data is not None and (data / "conversations").is_dir():
+        return read_folder(data / "conversations"), f"the conversations of {data.name}"
+    file = data_file(data)
+    return collections_of(file), fingerprint(file)
+
+
 def run(*, data: Path | None, seed: int, peers: bool, progress: Callable[[str], None]) -> Result:
     """Compute the features of every turn for every question once, then judge each group of them."""
-    file = data_file(data)
-    collections = collections_of(file)
+    collections, measured_on = _conversations(data)
     if len(collections) < 2:
         raise InputError(f"{file} has {len(collections)} conversation: an ablation fits on all but one, so it needs two or more")
     progress("ablation: computing the features")
@@ -143,7 +151,7 @@ def run(*, data: Path | None, seed: int, peers: bool, progress: Callable[[str], 
         "groups_that_never_vary": [group for group in groups if group not in varied],
         "questions": sum(len(one.questions) for one in collections),
     }  # fmt: skip
-    return Result("ablation", fingerprint(file), config, table.rows)
+    return Result("ablation", measured_on, config, table.rows)
 
 
 class Table:
