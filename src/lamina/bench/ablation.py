@@ -131,7 +131,9 @@ def run(*, data: Path | None, seed: int, peers: bool, progress: Callable[[str], 
     """Compute the features of every turn for every question once, then judge each group of them."""
     collections, measured_on = _conversations(data)
     if len(collections) < 2:
-        raise InputError(f"{measured_on} has {len(collections)} conversation: an ablation fits on all but one, so it needs two or more")
+        raise InputError(
+            f"{measured_on} has {len(collections)} conversation: an ablation fits on all but one, so it needs two or more"
+        )
     progress("ablation: computing the features")
     with Workbench(collections) as bench:
         folds = unordered([bench.groups(collection) for collection in collections], seed)

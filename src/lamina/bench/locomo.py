@@ -18,6 +18,7 @@ from lamina.bench.locomo_data import CATEGORIES, Turn, load_locomo
 from lamina.bench.peers import installed, versions
 from lamina.bench.ranking.baselines import Blend, Chance, Dense, Fts5
 from lamina.bench.ranking.collections import Asked, Collection, Passage, System
+from lamina.bench.ranking.embedders import WORDLLAMA, EmbedOnce, load
 from lamina.bench.ranking.fitting import FIXED, RIDGES, leave_one_out
 from lamina.bench.ranking.ours import Lamina, Workbench
 from lamina.bench.ranking.scoring import DEPTHS, against, measure_systems, recalls, row
@@ -58,21 +59,35 @@ def collections_of(file: Path, categories: Sequence[int] = ANSWERABLE) -> list[C
     return found
 
 
-def run(*, data: Path | None, seed: int, peers: bool, progress: Callable[[str], None], cross_validate: bool = True) -> Result:
-    """Rank every conversation's turns with every system; `cross_validate=False` leaves the refits out."""
+def run(
+    *,
+    data: Path | None,
+    seed: int,
+    peers: bool,
+    progress: Callable[[str], None],
+    cross_validate: bool = True,
+    embedder: str = WORDLLAMA,
+) -> Result:
+    """Rank every conversation's turns with every system; `cross_validate=False` leaves the refits out.
+
+    `embedder`, "wordllama" or "minilm": whose vectors all but the peers use.
+    """
     file = data_file(data)
     collections = collections_of(file)
     others = installed(peers)
-    systems: list[System] = [Lamina(), Fts5(), Dense(), Blend(), Chance(seed), *others]
+    model = EmbedOnce(load(embedder))
+    systems: list[System] = [
+        Lamina(embedder=model), Fts5(), Dense(embedder=model), Blend(embedder=model), Chance(seed), *others
+    ]  # fmt: skip
     values = measure_systems(systems, collections, lambda name: progress(f"locomo: {name}"))
     ridges: dict[str, float] = {}
     if cross_validate and len(collections) > 2:
         progress(f"locomo: {CROSS_VALIDATED}")
-        with Workbench(collections) as bench:
+        with Workbench(collections, model) as bench:
             found, ridges = leave_one_out(bench, DEPTHS[-1])
         values[CROSS_VALIDATED] = recalls(found, collections)
     config = {
-        "k": list(DEPTHS), "seed": seed, "ridges_tried": list(RIDGES), "ridge_of_left_out": ridges, "fixed_weights": dict(FIXED),
+        "k": list(DEPTHS), "seed": seed, "embedder": embedder, "ridges_tried": list(RIDGES), "ridge_of_left_out": ridges, "fixed_weights": dict(FIXED),
         "shipped": shipped_regimes().turns.provenance, "peers": versions(others),
         "turns": sum(len(one.passages) for one in collections), "questions": sum(len(one.questions) for one in collections),
     }  # fmt: skip
