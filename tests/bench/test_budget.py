@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -141,11 +142,15 @@ def test_the_temperature_is_found_again() -> None:
     assert fit_packer.fit_temperature(even) == fit_packer.TEMPERATURES[-1]
 
 
-def test_the_fits_are_said(small_locomo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "locomo").mkdir()
-    shutil.copy(small_locomo, tmp_path / "locomo" / "locomo.json")
+def test_the_fits_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    conversations = tmp_path / "conversations"
+    conversations.mkdir()
+    packaged = resources.files("lamina.demo")
+    for name in ("one", "two"):  # any two conversations will do
+        for part, file in ((".jsonl", "conversation.jsonl"), (".questions.jsonl", "questions.jsonl")):
+            (conversations / f"{name}{part}").write_text(packaged.joinpath(file).read_text(encoding="utf-8"), encoding="utf-8")
     write_hotpot(tmp_path)
-    fit_packer.main(["--data", str(tmp_path)])
+    fit_packer.main(["--corpora", str(tmp_path), "--data", str(tmp_path)])
     said = capsys.readouterr().out
     assert "temperature: " in said
     assert "sharpness: " in said

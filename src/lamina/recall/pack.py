@@ -84,7 +84,7 @@ class Packer:
         """The chance that each hit is needed, as far as the scores tell.
 
         >>> [round(worth, 3) for worth in Packer().worths([5.0, 3.0, 1.0])]
-        [0.811, 0.158, 0.031]
+        [0.71, 0.221, 0.069]
         """
         values = np.asarray(scores, np.float64)
         spread = float(values.std())
