@@ -50,10 +50,11 @@ class WordTable:
         places = np.minimum(np.searchsorted(self.hashes, hashes), len(self.hashes) - 1)
         return np.where(self.hashes[places] == hashes, places, len(self.hashes))
 
-    def likeness(self, vectors: NDArray[np.float32], above: float) -> NDArray[np.float32]:
+    def likeness(self, vectors: NDArray[np.float32], above: float, among: NDArray[np.intp] | None = None) -> NDArray[np.float32]:
         """Squared cosines of the vectors of some words with those of the table where the cosine is larger than `above`, else 0.
 
-        Shape (words, table + 1): the last column is 0, for terms that are not in the table.
+        Shape (words, table + 1): the last column is 0, for terms that are not in the table. With `among` only these rows of the
+        table are compared (each may be named many times), and the rest stays 0.
 
         >>> from lamina.terms import term_hashes
         >>> table = word_table()
@@ -61,9 +62,16 @@ class WordTable:
         >>> bool(dog[table.rows(term_hashes("pets"))[0]] > 0.3), float(dog[table.rows(term_hashes("tax"))[0]])
         (True, 0.0)
         """
-        cosines = vectors @ self.vectors.T
         squares = np.zeros((len(vectors), len(self.hashes) + 1), np.float32)
-        np.multiply(cosines, cosines, out=squares[:, :-1], where=cosines > above)
+        if among is None:
+            cosines = vectors @ self.vectors.T
+            np.multiply(cosines, cosines, out=squares[:, :-1], where=cosines > above)
+            return squares
+        compared = np.zeros(len(self.hashes) + 1, np.bool_)
+        compared[among] = True
+        rows = np.flatnonzero(compared[:-1])
+        cosines = vectors @ self.vectors[rows].T
+        squares[:, rows] = np.where(cosines > above, cosines * cosines, 0)
         return squares
 
     def topic(self, vectors: NDArray[np.float32], hashes: NDArray[np.uint32]) -> NDArray[np.float32]:

@@ -45,7 +45,7 @@ class Likeness:
         full = np.flatnonzero(np.diff(self._starts))
         if len(full) and len(cue.terms):
             starts = self._starts[full]
-            for row, of_words in enumerate(self._signals.likenesses):
+            for row, of_words in enumerate(self._signals.likenesses_among(self._rows)):
                 found[row, full] = np.maximum.reduceat(of_words[self._rows], starts)
         found[:, :-1] = np.maximum(found[:, :-1], self._signals.matched[:, self._slots])
         return found

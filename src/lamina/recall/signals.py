@@ -132,6 +132,12 @@ class Signals:
         """How well each word of the word table says each of the cue's, shape (terms, table + 1): squared cosines above `ALIKE`."""
         return word_table(self.view.language).likeness(self.word_vectors, ALIKE)
 
+    def likenesses_among(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+        """The same, at least for these rows of the word table: a few rows are compared sooner than all."""
+        if "likenesses" in vars(self):
+            return self.likenesses
+        return word_table(self.view.language).likeness(self.word_vectors, ALIKE, rows)
+
     def alike(self, most: int) -> Iterator[list[tuple[NDArray[np.int64], float]]]:
         """For each term of the cue, where the words most like it and the term itself are: slots and how well they say it.
 
@@ -139,8 +145,9 @@ class Signals:
         """
         hashes = word_table(self.view.language).hashes
         for (slots, _), row, term in zip(self.postings, self.likenesses, self.cue.terms, strict=True):
-            found = top(row[:-1], most + 1)
-            others = [place for place in found[::-1].tolist() if row[place] > 0 and hashes[place] != term]
+            found = np.flatnonzero(row)
+            found = found[hashes[found] != term]
+            others = found[np.argsort(row[found], kind="stable")[-most:]].tolist() if most else []
             spread = [(self.view.lexical.postings(int(hashes[place]))[0], float(row[place])) for place in others]
             yield [*((where[self.allowed[where]], share) for where, share in spread), (slots, 1.0)]
 
