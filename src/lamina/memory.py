@@ -55,8 +55,7 @@ class Memory:
     """A memory in one file.
 
     Parameters:
-        path: the store file, made if it is not there; None or ":memory:" keeps everything in RAM. Default: `LAMINA_PATH`
-            or "lamina.db".
+        path: the store file, made if it is not there; ":memory:" keeps everything in RAM. Default: `LAMINA_PATH` or "lamina.db".
         embedder: a spec such as "wordllama" or "openai:model@url", or an embedder; default: the one the file was made with.
         durability: "process" (what was acknowledged survives a killed process) or "power" (also a power cut).
         read_only: refuse every write.

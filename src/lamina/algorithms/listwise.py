@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from lamina.algorithms.newton import minimise
 from lamina.errors import InputError
 
 STEPS: Final = 50  # Newton steps at most; the loss is convex, some ten are enough
@@ -60,17 +61,7 @@ def fit_shift(lists: Sequence[RankedList], l2: float, *, steps: int = STEPS) -> 
     if not (np.isfinite(l2) and l2 > 0):
         raise InputError(f"l2 must be a number above 0, not {l2}: it also keeps equal features apart")
     loss = _Loss(lists, l2)
-    shift = np.zeros(loss.width)
-    for _ in range(steps):
-        value, gradient, curvature = loss.derivatives(shift)
-        step = np.linalg.solve(curvature, gradient)
-        gain = float(gradient @ step)
-        share = 1.0
-        while share > 1e-6 and loss.value(shift - share * step) > value - 1e-4 * share * gain:
-            share /= 2
-        if gain < 1e-9 * max(abs(value), 1.0) or share <= 1e-6:
-            break
-        shift = shift - share * step
+    shift = minimise(loss, loss.width, steps=steps, tolerance=1e-9)
     return shift * loss.scale
 
 

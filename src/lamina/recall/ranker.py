@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from lamina.algorithms.newton import minimise
 from lamina.errors import InputError
 from lamina.index.flat import inner_products
 from lamina.recall.features import FEATURES, Feature
@@ -126,17 +127,7 @@ def fit_listwise(
     if l2 <= 0:
         raise InputError(f"l2 must be above 0, not {l2}: it also keeps equal features apart")
     loss = _ListwiseLoss(groups, np.array([feature.name not in (fixed or {}) for feature in features]), l2)
-    weights = np.zeros(len(features))
-    for _ in range(steps):
-        value, gradient, curvature = loss.derivatives(weights)
-        step = np.linalg.solve(curvature, gradient)
-        gain = float(gradient @ step)
-        share = 1.0
-        while share > 1e-6 and loss.value(weights - share * step) > value - 1e-4 * share * gain:
-            share /= 2
-        if gain < 1e-10 or share <= 1e-6:
-            break
-        weights = weights - share * step
+    weights = minimise(loss, len(features), steps=steps, tolerance=1e-10)
     fitted = {f.name: round(float(w), 5) for f, w in zip(features, weights / loss.spread * loss.live, strict=True)}
     return LinearRanker({**fitted, **(fixed or {})}, provenance, features)
 
