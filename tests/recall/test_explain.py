@@ -330,6 +330,15 @@ def test_an_id_and_a_cue_give_the_same_explanation(memory: Memory) -> None:
         assert memory.explain(hit.id, cue=cue, kinds=["trace"]).unfold() == memory.explain(hit).unfold()
 
 
+def test_an_item_that_no_source_proposes_can_be_explained(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lamina.recall.recaller.union", lambda sources, signals, k: np.empty(0, np.int64))
+    monkeypatch.setattr("lamina.recall.recaller.CANDIDATES", 0)
+    memory.add([f"Boat {n} sails." for n in range(120)])  # more than are looked at without being proposed
+    (bakery,) = [item for item in memory.get_all() if "bakery" in item.text]
+    assert memory.search("when does the ferry leave?") == []
+    assert memory.explain(bakery.id, cue="when does the ferry leave?").evidence == (bakery.id,)
+
+
 def test_an_echo_and_what_was_learned_are_part_of_it(memory: Memory) -> None:
     cue = "where does the ferry leave?"
     original = next(hit for hit in memory.search(cue) if "harbour" in hit.text)

@@ -81,16 +81,21 @@ def test_what_does_not_help_is_not_kept_and_what_was_kept_before_goes(peculiar: 
     assert not peculiar.memory.learn(user="ana").kept
     assert peculiar.memory.stats()["learned"] == []
     peculiar.memory.unlearn(feedback=True, user="ana")
+    usual = {thing: peculiar.hits(thing)[0].id for thing in THINGS[:12]}
     peculiar.tell(THINGS[:12], lambda thing, hits: peculiar.wanted[thing])
-    peculiar.memory.learn(user="ana")
-    peculiar.memory.unlearn(user="ana")
+    assert peculiar.memory.learn(user="ana").kept
     for thing in THINGS[:12]:  # the same cues, told anew: the question is no longer wanted
-        hits = peculiar.hits(thing)
-        peculiar.memory.feedback(hits[0], good=True)
+        peculiar.memory.feedback(usual[thing], good=True, cue=f"the {thing}", user="ana")
         peculiar.memory.feedback(peculiar.wanted[thing], good=False, cue=f"the {thing}", user="ana")
-    again = peculiar.memory.learn(user="ana")
-    assert not again.kept
+    assert not peculiar.memory.learn(user="ana").kept
     assert peculiar.memory.ranker(user="ana").learned is None
+    assert {thing: peculiar.hits(thing)[0].id for thing in THINGS[:12]} == usual
+
+
+def test_features_that_weigh_nothing_are_left_at_that(peculiar: Peculiar) -> None:
+    peculiar.tell(THINGS[:8], lambda thing, hits: peculiar.wanted[thing])
+    weights = peculiar.memory.ranker(user="ana").weights
+    assert set(peculiar.memory.learn(user="ana").shift) <= {name for name, weight in weights.items() if weight}
 
 
 def test_too_few_cues_change_nothing(peculiar: Peculiar) -> None:
