@@ -13,7 +13,7 @@ from lamina.models.static import StaticEmbedder
 from lamina.models.word_pieces import load_word_pieces
 from lamina.terms import ENGLISH, hash_of
 
-AXES = 64  # directions kept of what words are about; all 256 took four times as long and ranked 0.2 points of recall better
+AXES = 64  # directions kept of what words are about; all 256 cost four times as much and gain next to nothing
 RARE = 300.0  # rank in the vocabulary from which a word counts as rare; the first few hundred are words of all topics
 
 

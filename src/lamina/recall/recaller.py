@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -85,7 +84,7 @@ class Recaller:
         self._embedder = embedder
         self._run = run
         self._ranker = ranker
-        self._own_sources = sources
+        self._chosen_sources = sources is not None
         self._sources = sources if sources is not None else (Lexical(), Dense(), Neighbours(), Context(), Descent(store), Time())
 
     def base(self, signals: Signals) -> Ranker:
@@ -184,16 +183,13 @@ class Recaller:
         """The best candidates: some more than k, since the store has the last word."""
         return self._survey(view, cue, where, k).best(k + 32)
 
-    def _all_of(self, signals: Signals) -> float:
-        """How many items there are, where so few may all be looked at; with sources of the caller's own these have the say."""
-        return float(signals.allowed.sum()) if self._own_sources is None else math.inf
-
     def _survey(self, view: ScopeView, cue: Cue, where: Filter, k: int, also: Sequence[int] = ()) -> Survey:
         signals = Signals(view, cue, view.mask(where))
         slots = np.empty(0, np.int64)
         if len(view):
-            few = max(CANDIDATES, 2 * k)
-            slots = np.flatnonzero(signals.allowed) if self._all_of(signals) <= few else union(self._sources, signals, few)
+            few, slots = max(CANDIDATES, 2 * k), np.flatnonzero(signals.allowed)
+            if self._chosen_sources or len(slots) > few:  # so few are all looked at; sources of the caller's own have their say
+                slots = union(self._sources, signals, few)
             more = view.slots_of(also)
             slots = np.union1d(slots, more[signals.allowed[more]])
         matrix = feature_matrix(Scene(signals, slots))
