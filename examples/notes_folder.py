@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from lamina import Memory
-from lamina.integrations import Skipped, readers_of
+from lamina.importing import Skipped, readers_of
 
 NOTES = {
     "2026-03-14 Tavira.md": "# Tavira\n\nThe ferry to the island leaves at nine.\n\n## Food\n\nSardines at the market hall.\n",

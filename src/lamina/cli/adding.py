@@ -16,7 +16,7 @@ from lamina.errors import Cancelled, InputError
 
 if TYPE_CHECKING:
     from lamina import Memory
-    from lamina.integrations.reading import Reader, Skipped
+    from lamina.importing.reading import Reader, Skipped
 
 BATCH: Final = 500  # messages stored in one transaction: what Ctrl-C waits for
 STDIN: Final = "-"
@@ -135,7 +135,7 @@ def ingest(
         file = None
     if not found:
         raise typer.BadParameter("name what to read", param_hint="PATH")
-    from lamina.integrations.reading import Skipped
+    from lamina.importing.reading import Skipped
 
     skipped = Skipped()
     totals = _Totals()
@@ -167,8 +167,8 @@ class _Totals:
 
 def _readers(paths: list[Path], file: str | None, skipped: Skipped, strict: bool, named: bool) -> list[Reader]:
     from lamina.config import load_config
-    from lamina.integrations import readers_of
-    from lamina.integrations.jsonl import JsonLines
+    from lamina.importing import readers_of
+    from lamina.importing.jsonl import JsonLines
 
     zone = load_config(path=file).timezone()
     found: list[Reader] = []

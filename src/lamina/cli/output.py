@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from lamina.records import Hit, Item
+    from lamina.records import Item
 
 UNBROKEN: Final = 100_000  # columns of what is no terminal: lines stay whole
 
@@ -51,36 +51,6 @@ def note(words: str, style: str = "dim") -> None:
 def print_json(value: Any) -> None:
     """A JSON document on standard output."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
-
-
-def item_json(item: Item) -> dict[str, Any]:
-    """An item as JSON values; times are ISO 8601 text, fields that are not set are left out."""
-    from lamina.times import isoformat
-
-    fields: dict[str, Any] = {
-        "id": item.id,
-        "kind": item.kind,
-        "text": item.text,
-        "at": isoformat(item.at, item.offset),
-        "until": None if item.until is None else isoformat(item.until, item.offset),
-        "precision": None if item.precision == "instant" else item.precision,
-        "recorded_at": isoformat(item.recorded_at),
-        "retired_at": None if item.retired_at is None else isoformat(item.retired_at),
-        "scope": item.scope,
-        "session": item.session,
-        "role": item.role,
-        "origin": item.origin,
-        "made_by": item.made_by,
-        "forgotten": item.forgotten or None,
-        "stale": item.stale or None,
-    }
-    return {name: value for name, value in fields.items() if value is not None} | dict(item.data)
-
-
-def hit_json(hit: Hit) -> dict[str, Any]:
-    """A hit as JSON values: the item, its score, its sources and the reasons for it."""
-    reasons = [{"feature": one.feature, "value": one.value, "contribution": one.contribution} for one in hit.reasons]
-    return {"score": hit.score, **item_json(hit.item), "sources": list(hit.sources), "reasons": reasons}
 
 
 def when(item: Item) -> str:

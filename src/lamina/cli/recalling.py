@@ -8,7 +8,8 @@ import typer
 
 from lamina.cli import options
 from lamina.cli.opening import elsewhere, opened
-from lamina.cli.output import console, hit_json, line_of, note, print_json
+from lamina.cli.output import console, line_of, note, print_json
+from lamina.plain import hit_json
 
 if TYPE_CHECKING:
     from lamina.records import Hit

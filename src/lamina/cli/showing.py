@@ -13,7 +13,6 @@ from lamina.cli.output import (
     clean,
     console,
     fields_of,
-    item_json,
     line_of,
     note,
     print_json,
@@ -21,6 +20,7 @@ from lamina.cli.output import (
     size,
     when,
 )
+from lamina.plain import item_json
 
 if TYPE_CHECKING:
     from lamina import Item, Memory

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from lamina.cli.output import amount, clean, item_json, line_of, when
+from lamina.cli.output import amount, clean, line_of, when
+from lamina.plain import item_json
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from lamina.errors import InputError
-from lamina.integrations.markdown import front_matter, passages
-from lamina.integrations.reading import Skipped, digest, shown_name
+from lamina.importing.markdown import front_matter, passages
+from lamina.importing.reading import Skipped, digest, shown_name
 from lamina.text import mend_text
 from lamina.times import parse_moment
 

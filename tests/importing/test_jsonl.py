@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from lamina import Memory
 from lamina.errors import InputError
-from lamina.integrations import Skipped
-from lamina.integrations.jsonl import JsonLines
+from lamina.importing import Skipped
+from lamina.importing.jsonl import JsonLines
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=8) | st.just("\ud800"),

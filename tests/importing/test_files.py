@@ -10,7 +10,7 @@ import pytest
 
 from lamina import Memory
 from lamina.errors import InputError, NotFoundError
-from lamina.integrations import Skipped, readers_of
+from lamina.importing import Skipped, readers_of
 
 
 def read(path: Path, *, strict: bool = False) -> tuple[list[dict[str, object]], Skipped]:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from lamina.bench.locomo_data import is_locomo
 from lamina.errors import InputError, NotFoundError
-from lamina.integrations.files import SUFFIXES, TextFiles
-from lamina.integrations.jsonl import JsonLines
-from lamina.integrations.locomo import samples_of
-from lamina.integrations.reading import Reader, Skipped
+from lamina.importing.files import SUFFIXES, TextFiles
+from lamina.importing.jsonl import JsonLines
+from lamina.importing.locomo import samples_of
+from lamina.importing.reading import Reader, Skipped
 
 
 def readers_of(path: str | os.PathLike[str], skipped: Skipped, *, strict: bool = False, zone: tzinfo = UTC) -> list[Reader]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lamina.integrations.markdown import front_matter, passages
+from lamina.importing.markdown import front_matter, passages
 
 LINES = st.sampled_from(
     [

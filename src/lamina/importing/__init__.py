@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lamina.integrations.choosing import readers_of
-from lamina.integrations.reading import Reader, Skipped
+from lamina.importing.choosing import readers_of
+from lamina.importing.reading import Reader, Skipped
 
 __all__ = ["Reader", "Skipped", "readers_of"]

@@ -10,7 +10,7 @@ import pytest
 
 from lamina.bench.locomo_data import Conversation, evidence_ids, is_locomo, load_locomo, parse_session_time
 from lamina.errors import InputError
-from lamina.integrations.locomo import questions, samples_of
+from lamina.importing.locomo import questions, samples_of
 
 
 def sample(**changes: Any) -> dict[str, Any]:

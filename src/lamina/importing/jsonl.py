@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from lamina.errors import InputError
-from lamina.integrations.reading import Skipped, check_message, digest, shown_name
+from lamina.importing.reading import Skipped, check_message, digest, shown_name
 from lamina.text import mend_text, mend_value
 
 REASON_LENGTH: Final = 100  # characters kept of a reason
