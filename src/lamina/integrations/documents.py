@@ -1,0 +1,126 @@
+"""Named documents in a memory: put, get, delete and list them, with every earlier version in the history.
+
+Frameworks that keep values under keys, or text under paths, stand on this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from lamina.errors import InputError
+from lamina.memory import Memory
+from lamina.records import EVENT, Filter, Item, wall_clock
+from lamina.text import CHUNK, chunks
+
+FIELD: Final = "document"
+"""The field of a trace's metadata that says which document it is, or is a piece of."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """One document as it stands: `item` is the trace it is in, `created_at` when its first version was stored (UTC microseconds)."""
+
+    item: Item
+    name: str
+    value: Any  # whatever JSON the caller put there
+    created_at: int
+
+    @property
+    def updated_at(self) -> int:
+        """When this version was stored, in UTC microseconds."""
+        return self.item.recorded_at
+
+    @property
+    def searchable(self) -> bool:
+        """Whether a search may find it."""
+        return bool(self.item.metadata.get("searchable", True))
+
+
+class Documents:
+    """The documents of a memory, each named within a scope; `clock` tells the time in UTC microseconds.
+
+    A version is a trace whose session is the document's name; its text is what recall sees, its value any JSON. Putting a document
+    again corrects it: the version before stays in the history. A text of more than 8,000 characters goes on in further traces of
+    the same session, which change with it. Deleting takes every version.
+
+    >>> documents = Documents(Memory(":memory:"))
+    >>> _ = documents.put("/ana", "kettle", {"colour": "blue"}, "The kettle is blue.")
+    >>> documents.get("/ana", "kettle").value
+    {'colour': 'blue'}
+    >>> documents.delete("/ana", "kettle"), documents.get("/ana", "kettle")
+    (True, None)
+    """
+
+    def __init__(self, memory: Memory, clock: Callable[[], int] = wall_clock) -> None:
+        self.memory = memory
+        self.clock = clock
+
+    def get(self, scope: str, name: str) -> Document | None:
+        """The document as it stands, or None."""
+        for item in self._traces(scope, name):
+            if "value" in item.metadata:
+                return document_of(item)
+        return None
+
+    def put(self, scope: str, name: str, value: Any, text: str, *, searchable: bool = True, **more: Any) -> Document:
+        """Store a document or its next version; `more` are further fields of its metadata."""
+        if not isinstance(name, str) or not name:
+            raise InputError(f"the name of a document must be text, not {name!r}")
+        first, *rest = chunks(text) if len(text) > CHUNK else [text]
+        with self.memory.store.transaction():
+            old = self.get(scope, name)
+            created = {} if old is None else {"created_at": old.created_at}
+            metadata: Mapping[str, Any] = {FIELD: name, "value": value, "searchable": searchable, **created, **more}
+            if old is None:
+                id = self.memory.add(first, session=name, metadata=metadata, scope=scope)[0]
+            else:
+                self._delete_pieces(scope, name)
+                id = self.memory.update(old.item.id, first, at=self.clock(), metadata=metadata)
+            for piece in rest:
+                self.memory.add(piece, session=name, metadata={FIELD: name, "searchable": searchable}, scope=scope)
+        item = self.memory.get(id)
+        assert item is not None
+        return document_of(item)
+
+    def delete(self, scope: str, name: str) -> bool:
+        """Remove a document with all its versions; says whether there was one."""
+        with self.memory.store.transaction():
+            now = self._traces(scope, name)
+            if not now:
+                return False
+            before = [one.id for item in now for one in self.memory.history(item.id) if one.role != EVENT]
+            self.memory.delete(before)
+        return True
+
+    def rename(self, scope: str, old: str, new: str) -> Document | None:
+        """Give a document another name; None where there is none of the old one. What bore the new name is replaced."""
+        with self.memory.store.transaction():
+            found = self.get(scope, old)
+            if found is None:
+                return None
+            text = "".join(item.text for item in self._traces(scope, old))
+            made = self.put(scope, new, found.value, text, searchable=found.searchable)
+            self.delete(scope, old)
+        return made
+
+    def each(self, where: Filter) -> Iterator[Document]:
+        """Every document that a filter lets through, in the order of recording."""
+        for item in self.memory.store.items.each(where):
+            if item.kind == "trace" and FIELD in item.metadata and "value" in item.metadata:
+                yield document_of(item)
+
+    def _traces(self, scope: str, name: str) -> list[Item]:
+        return [item for item in self.memory.store.items.session_traces(scope, name) if item.metadata.get(FIELD) == name]
+
+    def _delete_pieces(self, scope: str, name: str) -> None:
+        pieces = [item.id for item in self._traces(scope, name) if "value" not in item.metadata]
+        if pieces:
+            self.memory.delete(pieces)
+
+
+def document_of(item: Item) -> Document:
+    """The document that a trace holds."""
+    fields = item.metadata
+    return Document(item, str(fields[FIELD]), fields["value"], int(fields.get("created_at", item.recorded_at)))
