@@ -1,0 +1,386 @@
+"""A client in mem0's shape: the same calls and the same results, with a memory in one file behind it.
+
+    from lamina.integrations.mem0 import Memory     # instead of: from mem0 import Memory
+
+No key, no model and no network are needed. Nothing of mem0 is imported.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from lamina import memory as facade
+from lamina.errors import InputError, NotFoundError
+from lamina.integrations.mem0_filters import IDENTITIES, identities_of, meets
+from lamina.records import EVENT, EVERYWHERE, Filter, Hit, Item, make_scope
+from lamina.times import MomentLike, isoformat
+
+log = logging.getLogger("lamina.integrations")
+
+OWN: Final = "mem0"
+"""The field of a trace's metadata that holds what mem0 keeps beside the caller's own fields."""
+NEVER: Final = "9999-12-31"
+_UNSET: Any = object()
+
+Messages = str | Mapping[str, Any] | Sequence[Mapping[str, Any]]
+Results = dict[str, list[dict[str, Any]]]
+
+
+class Memory:
+    """mem0's `Memory` on a Lamina memory.
+
+    What is added is kept word for word, message by message; system messages are left out, as mem0 leaves them out. `infer`, `prompt` and
+    `memory_type` are accepted and change nothing: no model extracts anything. A `user_id` is the user and an `agent_id` the agent of the
+    scope, a `run_id` is the session. An id stays the same when a memory is updated. `score` lies between 0 and 1.
+
+    Parameters:
+        config: mem0's settings as a dict or object; of these, the `path` of the vector store says in which folder the file lies. The rest is about
+            models and services that are not needed, and is ignored.
+        path: the file, instead.
+        memory: a `lamina.Memory` to use, instead.
+
+    >>> memory = Memory(path=":memory:")
+    >>> added = memory.add("I moved to Lisbon in March.", user_id="ana")
+    >>> found = memory.search("where does she live?", filters={"user_id": "ana"})
+    >>> found["results"][0]["memory"], found["results"][0]["id"] == added["results"][0]["id"]
+    ('I moved to Lisbon in March.', True)
+    """
+
+    def __init__(
+        self, config: Any = None, *, path: str | None = None, memory: facade.Memory | None = None
+    ) -> None:  # config: theirs
+        self.memory = memory if memory is not None else facade.Memory(path or _path_in(config))
+
+    @classmethod
+    def from_config(cls, config_dict: Mapping[str, Any]) -> Memory:
+        """A memory from mem0's settings."""
+        return cls(config_dict)
+
+    # ------------------------------------------------------------------------------------------------ writing
+    def add(
+        self,
+        messages: Messages,
+        *,
+        user_id: str | None = None,
+        agent_id: str | None = None,
+        run_id: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        timestamp: MomentLike | None = None,
+        expiration_date: str | date | None = None,
+        infer: bool = True,
+        memory_type: str | None = None,
+        prompt: str | None = None,
+        **others: object,
+    ) -> Results:
+        """Remember messages; at least one of `user_id`, `agent_id` and `run_id` says whose they are.
+
+        `timestamp`: when it was so. `expiration_date` (YYYY-MM-DD): hidden after that day. Raises `InputError` (a `ValueError`) for what
+        cannot be kept; nothing is then stored.
+        """
+        whose = identities_of({"user_id": user_id, "agent_id": agent_id, "run_id": run_id})
+        own = {**whose, "expires": _day(expiration_date) or NEVER}
+        kept = [message for message in _messages(messages) if message.get("role") != "system"]
+        results = []
+        with self.memory.store.transaction():
+            for message in kept:
+                fields = {**dict(metadata or {}), OWN: own}
+                ids = self.memory.add(
+                    [{**message, "metadata": fields}], at=timestamp, session=whose.get("run_id"), scope=_scope(whose)
+                )
+                results.append({"id": ids[0], "memory": _text(message), "event": "ADD", "role": message.get("role")})
+                if message.get("name"):
+                    results[-1]["actor_id"] = message["name"]
+        return {"results": results}
+
+    def update(
+        self,
+        memory_id: str,
+        text: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        expiration_date: str | date | None = _UNSET,
+        data: str | None = None,
+    ) -> dict[str, str]:
+        """Correct a memory; what it said before stays in its history. `data` is an older name of `text`."""
+        text = data if text is None else text
+        if text is None and metadata is None and expiration_date is _UNSET:
+            raise InputError("give text, metadata or expiration_date to update")
+        old = self._newest(memory_id)
+        own = {"created": old.recorded_at, **old.metadata.get(OWN, {}), "id": memory_id}
+        if expiration_date is not _UNSET:
+            own["expires"] = _day(expiration_date) or NEVER
+        changed = {name: value for name, value in (metadata or {}).items() if name not in IDENTITIES}
+        self.memory.update(old.id, text, metadata={**changed, OWN: own})
+        return {"message": "Memory updated successfully!"}
+
+    def delete(self, memory_id: str) -> dict[str, str]:
+        """Remove a memory with all its versions, for good."""
+        versions = [item.id for item in self.memory.history(self._newest(memory_id).id) if item.role != EVENT]
+        self.memory.delete(versions)
+        return {"message": "Memory deleted successfully!"}
+
+    def delete_all(
+        self, user_id: str | None = None, agent_id: str | None = None, run_id: str | None = None, **others: object
+    ) -> dict[str, str]:
+        """Remove every memory that belongs to all of the ids that are given; one must be."""
+        where = self._where(identities_of({"user_id": user_id, "agent_id": agent_id, "run_id": run_id}), True)
+        ids = [
+            item.id for item in self.memory.store.items.each(where.within(retired=True, forgotten=True)) if OWN in item.metadata
+        ]
+        if ids:
+            self.memory.delete(ids)
+        return {"message": "Memories deleted successfully!"}
+
+    def reset(self) -> None:
+        """Remove everything."""
+        self.memory.delete_all(scope=EVERYWHERE)
+
+    # ------------------------------------------------------------------------------------------------ reading
+    def search(
+        self,
+        query: str,
+        *,
+        top_k: int | None = 20,
+        filters: Mapping[str, Any] | None = None,
+        threshold: float | None = 0.1,
+        rerank: bool = False,
+        explain: bool = False,
+        reference_date: MomentLike | None = None,
+        show_expired: bool = False,
+        **others: Any,  # what earlier releases called things: user_id, agent_id, run_id, limit, …
+    ) -> Results:
+        """The `top_k` memories that answer a query best, best first.
+
+        `filters` hold before anything is ranked; they name at least one of user_id, agent_id and run_id (which may also be given by themselves), and may
+        have mem0's operators. `threshold` cuts off scores below it; the score orders, it is not a probability, and 0.1 lets
+        nearly everything through. `reference_date`: what was known and true then. `explain` adds the reasons.
+        """
+        whose, rest = self._split(filters, others)
+        count = others.get("limit", top_k)
+        count = 20 if count is None else int(count)
+        if not 0 <= (threshold or 0) <= 1:
+            raise InputError(f"threshold must lie between 0 and 1, not {threshold}")
+        if not isinstance(query, str) or not query.strip():
+            raise InputError(f"a query must be text that says something, not {query!r}")
+        where = self._where(whose, show_expired)
+        if rest:
+            where = where.within(ids=tuple(item.id for item in self._each(where) if meets(fields_of(item), rest)))
+        if count < 1 or where.ids == ():
+            return {"results": []}
+        again = None if rerank else 0
+        hits = self.memory.search(query.strip(), k=count, where=where, as_of=reference_date, rerank=again)
+        results = [{**result_of(hit.item), "score": _squashed(hit), **_details(hit, explain)} for hit in hits]
+        return {"results": [one for one in results if one["score"] >= (threshold or 0)]}
+
+    def get(self, memory_id: str) -> dict[str, Any] | None:
+        """One memory by its id, or None."""
+        try:
+            return result_of(self._newest(memory_id))
+        except NotFoundError:
+            return None
+
+    def get_all(
+        self, *, filters: Mapping[str, Any] | None = None, top_k: int | None = None, show_expired: bool = False, **others: Any
+    ) -> Results:
+        """All memories of somebody, oldest first. `top_k` caps them if it is given; by itself nothing is left out."""
+        whose, rest = self._split(filters, others)
+        count = others.get("limit", top_k)
+        found = [result_of(item) for item in self._each(self._where(whose, show_expired)) if meets(fields_of(item), rest)]
+        return {"results": found if count is None else found[: int(count)]}
+
+    def history(self, memory_id: str) -> list[dict[str, Any]]:
+        """What was done to a memory, oldest first; nothing once it is deleted."""
+        try:
+            items = self.memory.history(self._newest(memory_id).id)
+        except NotFoundError:
+            return []
+        versions = [item for item in items if item.role != EVENT]
+        told, before = [], None
+        for item in versions:
+            told.append(
+                {
+                    "id": item.id, "memory_id": memory_id, "old_memory": before, "new_memory": item.text,
+                    "event": "ADD" if before is None else "UPDATE", "created_at": isoformat(versions[0].recorded_at),
+                    "updated_at": isoformat(item.recorded_at), "is_deleted": False,
+                }
+            )  # fmt: skip
+            before = item.text
+        return told
+
+    def chat(self, query: str) -> str:
+        """mem0 does not have it either."""
+        raise NotImplementedError("there is no chat here: search, and hand what is found to your model")
+
+    def close(self) -> None:
+        """Close the file."""
+        self.memory.close()
+
+    def __enter__(self) -> Memory:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    # ------------------------------------------------------------------------------------------------ inside
+    def _split(self, filters: Mapping[str, Any] | None, others: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, Any]]:
+        """Whose memories are asked for, and the other conditions."""
+        given = dict(filters or {})
+        plain = {name: given.pop(name) for name in IDENTITIES if isinstance(given.get(name), (str, int)) and given[name] != "*"}
+        plain |= {name: others[name] for name in IDENTITIES if others.get(name) is not None}
+        nested = any(name in str(given) for name in IDENTITIES)  # inside AND, OR and NOT, or with an operator
+        return identities_of(plain, needed=not nested), given
+
+    def _where(self, whose: Mapping[str, str], show_expired: bool) -> Filter:
+        scope = make_scope(user=whose["user_id"]) if "user_id" in whose else EVERYWHERE
+        metadata: dict[str, Any] = {f"{OWN}.{name}": value for name, value in whose.items()}
+        if not show_expired:
+            metadata[f"{OWN}.expires"] = {"gte": datetime.now(UTC).date().isoformat()}
+        return Filter(scope=scope, kinds=("trace",), metadata=metadata)
+
+    def _each(self, where: Filter) -> Iterator[Item]:
+        return (item for item in self.memory.store.items.each(where) if OWN in item.metadata)
+
+    def _newest(self, memory_id: str) -> Item:
+        """The version of a memory that holds. Raises `NotFoundError`."""
+        versions = [item for item in self.memory.history(str(memory_id)) if item.role != EVENT and item.retired_at is None]
+        if not versions:
+            raise NotFoundError(f"there is no memory {memory_id!r}")
+        return versions[-1]
+
+
+class AsyncMemory:
+    """The same for asyncio: every call runs in a thread. Takes what `Memory` takes.
+
+    >>> async def main():
+    ...     memory = AsyncMemory(path=":memory:")
+    ...     await memory.add("The kettle is blue.", user_id="ana")
+    ...     return (await memory.get_all(filters={"user_id": "ana"}))["results"][0]["memory"]
+    >>> asyncio.run(main())
+    'The kettle is blue.'
+    """
+
+    def __init__(self, config: Any = None, **settings: Any) -> None:  # those of Memory
+        self.sync = Memory(config, **settings)
+
+    @classmethod
+    async def from_config(cls, config_dict: Mapping[str, Any]) -> AsyncMemory:
+        """A memory from mem0's settings."""
+        return cls(config_dict)
+
+    def __getattr__(self, name: str) -> Any:  # each method of Memory, as a coroutine function
+        method = getattr(self.sync, name)
+
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            return await asyncio.to_thread(method, *args, **kwargs)
+
+        return call
+
+
+class MemoryClient(Memory):
+    """The shape of mem0's client of its hosted service; `api_key`, `host` and the like are accepted and not needed."""
+
+    def __init__(
+        self, api_key: str | None = None, host: str | None = None, **settings: Any
+    ) -> None:  # those of Memory and of theirs
+        known = {name: settings[name] for name in ("path", "memory") if name in settings}
+        super().__init__(**known)
+
+
+class AsyncMemoryClient(AsyncMemory):
+    """The same for asyncio."""
+
+    def __init__(self, api_key: str | None = None, host: str | None = None, **settings: Any) -> None:  # as above
+        self.sync = MemoryClient(api_key, host, **settings)
+
+
+# ---------------------------------------------------------------------------------------------------- forms
+def result_of(item: Item) -> dict[str, Any]:
+    """A trace as mem0 shows a memory."""
+    own = item.metadata.get(OWN, {})
+    found: dict[str, Any] = {
+        "id": own.get("id", item.id),
+        "memory": item.text,
+        "hash": hashlib.md5(item.text.encode(), usedforsecurity=False).hexdigest(),
+        "created_at": isoformat(own.get("created", item.recorded_at)),
+        "updated_at": isoformat(item.recorded_at),
+        **{name: own[name] for name in IDENTITIES if name in own},
+    }
+    if item.speaker:
+        found["actor_id"] = item.speaker
+    if item.role:
+        found["role"] = item.role
+    if own.get("expires", NEVER) != NEVER:
+        found["expiration_date"] = own["expires"]
+    more = {name: value for name, value in item.metadata.items() if name != OWN}
+    if more:
+        found["metadata"] = more
+    return found
+
+
+def fields_of(item: Item) -> dict[str, Any]:
+    """What a filter may ask for: the caller's metadata, and the fields of the result."""
+    result = result_of(item)
+    return {**result.pop("metadata", {}), **result}
+
+
+def _messages(messages: Messages) -> list[Mapping[str, Any]]:
+    if isinstance(messages, str):
+        return [{"role": "user", "content": messages}]
+    found = [messages] if isinstance(messages, Mapping) else messages
+    if not isinstance(found, Sequence) or not all(isinstance(one, Mapping) for one in found):
+        raise InputError(f"messages must be text, a message or a list of messages, not {type(messages).__name__}")
+    return list(found)
+
+
+def _text(message: Mapping[str, Any]) -> str:
+    content = message.get("content", message.get("text", ""))
+    return (
+        content
+        if isinstance(content, str)
+        else " ".join(str(part.get("text", "")) for part in content if isinstance(part, Mapping))
+    )
+
+
+def _scope(whose: Mapping[str, str]) -> str:
+    return make_scope(user=whose.get("user_id"), agent=whose.get("agent_id"))
+
+
+def _day(value: str | date | None) -> str | None:
+    if value is None:
+        return None
+    text = value.isoformat()[:10] if isinstance(value, date) else value
+    try:
+        return date.fromisoformat(str(text)).isoformat()
+    except ValueError:
+        raise InputError(f"expiration_date must be a day such as 2026-12-31, not {value!r}") from None
+
+
+def _squashed(hit: Hit) -> float:
+    return round(1 / (1 + math.exp(-max(-30.0, min(30.0, hit.score)))), 4)
+
+
+def _details(hit: Hit, explain: bool) -> dict[str, Any]:
+    if not explain:
+        return {}
+    return {"score_details": {reason.feature: round(reason.contribution, 4) for reason in hit.reasons}}
+
+
+def _path_in(config: Any) -> str | None:
+    """The file that mem0's settings lead to; None where they name no folder."""
+    given = config if isinstance(config, Mapping) else getattr(config, "__dict__", {})
+    store = given.get("vector_store") or {}
+    settings = store.get("config", {}) if isinstance(store, Mapping) else getattr(store, "config", {})
+    folder = settings.get("path") if isinstance(settings, Mapping) else getattr(settings, "path", None)
+    ignored = sorted(name for name in given if name not in ("vector_store", "version", "history_db_path"))
+    if ignored:
+        log.info("of mem0's settings these are not needed and are ignored: %s", ", ".join(ignored))
+    if folder is None:
+        return None
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    return str(Path(folder) / "lamina.db")
