@@ -23,6 +23,7 @@ Column = NDArray[np.float32]
 
 MOST_READ = 400  # candidates whose text is read for the times it speaks of, where the cue names one
 LEAD = 3  # terms that count as an item's beginning
+LONGEST = 128  # terms: nothing longer was in what the weights were fitted on, so more of them say no more
 
 
 class Scene:
@@ -211,7 +212,7 @@ def _answers(scene: Scene) -> Column:
 
 
 def _length(scene: Scene) -> Column:
-    return np.log1p(scene.signals.view.lexical.lengths[scene.slots]).astype(np.float32)
+    return np.log1p(np.minimum(scene.signals.view.lexical.lengths[scene.slots], LONGEST)).astype(np.float32)
 
 
 def _names(scene: Scene) -> Column:
