@@ -100,20 +100,24 @@ def text_of(item: dict[str, Any]) -> str:
 def recalling(
     memory: Memory, *, budget: int = 600, **whose: Unpack[ScopeArguments]
 ) -> Callable[[CallModelData[Any]], ModelInputData]:
-    """A filter for `RunConfig(call_model_input_filter=…)`: adds what a memory knows for the newest message to the agent's instructions.
+    """A filter for `RunConfig(call_model_input_filter=…)`: puts what a memory knows before the newest message of the user.
 
-    At most `budget` tokens, delimited and marked as data. The session is not touched, so what was recalled is not stored again.
+    At most `budget` tokens, delimited and marked as data. The session is not touched, so what was recalled is not stored again; and it stands in the
+    conversation, not among the instructions, since nobody vouches for what was once said.
 
     >>> filter = recalling(Memory(":memory:"), user="ana", budget=400)
     """
 
     def add_recalled(data: CallModelData[Any]) -> ModelInputData:
         given = data.model_data
-        cue = next((text_of(dict(item)) for item in reversed(given.input) if dict(item).get("role") == "user"), "")
+        places = [place for place, item in enumerate(given.input) if dict(item).get("role") == "user"]
+        cue = text_of(dict(given.input[places[-1]])) if places else ""
         recall = memory.context(cue, budget=budget, **whose) if cue.strip() else None
         if recall is None or not recall.text:
             return given
-        instructions = f"{given.instructions}\n\n{recall.text}" if given.instructions else recall.text
-        return ModelInputData(input=given.input, instructions=instructions)
+        told: TResponseInputItem = {"role": "user", "content": recall.text}
+        return ModelInputData(
+            input=[*given.input[: places[-1]], told, *given.input[places[-1] :]], instructions=given.instructions
+        )
 
     return add_recalled
