@@ -11,7 +11,7 @@ from typing import Annotated, Final
 import typer
 
 from lamina import __version__
-from lamina.cli import adding, benchmarking, deriving, explaining, forgetting, learning, recalling, showing, transferring
+from lamina.cli import adding, benchmarking, deriving, explaining, forgetting, learning, recalling, serving, showing, transferring
 from lamina.cli.demo import command as demonstration
 from lamina.cli.failures import CommandGroup, FileFirst
 
@@ -51,6 +51,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, Callable[..., None]]]] = {
         "backup": transferring.backup,
         "doctor": transferring.doctor,
     },
+    "Serve": {"mcp": serving.mcp},
     "Measure": {"bench": benchmarking.bench},
 }
 """The commands, by the headings under which the help shows them."""

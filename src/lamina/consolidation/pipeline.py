@@ -8,6 +8,7 @@ from typing import Protocol
 
 from lamina.episodic.episodes import EpisodeConsolidator
 from lamina.records import Filter, Report, Run, check_scope
+from lamina.semantic.told import ToldGraph
 from lamina.storage.protocol import Store
 
 
@@ -30,7 +31,7 @@ class Consolidator(Protocol):
 
 
 def _stages() -> tuple[Consolidator, ...]:
-    return (EpisodeConsolidator(),)
+    return (EpisodeConsolidator(), ToldGraph())
 
 
 @dataclass(frozen=True)

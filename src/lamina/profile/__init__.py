@@ -1,0 +1,1 @@
+"""The profile level: who somebody is."""

@@ -1,0 +1,1 @@
+"""The semantic level: what is known."""

@@ -1,0 +1,1 @@
+"""Servers: a memory over HTTP, and for agents over the Model Context Protocol."""

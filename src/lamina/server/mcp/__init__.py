@@ -1,0 +1,1 @@
+"""A memory for agents over the Model Context Protocol. Needs the extra "mcp"."""
