@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterable
 
 from lamina.records import Hit
@@ -26,6 +26,7 @@ class Echoes:
         self._kept = kept
         self._least = least
         self._lock = threading.Lock()
+        self._noted: deque[Hit] = deque(maxlen=kept)  # not looked at until somebody asks: noting must not slow a recall
         self._recalled: OrderedDict[str, tuple[str, ...]] = OrderedDict()
 
     def after_fork(self) -> None:
@@ -35,14 +36,19 @@ class Echoes:
     def note(self, hits: Iterable[Hit]) -> None:
         """Remember that these were recalled."""
         with self._lock:
-            for hit in hits:
-                for shown in (hit.text, f"{hit.speaker}: {hit.text}" if hit.speaker else hit.text):
-                    trimmed = _trim(shown)
-                    if len(trimmed.split()) >= self._least:
-                        self._recalled[trimmed] = hit.sources or (hit.id,)
-                        self._recalled.move_to_end(trimmed)
-            while len(self._recalled) > self._kept:
-                self._recalled.popitem(last=False)
+            self._noted.extend(hits)
+
+    def _settle(self) -> None:
+        """Work out what the noted hits would look like as input."""
+        while self._noted:
+            hit = self._noted.popleft()
+            for shown in (hit.text, f"{hit.speaker}: {hit.text}" if hit.speaker else hit.text):
+                trimmed = _trim(shown)
+                if len(trimmed.split()) >= self._least:
+                    self._recalled[trimmed] = hit.sources or (hit.id,)
+                    self._recalled.move_to_end(trimmed)
+        while len(self._recalled) > self._kept:
+            self._recalled.popitem(last=False)
 
     def originals(self, text: str, role: str | None) -> tuple[str, ...] | None:
         """The ids a text echoes; () where it is recalled text of unknown origin; None where it is no echo.
@@ -57,6 +63,7 @@ class Echoes:
         if block is None and role in (None, "user"):
             return None
         with self._lock:
+            self._settle()
             if block is None:
                 return self._recalled.get(_trim(text))
             inside = f" {_trim(block[1])} "
