@@ -1,7 +1,8 @@
-"""Records as plain JSON values: what the command line, the servers and the page print."""
+"""Records as plain JSON values, which the command line, the servers and the page print; and what JSON values say."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lamina.records import Hit, Item
@@ -38,3 +39,20 @@ def hit_json(hit: Hit) -> dict[str, Any]:
     """A hit as JSON values: the item, its score, its sources and the reasons for it."""
     reasons = [{"feature": one.feature, "value": one.value, "contribution": one.contribution} for one in hit.reasons]
     return {"score": hit.score, **item_json(hit.item), "sources": list(hit.sources), "reasons": reasons}
+
+
+def texts_in(value: Any, name: str = "") -> Iterator[str]:
+    """The texts and numbers of a JSON value, each field with its name where that says something.
+
+    >>> list(texts_in({"text": "Ana lives in Braga.", "sure": 0.9, "tags": ["home"]}))
+    ['Ana lives in Braga.', 'sure: 0.9', 'tags: home']
+    """
+    if isinstance(value, Mapping):
+        for field, one in value.items():
+            yield from texts_in(one, field)
+    elif isinstance(value, list):
+        for one in value:
+            yield from texts_in(one, name)
+    elif value is not None and str(value).strip():
+        plain = name in ("", "text", "content", "memory", "value", "data")
+        yield str(value) if plain else f"{name}: {value}"

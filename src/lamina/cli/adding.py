@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -109,7 +110,8 @@ def ingest(
         list[Path] | None,
         typer.Argument(
             metavar="PATH",
-            help="Folders, text or Markdown files, messages as JSON lines, LoCoMo files; '-' reads JSON lines from standard input.",
+            help="Folders, text or Markdown files, Obsidian vaults, exports of ChatGPT, Claude and Slack, mail (mbox), dumps of mem0, Graphiti and "
+            "LangGraph, messages as JSON lines, LoCoMo files; '-' reads JSON lines from standard input.",
             show_default=False,
         ),
     ] = None,
@@ -118,13 +120,22 @@ def ingest(
     agent: options.Agent = None,
     scope: options.OneScope = None,
     session: Annotated[str | None, typer.Option("--session", "-s", help="The session of messages that name none.")] = None,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            "-f",
+            metavar="FORM",
+            help="What the paths are, where it is not to be told from them: text, jsonl, locomo, obsidian, chatgpt, claude, slack, mbox, mem0, graphiti or langgraph.",
+        ),
+    ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at the first thing that cannot be read, instead of counting it.")
     ] = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Read folders of notes, files of messages, or LoCoMo files.
+    """Read notes, exports of other programs, and files of messages.
 
     Run it again whenever you like: what was read before is known and is not stored twice, what changed is added. Ctrl-C stops after
     the current batch; the same command goes on from there. What could not be read is counted and named.
@@ -142,7 +153,7 @@ def ingest(
     given = options.whose(tenant, user, agent, scope)
     try:
         readers = _readers(
-            found, file, skipped, strict, user is not None or scope is not None
+            found, file, skipped, strict, user is not None or scope is not None, form
         )  # nothing is made for a wrong path
         with at_work(quiet) as (run, bars), opened(file, make=True, run=run) as memory:
             for reader in readers:
@@ -165,7 +176,7 @@ class _Totals:
         self.new = 0
 
 
-def _readers(paths: list[Path], file: str | None, skipped: Skipped, strict: bool, named: bool) -> list[Reader]:
+def _readers(paths: list[Path], file: str | None, skipped: Skipped, strict: bool, named: bool, form: str | None) -> list[Reader]:
     from lamina.config import load_config
     from lamina.importing import readers_of
     from lamina.importing.jsonl import JsonLines
@@ -176,7 +187,7 @@ def _readers(paths: list[Path], file: str | None, skipped: Skipped, strict: bool
         if str(path) == STDIN:
             found.append(JsonLines(path, skipped, strict=strict, zone=zone, source=sys.stdin.buffer))
             continue
-        some = readers_of(path, skipped, strict=strict, zone=zone)
+        some = readers_of(path, skipped, strict=strict, zone=zone, form=form)
         if named and any(reader.user is not None for reader in some):
             raise InputError(f"{path} makes a user of each of its conversations: leave out --user and --scope")
         found += some
@@ -184,20 +195,25 @@ def _readers(paths: list[Path], file: str | None, skipped: Skipped, strict: bool
 
 
 def _store(memory: Memory, reader: Reader, given: dict[str, Any], session: str | None, bars: Bars, totals: _Totals) -> None:
-    """Store all that a reader has; only what is new counts as new."""
-    from lamina.records import Filter, make_scope
+    """Store all that a reader has; only what is new counts as new.
+
+    Messages that name their scope (dumps of memories with many users) go there, unless a scope was given.
+    """
+    from lamina.records import EVERYWHERE, Filter
 
     whose = given if reader.user is None else {**given, "user": reader.user}
-    scope = whose.get("scope") or make_scope(**{name: value for name, value in whose.items() if name != "scope"})
-    where = Filter(scope=scope, kinds=("trace",), forgotten=True, retired=True)
-    before, start, size = memory.count(where=where), totals.read, reader.size
+    where = Filter(scope=EVERYWHERE, kinds=("trace",), forgotten=True, retired=True)
+    before, size = memory.count(where=where), reader.size
 
     def progress(done: int) -> None:
         totals.read = start + done
         bars.show(clean(reader.name), min(reader.done, size), size)
 
     try:
-        totals.read = start + memory.add_many(reader, session=session, batch=BATCH, progress=progress, **whose)
+        for scope, messages in groupby(reader, key=lambda message: message.pop("scope", None)):
+            start = totals.read
+            there = {"scope": scope} if scope is not None and not whose else whose
+            totals.read = start + memory.add_many(messages, session=session, batch=BATCH, progress=progress, **there)
     finally:
         totals.new += memory.count(where=where) - before
 
@@ -221,4 +237,4 @@ def _tell(totals: _Totals, skipped: Skipped, path: str, as_json: bool) -> None:
     known = totals.read - totals.new
     say(f"{amount(totals.new, 'new trace')} in {path}" + (f" ({amount(known, 'trace')} known already)" if known else ""))
     if not totals.read:
-        note("nothing was read: give .txt or .md files or a folder of them, .jsonl messages, or a LoCoMo .json file", "yellow")
+        note("nothing was read: 'lamina ingest --help' says what can be", "yellow")

@@ -1,36 +1,123 @@
-"""Which reader a path needs."""
+"""Which reader a path needs: told from what it holds, or named."""
 
 from __future__ import annotations
 
 import os
+import re
+import sqlite3
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from datetime import UTC, tzinfo
 from pathlib import Path
+from typing import Any, Final
 
 from lamina.bench.locomo_data import is_locomo
 from lamina.errors import InputError, NotFoundError
+from lamina.importing.archives import Archive
+from lamina.importing.chatgpt import ChatGPTExport
+from lamina.importing.claude import ClaudeExport
+from lamina.importing.exports import ExportReader
 from lamina.importing.files import SUFFIXES, TextFiles
 from lamina.importing.jsonl import JsonLines
 from lamina.importing.locomo import samples_of
+from lamina.importing.mbox import Mailbox
+from lamina.importing.memories import GraphitiDump, LangGraphDump, Mem0Dump
+from lamina.importing.obsidian import ObsidianVault
 from lamina.importing.reading import Reader, Skipped
+from lamina.importing.slack import SlackExport
+
+EXPORTS: Final[Mapping[str, type[ExportReader]]] = {
+    "chatgpt": ChatGPTExport, "claude": ClaudeExport, "slack": SlackExport, "mbox": Mailbox, "mem0": Mem0Dump, "graphiti": GraphitiDump,
+    "langgraph": LangGraphDump,
+}  # fmt: skip
+"""The readers of exports, by the names of their forms."""
+FORMS: Final = ("text", "jsonl", "locomo", "obsidian", *EXPORTS)
+"""Every form that can be named."""
+
+_DAY = re.compile(r"/\d{4}-\d{2}-\d{2}\.json$")
+_MARKS: Final = (  # what stands in the first bytes of a JSON file of each form
+    ("chatgpt", (b'"mapping"',)),
+    ("claude", (b'"chat_messages"',)),
+    ("langgraph", (b'"namespace"', b'"key"', b'"value"')),
+    ("mem0", (b'"memory"', b'"id"')),
+    ("graphiti", (b'"uuid"', b'"group_id"')),
+    ("graphiti", (b'"uuid"', b'"fact"')),
+)
 
 
-def readers_of(path: str | os.PathLike[str], skipped: Skipped, *, strict: bool = False, zone: tzinfo = UTC) -> list[Reader]:
-    """The readers for a path: a folder or a file of text or Markdown, messages as JSON lines, or a LoCoMo file.
+def readers_of(
+    path: str | os.PathLike[str], skipped: Skipped, *, strict: bool = False, zone: tzinfo = UTC, form: str | None = None
+) -> list[Reader]:
+    """The readers for a path: text or Markdown, a folder of them, an Obsidian vault, messages as JSON lines, LoCoMo files, exports of ChatGPT, Claude and Slack, mail,
+    and dumps of other memories.
 
-    With `strict`, what cannot be read raises `InputError` instead of being counted in `skipped`. Raises `NotFoundError` for a
-    path that is not there and `InputError` for a file of another form.
+    `form` names one of FORMS where the path is not to be asked. With `strict`, what cannot be read raises `InputError` instead of being counted in `skipped`. Raises
+    `NotFoundError` for a path that is not there and `InputError` for a file of another form.
     """
     found = Path(path)
-    suffix = found.suffix.lower()
     if not found.exists():
         raise NotFoundError(f"{found} does not exist: check the path")
-    if found.is_dir() or suffix in SUFFIXES:
-        return [TextFiles(found, skipped, strict=strict)]
+    if form is not None and form not in FORMS:
+        raise InputError(f"{form!r} is no form that can be read: use one of {', '.join(FORMS)}")
+    chosen = form or form_of(found)
+    if chosen in EXPORTS:
+        return [EXPORTS[chosen](found, skipped, strict=strict, zone=zone)]
+    made: dict[str, Callable[[], list[Any]]] = {
+        "text": lambda: [TextFiles(found, skipped, strict=strict)],
+        "obsidian": lambda: [ObsidianVault(found, skipped, strict=strict)],
+        "jsonl": lambda: [JsonLines(found, skipped, strict=strict, zone=zone)],
+        "locomo": lambda: list(samples_of(found)),
+    }
+    if chosen not in made:
+        raise InputError(
+            f"{found} is of no form that can be read: give a folder, a file {', '.join(SUFFIXES)}, messages as JSON lines (.jsonl), a LoCoMo file, an export of "
+            "ChatGPT, Claude or Slack, mail (.mbox), or a dump of mem0, Graphiti or LangGraph; or name its form"
+        )
+    return made[chosen]()
+
+
+def form_of(path: Path) -> str:
+    """The form of what lies under a path, told from names and first bytes; empty where it is none of FORMS."""
+    suffix = path.suffix.lower()
+    if path.is_dir():
+        if (path / ".obsidian").is_dir():
+            return "obsidian"
+        return _parts(Archive(path), folder=True) or "text"
+    if suffix in SUFFIXES:
+        return "text"
+    archive = Archive(path)
+    if len(archive.sizes) != 1 or suffix == ".zip":
+        return _parts(archive, folder=False)
+    [part] = archive.sizes
+    head = archive.head(part)
+    if head.startswith(b"SQLite format 3"):
+        return "langgraph" if _has_store(path) else ""
+    if head.startswith(b"From ") and suffix in (".mbox", "", ".mbx"):
+        return "mbox"
     if suffix in (".jsonl", ".ndjson"):
-        return [JsonLines(found, skipped, strict=strict, zone=zone)]
-    if suffix == ".json" and is_locomo(found):
-        return list(samples_of(found))
-    raise InputError(
-        f"{found} is of no form that can be read: give a folder, a file {', '.join(SUFFIXES)}, messages as JSON lines (.jsonl), "
-        "or a LoCoMo file (.json)"
-    )
+        lines = _marked(head)
+        return lines if lines in ("langgraph", "mem0", "graphiti") else "jsonl"
+    if suffix == ".json":
+        return "locomo" if b'"conversation"' in head and is_locomo(path) else _marked(head)
+    return ""
+
+
+def _parts(archive: Archive, folder: bool) -> str:
+    """The form of an archive or a folder of several parts."""
+    if sum(1 for part in archive.sizes if _DAY.search(part)) and (archive.find("users.json") or not folder):
+        return "slack"
+    part = archive.find("conversations.json")
+    return _marked(archive.head(part)) if part is not None else ""
+
+
+def _marked(head: bytes) -> str:
+    return next((form for form, marks in _MARKS if all(mark in head for mark in marks)), "")
+
+
+def _has_store(path: Path) -> bool:
+    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as file:
+        try:
+            names = {row[1] for row in file.execute("PRAGMA table_info(store)")}
+        except sqlite3.Error:
+            return False
+    return {"prefix", "key", "value"} <= names

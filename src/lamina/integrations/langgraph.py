@@ -13,6 +13,7 @@ from typing import Any, Final
 from lamina.errors import InputError, MissingExtraError
 from lamina.integrations.documents import Document, Documents, document_of
 from lamina.memory import Memory
+from lamina.plain import texts_in
 from lamina.records import EVERYWHERE, Filter, make_scope, split_scope, wall_clock
 
 try:
@@ -134,7 +135,7 @@ class LaminaStore(BaseStore):
         """What a query can find of a value."""
         for path in self.fields if paths is None else paths:
             if path == "$":
-                yield from _leaves(value)
+                yield from texts_in(value)
             else:
                 yield from (text for text in get_text_at_path(value, tokenize_path(path)) if text.strip())
 
@@ -263,19 +264,6 @@ class LaminaStore(BaseStore):
 
 def _moment(micros: int) -> datetime:
     return datetime.fromtimestamp(micros / 1e6, UTC)
-
-
-def _leaves(value: Any, name: str = "") -> Iterator[str]:
-    """The texts and numbers of a value, each field with its name where that says something."""
-    if isinstance(value, Mapping):
-        for field, one in value.items():
-            yield from _leaves(one, field)
-    elif isinstance(value, list):
-        for one in value:
-            yield from _leaves(one, name)
-    elif value is not None and str(value).strip():
-        plain = name in ("", "text", "content", "memory", "value", "data")
-        yield str(value) if plain else f"{name}: {value}"
 
 
 def _passes(value: Mapping[str, Any], conditions: Mapping[str, Any] | None) -> bool:

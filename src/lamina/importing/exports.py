@@ -1,0 +1,123 @@
+"""What the readers of exports share: an archive, a tally of what is left out, and messages that the memory will take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, tzinfo
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+from lamina.errors import InputError
+from lamina.importing.archives import Archive, mended
+from lamina.importing.reading import Skipped, check_message
+
+
+@dataclass
+class ExportReader:
+    """A reader of one export. What cannot be read is counted in `skipped`, or raises `InputError` with `strict`.
+
+    A reader says in `messages` what the export holds, with an origin for each message, so that it can be read again; `form` is the name of the form.
+    """
+
+    path: Path
+    skipped: Skipped
+    strict: bool = False
+    zone: tzinfo = UTC
+    user: str | None = None
+    form: ClassVar[str] = ""
+
+    @cached_property
+    def archive(self) -> Archive:
+        """The export as parts."""
+        return Archive(self.path)
+
+    @property
+    def name(self) -> str:
+        """The name of the file or folder."""
+        return self.path.resolve().name
+
+    @property
+    def size(self) -> int:
+        """Bytes of all parts that will be read."""
+        return sum(self.archive.sizes[part] for part in self.parts())
+
+    @property
+    def done(self) -> int:
+        """Bytes read so far."""
+        return self.archive.done
+
+    def parts(self) -> list[str]:
+        """The parts that will be read."""
+        return list(self.archive.sizes)
+
+    def messages(self) -> Iterator[dict[str, Any]]:
+        """What the export holds, in order."""
+        raise NotImplementedError
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        self.archive.done = 0
+        try:
+            for message in self.messages():
+                whole, count = mended(message)
+                self.skipped.replaced += count
+                try:
+                    check_message({name: value for name, value in whole.items() if name != "scope"}, self.zone)
+                except InputError as error:
+                    self.leave(f"not a message: {str(error)[:100]}", str(whole.get("origin", "")))
+                    continue
+                yield whole
+        except InputError as error:
+            if self.strict:
+                raise
+            self.skipped.add(str(error)[:160], self.name)
+
+    def leave(self, reason: str, where: str) -> None:
+        """Leave something out: count it, or raise `InputError` with `strict`."""
+        if self.strict:
+            raise InputError(f"{where}: {reason}")
+        self.skipped.add(reason, where)
+
+
+@dataclass
+class JsonReader(ExportReader):
+    """… whose content lies in one JSON part."""
+
+    part: str = field(default="conversations.json", kw_only=True)
+
+    def parts(self) -> list[str]:
+        """The one part."""
+        found = self.archive.find(self.part)
+        if found is None and len(self.archive.sizes) == 1:
+            found = next(iter(self.archive.sizes))
+        if found is None:
+            raise InputError(f"{self.path} has no {self.part} in it: is it an export of {self.form}?")
+        return [found]
+
+
+def moment_of(value: Any) -> datetime | None:
+    """A time from seconds since 1970 or from ISO text; None for anything else.
+
+    >>> moment_of(1700000000.5).isoformat(), moment_of("2024-03-01T09:00:00Z").isoformat(), moment_of("soon")
+    ('2023-11-14T22:13:20.500000+00:00', '2024-03-01T09:00:00+00:00', None)
+    """
+    try:
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return datetime.fromtimestamp(value, UTC)
+        if isinstance(value, str):
+            found = datetime.fromisoformat(value)
+            return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError, OSError):
+        pass
+    return None
+
+
+def text_in(value: Any) -> str:
+    """A value as text; empty where it is none."""
+    return value if isinstance(value, str) else ""
+
+
+def rows_in(value: Any) -> list[dict[str, Any]]:
+    """The mappings in a list; none where it is no list."""
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []

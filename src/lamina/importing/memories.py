@@ -1,0 +1,196 @@
+"""Dumps of other memories: mem0, Zep and Graphiti, and LangGraph's stores. Each item says whose it is, so each message has its scope."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+from lamina.errors import InputError
+from lamina.importing.exports import ExportReader, moment_of, text_in
+from lamina.plain import texts_in
+from lamina.records import make_scope
+
+
+@dataclass
+class RowsReader(ExportReader):
+    """… of a dump whose rows lie in lists of a JSON file, or in JSON lines."""
+
+    lists: ClassVar[tuple[str, ...]] = ("item",)
+    """Where lists of rows may lie, as ijson names them, with "item" for a list by itself."""
+
+    def rows(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Each row with the place of its list."""
+        [part] = self.parts()
+        head = self.archive.head(part).lstrip()
+        if part.endswith((".jsonl", ".ndjson")) or (head[:1] == b"{" and b"}\n{" in head.replace(b"\r", b"")):
+            with self.archive.open(part) as stream:
+                for number, line in enumerate(stream, 1):
+                    if not line.strip():
+                        continue
+                    try:
+                        row = json.loads(line)
+                    except (ValueError, RecursionError):
+                        row = None
+                    if isinstance(row, dict):
+                        yield "item", row
+                    else:
+                        self.leave("not a JSON object", f"line {number}")
+            return
+        places = ("item",) if head[:1] == b"[" else tuple(f"{name}.item" for name in self.lists if name != "item")
+        for place in places:
+            for number, row in enumerate(self.archive.elements(part, place), 1):
+                if isinstance(row, dict):
+                    yield place.removesuffix(".item"), row
+                else:
+                    self.leave("not an object", f"{place} {number}")
+
+
+@dataclass
+class Mem0Dump(RowsReader):
+    """What mem0's `get_all` returned, as JSON or JSON lines.
+
+    `user_id` and `agent_id` make the scope, `run_id` is the session; times, metadata and ids are kept, so that `lamina.integrations.mem0` knows them again.
+    """
+
+    form: ClassVar[str] = "mem0"
+    lists: ClassVar[tuple[str, ...]] = ("results", "memories")
+
+    def messages(self) -> Iterator[dict[str, Any]]:
+        """The memories, in the order of the file."""
+        for number, (_, row) in enumerate(self.rows(), 1):
+            text = text_in(row.get("memory")) or text_in(row.get("data")) or text_in(row.get("text"))
+            if not text.strip():
+                self.leave("without text", text_in(row.get("id")) or f"row {number}")
+                continue
+            whose = {name: str(row[name]) for name in ("user_id", "agent_id", "run_id") if row.get(name)}
+            id = text_in(row.get("id"))
+            metadata = row.get("metadata")
+            own = {**whose, "expires": text_in(row.get("expiration_date"))[:10] or "9999-12-31", **({"id": id} if id else {})}
+            yield {
+                "content": text, "at": moment_of(row.get("created_at")), "role": text_in(row.get("role")) or None,
+                "speaker": text_in(row.get("actor_id")) or None, "session": whose.get("run_id"), "origin": f"mem0:{id or number}",
+                "scope": make_scope(user=whose.get("user_id"), agent=whose.get("agent_id")),
+                "metadata": {**(metadata if isinstance(metadata, Mapping) else {}), "mem0": own},
+            }  # fmt: skip
+
+
+@dataclass
+class GraphitiDump(RowsReader):
+    """Episodes, facts and entities of Zep or Graphiti, as a JSON object of lists named like their classes.
+
+    Episodes become traces at the time they speak of; a fact becomes a trace that is true from `valid_at` until `invalid_at`; the summary of an entity becomes a trace.
+    A `group_id` is the user, a session the session.
+    """
+
+    form: ClassVar[str] = "Graphiti"
+    lists: ClassVar[tuple[str, ...]] = (
+        "episodes",
+        "episodic_nodes",
+        "messages",
+        "edges",
+        "entity_edges",
+        "facts",
+        "nodes",
+        "entities",
+        "entity_nodes",
+    )
+
+    def messages(self) -> Iterator[dict[str, Any]]:
+        """The rows, in the order of the lists above."""
+        for number, (place, row) in enumerate(self.rows(), 1):
+            id = text_in(row.get("uuid")) or text_in(row.get("uuid_")) or f"row-{number}"
+            recorded = moment_of(row.get("created_at"))
+            at = moment_of(row.get("valid_at")) or recorded
+            text, until, kind = self._said(row, at)
+            if not text.strip():
+                self.leave("without text", f"{place}:{id}")
+                continue
+            group = text_in(row.get("group_id")) or text_in(row.get("user_id"))
+            metadata = {
+                "graphiti": {"kind": kind, "source": text_in(row.get("source_description")) or None, "episodes": row.get("episodes")},
+            }  # fmt: skip
+            yield {
+                "content": text, "at": at, "until": until, "speaker": text_in(row.get("role")) or None,
+                "role": {"user": "user", "assistant": "assistant"}.get(text_in(row.get("role_type"))),
+                "session": text_in(row.get("session_id")) or None, "origin": f"graphiti:{id}",
+                "scope": make_scope(user=group) if group else "",
+                "metadata": {"graphiti": {name: value for name, value in metadata["graphiti"].items() if value}},
+            }  # fmt: skip
+
+    @staticmethod
+    def _said(row: Mapping[str, Any], at: datetime | None) -> tuple[str, datetime | None, str]:
+        if text_in(row.get("fact")):
+            until = moment_of(row.get("invalid_at")) or moment_of(row.get("expired_at"))
+            if until is not None and at is not None and until <= at:
+                until = at + timedelta(microseconds=1)
+            return row["fact"], until if at is not None else None, "fact"
+        if "summary" in row:
+            name, summary = text_in(row.get("name")), text_in(row.get("summary"))
+            return (f"{name}: {summary}" if name and summary else summary or name), None, "entity"
+        return text_in(row.get("content")) or text_in(row.get("body")), None, "episode"
+
+
+@dataclass
+class LangGraphDump(RowsReader):
+    """Items of a LangGraph store: JSON (lines) with namespace, key and value, or the file of its SQLite store.
+
+    They are kept as `LaminaStore` keeps them, so that it finds them in the same file.
+    """
+
+    form: ClassVar[str] = "LangGraph"
+    lists: ClassVar[tuple[str, ...]] = ("items", "results")
+
+    def rows(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Each row, from JSON or from SQLite."""
+        [part] = self.parts()
+        if not self.archive.head(part).startswith(b"SQLite format 3"):
+            yield from super().rows()
+            return
+        with closing(sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=ro", uri=True)) as store:
+            try:
+                for prefix, key, value, created, updated in store.execute(
+                    "SELECT prefix, key, value, created_at, updated_at FROM store"
+                ):
+                    yield (
+                        "store",
+                        {
+                            "namespace": str(prefix).split("."),
+                            "key": key,
+                            "value": value,
+                            "created_at": created,
+                            "updated_at": updated,
+                        },
+                    )
+            except sqlite3.Error as error:
+                raise InputError(f"{self.path} is no store of LangGraph ({error})") from None
+        self.archive.done = self.size
+
+    def messages(self) -> Iterator[dict[str, Any]]:
+        """The items, in the order of the file."""
+        for number, (_, row) in enumerate(self.rows(), 1):
+            namespace, key, value = row.get("namespace", row.get("prefix")), row.get("key"), row.get("value")
+            labels = namespace.split(".") if isinstance(namespace, str) else namespace
+            if isinstance(value, (str, bytes)):
+                try:
+                    value = json.loads(value)
+                except (ValueError, RecursionError):
+                    value = None
+            named = isinstance(labels, list) and labels and all(isinstance(one, str) and one for one in labels)
+            if not named or not isinstance(key, str) or not key or not isinstance(value, Mapping):
+                self.leave("not an item with namespace, key and value", f"row {number}")
+                continue
+            created = moment_of(row.get("created_at"))
+            updated = moment_of(row.get("updated_at")) or created
+            text = "\n".join(texts_in(value)) or key
+            more = {} if created is None else {"created_at": int(created.timestamp() * 1e6)}
+            assert isinstance(labels, list)
+            yield {
+                "content": text[:8000], "at": updated, "session": key,
+                "origin": f"langgraph:{json.dumps(labels)}:{key}:{'' if updated is None else updated.isoformat()}",
+                "scope": make_scope("langgraph", *labels), "metadata": {"document": key, "value": value, "searchable": True, **more},
+            }  # fmt: skip
