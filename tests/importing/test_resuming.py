@@ -79,7 +79,7 @@ def test_a_hundred_megabytes_are_read_quickly_within_little_memory_and_resumed(t
     assert count / seconds >= 3000
     assert largest <= 300
     random.seed(5)
-    moments = [random.uniform(1, seconds * 0.8) for _ in range(4)]
+    moments = [random.uniform(1, 6) for _ in range(4)]  # what is known already is passed over quickly
     stopped = sum(killed(tmp_path / "again.db", export, after) for after in moments)
     assert stopped == len(moments)
     subprocess.run(command(tmp_path / "again.db", export), env=environment(), check=True, capture_output=True)

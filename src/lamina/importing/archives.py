@@ -6,6 +6,7 @@ import json
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
@@ -89,11 +90,17 @@ class Archive:
 
     def elements(self, part: str, prefix: str = "item") -> Iterator[Any]:
         """The elements of a list in a JSON part, one after another (`prefix` as ijson names it). Raises `InputError` where it ends or is damaged."""
-        with self.open(part) as stream:
-            try:
-                yield from ijson.items(stream, prefix, use_float=True)
-            except (ijson.JSONError, UnicodeDecodeError, RecursionError) as error:
-                raise InputError(f"{part} in {self.path} is damaged, or not whole ({str(error).strip()[:80]})") from None
+        done = 0
+        for backend in (ijson, ijson.get_backend("python")):  # the second is slow, and reads numbers of any size
+            with self.open(part) as stream:
+                try:
+                    for element in islice(backend.items(stream, prefix, use_float=True), done, None):
+                        done += 1
+                        yield element
+                    return
+                except (ijson.JSONError, UnicodeDecodeError, RecursionError) as error:
+                    if "overflow" not in str(error) or backend is not ijson:
+                        raise InputError(f"{part} in {self.path} is damaged, or not whole ({str(error).strip()[:80]})") from None
 
     def head(self, part: str) -> bytes:
         """The first bytes of a part."""
