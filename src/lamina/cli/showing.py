@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -20,6 +21,7 @@ from lamina.cli.output import (
     size,
     when,
 )
+from lamina.cli.work import at_work
 from lamina.plain import item_json
 
 if TYPE_CHECKING:
@@ -43,6 +45,11 @@ def show(
     user: options.User = None,
     agent: options.Agent = None,
     scope: options.Scope = None,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="OUT", help="Write everything as one page for the browser instead, which works offline."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="With --html: overwrite the page if it is there already.")] = False,
     as_json: options.Json = False,
 ) -> None:
     """Draw the tree of layers: scopes, sessions, episodes, traces. With an ID, show one item in full."""
@@ -55,6 +62,9 @@ def show(
             _card(memory, id, as_json)
             return
         under = options.whose(tenant, user, agent, scope)
+        if html is not None:
+            _write_page(memory, html, _scope(under), force)
+            return
         look = Look(depth, limit, page, tuple(session or ()))
         found = branches(memory, _scope(under), look)
         if as_json:
@@ -66,6 +76,17 @@ def show(
             out.print(as_tree(memory, found, min(out.width, 160)))
             for words in found.more():
                 note(words)
+
+
+def _write_page(memory: Memory, target: Path, scope: str, force: bool) -> None:
+    from lamina.page import write_page
+
+    with at_work() as (_, bars):
+        total = memory.count(where=None)
+        count = write_page(
+            memory, target, scope=scope, overwrite=force, progress=lambda done: bars.show("writing the page", done, total)
+        )
+    say(f"{amount(count, 'item')} in {target}: open it in a browser; it holds memories, so mind who can read it")
 
 
 def _scope(given: dict[str, str]) -> str:

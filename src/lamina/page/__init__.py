@@ -1,0 +1,8 @@
+"""The page: what is remembered, to look at in a browser; written as one file that works offline, or served."""
+
+from __future__ import annotations
+
+from lamina.page.data import columns_of
+from lamina.page.writing import page_html, write_page
+
+__all__ = ["columns_of", "page_html", "write_page"]

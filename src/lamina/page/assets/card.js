@@ -1,0 +1,149 @@
+// One item in full: what it says, when and where it was said, what it rests on and what rests on it, why it was found; forgetting and restoring.
+import { FORGOTTEN, RETIRED, layer, when } from "./items.js";
+import { groups, words } from "./searching.js";
+
+const SHOWN = 60; // of the items an item rests on, how many are listed at once
+
+function made(tag, words = "", more = {}) {
+  const found = Object.assign(document.createElement(tag), more);
+  if (words) found.textContent = words;
+  return found;
+}
+
+export class Card {
+  constructor(box, { open, close, changed, say }) {
+    this.box = box;
+    this.open = open;
+    this.close = close;
+    this.changed = changed;
+    this.say = say;
+    box.addEventListener("keydown", (event) => { if (event.key === "Escape") { event.stopPropagation(); this.hide(); } });
+  }
+
+  hide() {
+    this.box.hidden = true;
+    this.close();
+  }
+
+  async show(source, items, place, hit, cue) {
+    this.shown = place;
+    const id = items.id[place];
+    let whole;
+    try { whole = await source.whole(items, id); } catch (error) { this.say(`It could not be fetched: ${error.message}`); return; }
+    if (this.shown !== place) return;
+    this.box.hidden = false;
+    this.box.style.setProperty("--layer", layer(items.kind[place]));
+    this.box.textContent = "";
+    const head = made("div", "", { className: "head" });
+    const close = made("button", "Close", { className: "close", type: "button" });
+    close.addEventListener("click", () => this.hide());
+    head.append(made("h3", items.kind[place]), close);
+    const said = made("div", "", { className: "said" });
+    this.marked(said, whole.text, hit ? cue : "");
+    this.box.append(head, said, this.fields(items, place, whole.fields));
+    if (hit) this.why(hit);
+    this.rests("Rests on", items, whole.below);
+    this.rests("Part of, or ground of", items, whole.above);
+    if (source.canChange) this.actions(source, items, place);
+    this.box.scrollTop = 0;
+    this.box.focus({ preventScroll: true });
+    this.say(`${items.kind[place]}, ${when(items.at[place])}`);
+  }
+
+  // The text with the words of the cue marked; only ever as text.
+  marked(box, text, cue) {
+    const wanted = cue ? words(cue).filter((word) => word.length > 2) : [];
+    if (!wanted.length) { box.textContent = text || "(nothing: a source of it was deleted, or it is empty)"; return; }
+    const form = new RegExp(`(?<![\\p{L}\\p{N}])(${wanted.map((word) => word.replace(/[^\p{L}\p{N}]/gu, "")).join("|")})`, "giu");
+    let done = 0;
+    for (const found of text.matchAll(form)) {
+      box.append(text.slice(done, found.index), made("mark", found[0]));
+      done = found.index + found[0].length;
+    }
+    box.append(text.slice(done));
+  }
+
+  fields(items, place, more) {
+    const list = made("dl");
+    const until = items.until[place];
+    const rows = {
+      when: when(items.at[place]) + (until !== null && items.kind[place] !== "episode" ? ` until ${when(until)}` : until !== null ? ` – ${when(until)}` : ""),
+      "recorded": more.recorded_at || "",
+      "who": items.speaker[place] || "",
+      "scope": items.scope[place] || "(none)",
+      "session": items.session[place] || "",
+      "place": more.place || "",
+      "made by": more.made_by || "",
+      "state": [items.state[place] & FORGOTTEN ? "forgotten" : "", items.state[place] & RETIRED ? "replaced by a newer version" : ""].filter(Boolean).join(", "),
+      "id": items.id[place],
+    };
+    for (const [name, value] of Object.entries(rows)) if (value) list.append(made("dt", name), made("dd", String(value)));
+    return list;
+  }
+
+  why(hit) {
+    const parts = hit.parts || groups(hit.reasons || []);
+    if (!parts.length) return;
+    const most = Math.max(...parts.map(([, part]) => Math.abs(part)));
+    const bars = made("div", "", { className: "bars" });
+    for (const [name, part] of parts) {
+      const bar = made("span", "", { className: part < 0 ? "bar against" : "bar" });
+      bar.style.width = `${Math.max(2, (100 * Math.abs(part)) / most)}%`;
+      bar.setAttribute("aria-hidden", "true");
+      bars.append(made("span", name), bar, made("span", part.toFixed(1)));
+    }
+    this.box.append(made("h4", `Why it was found · score ${hit.score.toFixed(2)}`), bars);
+  }
+
+  rests(title, items, ids) {
+    const known = ids.map((id) => items.place.get(id)).filter((place) => place !== undefined).sort((a, b) => items.at[a] - items.at[b]);
+    if (!known.length) return;
+    const list = made("ul");
+    const more = (start) => {
+      for (const place of known.slice(start, start + SHOWN)) {
+        const row = made("li");
+        row.style.setProperty("--layer", layer(items.kind[place]));
+        const go = made("button", items.text[place].slice(0, 220) || "(nothing)", { type: "button" });
+        go.prepend(made("small", [items.kind[place], when(items.at[place]), items.speaker[place]].filter(Boolean).join(" · ")));
+        go.addEventListener("click", () => this.open(place));
+        row.append(go);
+        list.append(row);
+      }
+      if (known.length > start + SHOWN) {
+        const row = made("li");
+        const rest = made("button", `${known.length - start - SHOWN} more`, { type: "button" });
+        rest.addEventListener("click", () => { row.remove(); more(start + SHOWN); });
+        row.append(rest);
+        list.append(row);
+      }
+    };
+    more(0);
+    this.box.append(made("h4", `${title} · ${known.length}`), list);
+  }
+
+  actions(source, items, place) {
+    const box = made("div", "", { className: "actions" });
+    const id = items.id[place];
+    const gone = items.state[place] & FORGOTTEN;
+    const button = made("button", gone ? "Restore" : "Forget", { type: "button", className: gone ? "main" : "danger" });
+    button.addEventListener("click", async () => {
+      if (!gone && !button.dataset.sure) {
+        button.dataset.sure = "yes";
+        button.textContent = "Forget it? Press again";
+        this.say("Press again to forget it");
+        return;
+      }
+      try {
+        await (gone ? source.restore(id) : source.forget(id));
+        items.state[place] = gone ? items.state[place] & ~FORGOTTEN : items.state[place] | FORGOTTEN;
+        this.changed(place);
+        this.say(gone ? "Restored" : "Forgotten; it can be restored");
+        this.box.querySelector(".actions").remove();
+        this.actions(source, items, place);
+        this.box.querySelector(".actions button").focus();
+      } catch (error) { this.say(error.message); }
+    });
+    box.append(button);
+    this.box.append(box);
+  }
+}

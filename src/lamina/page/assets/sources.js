@@ -1,0 +1,73 @@
+// Where the items come from: the page itself, or the server that served it. Both give the same.
+import { pause } from "./items.js";
+
+async function unpacked(text) {
+  const bytes = Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return JSON.parse(await new Response(stream).text());
+}
+
+export class EmbeddedSource {
+  constructor() { this.canChange = false; this.blocks = [...document.querySelectorAll("script.data")]; }
+
+  async *chunks() {
+    for (const block of this.blocks) {
+      const columns = await unpacked(block.textContent);
+      block.remove();
+      yield [columns, true];
+      await pause();
+    }
+  }
+
+  async whole(items, id) {
+    const place = items.place.get(id);
+    return { text: items.text[place], below: items.below.get(id) || [], above: items.above.get(id) || [], fields: {} };
+  }
+}
+
+const TOKEN = "lamina-token";
+
+export class ServerSource {
+  constructor(base = "") { this.canChange = true; this.base = base; this.token = sessionStorage.getItem(TOKEN); }
+
+  async ask(path, body) {
+    const headers = { accept: "application/json" };
+    if (this.token) headers.authorization = `Bearer ${this.token}`;
+    if (body !== undefined) headers["content-type"] = "application/json";
+    const answer = await fetch(this.base + path, { method: body === undefined ? "GET" : "POST", headers, body: body === undefined ? undefined : JSON.stringify(body), cache: "no-store" });
+    if (answer.status === 401) {
+      const given = prompt("This memory asks for a token:");
+      if (given) {
+        this.token = given.trim();
+        sessionStorage.setItem(TOKEN, this.token);
+        return this.ask(path, body);
+      }
+    }
+    if (!answer.ok) {
+      const problem = await answer.json().catch(() => ({}));
+      throw new Error(problem.detail || problem.title || `the server answers ${answer.status}`);
+    }
+    return answer.json();
+  }
+
+  async *chunks() {
+    let cursor = null;
+    do {
+      const page = await this.ask(`/v1/page/columns${cursor ? `?cursor=${encodeURIComponent(cursor)}` : ""}`);
+      yield [page.columns, false];
+      cursor = page.cursor;
+      await pause();
+    } while (cursor);
+  }
+
+  async whole(items, id) {
+    const path = `/v1/items/${encodeURIComponent(id)}`;
+    const [item, below, above] = await Promise.all([this.ask(path), this.ask(`${path}/zoom?direction=in`), this.ask(`${path}/zoom?direction=out`)]);
+    return { text: item.text, below: below.items.map((one) => one.id), above: above.items.map((one) => one.id), fields: item };
+  }
+
+  async search(cue, k) { return (await this.ask("/v1/search", { cue, k })).hits; }
+  async explain(id, cue) { return this.ask("/v1/explain", { id, cue }); }
+  async forget(id) { return this.ask("/v1/forget", { ids: [id] }); }
+  async restore(id) { return this.ask("/v1/restore", { ids: [id] }); }
+}

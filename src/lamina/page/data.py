@@ -1,0 +1,73 @@
+"""What the page shows, as columns of JSON: items a chunk at a time, and which of them rest on which."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from lamina.records import Filter, Item
+from lamina.storage.protocol import Store
+
+CHUNK: Final = 4_000
+"""Items in one chunk: small enough that reading it does not hold a browser up."""
+TITLE: Final = 160  # characters of an item's text where the whole text is fetched on demand
+FORGOTTEN: Final = 1
+RETIRED: Final = 2
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some items as columns (JSON values), and the cursor of what follows (None: nothing)."""
+
+    columns: dict[str, Any]
+    cursor: str | None
+
+
+def where_of(scope: str) -> Filter:
+    """Everything in a scope that is shown: forgotten and replaced items too, no events."""
+    return Filter(scope=scope, forgotten=True, retired=True)
+
+
+def columns_of(store: Store, scope: str, *, cursor: str | None = None, limit: int = CHUNK, whole: bool = False) -> Chunk:
+    """The next items in a scope in the order of recording, as columns.
+
+    `id`, `kind`, `at` and `until` (milliseconds since 1970), `scope`, `session`, `speaker`, `state` (1: forgotten, 2: replaced), `text`; with `whole`, all of the text
+    and `rests` (pairs of ids: an item and what it rests on), else the beginning of the text.
+    """
+    page = store.items.page(where_of(scope), cursor=cursor, limit=limit, order="recorded")
+    items = page.items
+    columns: dict[str, Any] = {
+        "id": [item.id for item in items],
+        "kind": [item.kind for item in items],
+        "at": [item.at // 1000 for item in items],
+        "until": [None if item.until is None else item.until // 1000 for item in items],
+        "scope": [item.scope for item in items],
+        "session": [item.session for item in items],
+        "speaker": [item.speaker or item.role for item in items],
+        "state": [FORGOTTEN * item.forgotten + RETIRED * (item.retired_at is not None) for item in items],
+        "text": [item.text if whole else item.text[:TITLE] for item in items],
+    }
+    if whole:
+        columns["rests"] = _rests(store, items)
+    return Chunk(columns, page.cursor)
+
+
+def chunks_of(store: Store, scope: str) -> Iterator[dict[str, Any]]:
+    """All chunks of a scope, with whole texts."""
+    cursor = None
+    while True:
+        chunk = columns_of(store, scope, cursor=cursor, whole=True)
+        yield chunk.columns
+        cursor = chunk.cursor
+        if cursor is None:
+            return
+
+
+def _rests(store: Store, items: Sequence[Item]) -> list[tuple[str, str]]:
+    """Which of the derived items rest on which, by id."""
+    derived = {item.key: item.id for item in items if item.kind != "trace"}
+    edges = store.edges.out(sorted(derived), ["cites", "contains"]) if derived else []
+    pairs = dict.fromkeys((edge.src, edge.dst) for edge in edges)
+    ends = store.items.by_key(sorted({dst for _, dst in pairs})) if pairs else {}
+    return [(derived[src], ends[dst].id) for src, dst in pairs if dst in ends]
