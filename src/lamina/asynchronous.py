@@ -60,6 +60,7 @@ class AsyncMemory:
     reinforce = _threaded(Memory.reinforce)
     delete = _threaded(Memory.delete)
     delete_all = _threaded(Memory.delete_all)
+    erase = _threaded(Memory.erase)
     scrub = _threaded(Memory.scrub)
     consolidate = _threaded(Memory.consolidate)
     rebuild = _threaded(Memory.rebuild)

@@ -21,7 +21,8 @@ class Config:
     them; `zone`, the time zone of naive times (an IANA name); `cache_bytes`, what in-memory views may take; `patience`,
     seconds to wait for another process's write lock; `language`, in which the texts of a new file are analysed (a language
     `lamina.terms.languages` lists); `index`, how vectors are searched: "exact", or "usearch" (extra "ann":
-    a graph in views of 200,000 vectors and more, which may miss some of the best).
+    a graph in views of 200,000 vectors and more, which may miss some of the best); `redact`, what is taken out of messages before they are
+    stored: "none", "all", or kinds such as "email,phone".
     """
 
     path: str = "lamina.db"
@@ -33,6 +34,7 @@ class Config:
     patience: float = 60.0
     index: str = "exact"
     language: str = "english"
+    redact: str = "none"
 
     def timezone(self) -> tzinfo:
         """The zone of naive times."""
@@ -52,7 +54,7 @@ def load_config(file: str | os.PathLike[str] | None = None, environment: Mapping
     Raises `ConfigError` for a setting that does not exist or has the wrong type.
 
     >>> load_config(environment={"LAMINA_PATH": "a.db", "LAMINA_PATIENCE": "5"}, durability="power")
-    Config(path='a.db', durability='power', embedder='wordllama', model=None, zone='UTC', cache_bytes=1073741824, patience=5.0, index='exact', language='english')
+    Config(path='a.db', durability='power', embedder='wordllama', model=None, zone='UTC', cache_bytes=1073741824, patience=5.0, index='exact', language='english', redact='none')
     """
     known = {field.name: field.type for field in fields(Config)}
     environ = os.environ if environment is None else environment

@@ -47,6 +47,10 @@ class NotADatabaseError(StoreError):
     """The file exists and is not a Lamina store (or is damaged beyond its header)."""
 
 
+class WrongKeyError(StoreError):
+    """The key does not fit the file, or the file is not encrypted."""
+
+
 class SchemaError(StoreError):
     """The store was written by a newer version of the library, or its schema is not ours."""
 

@@ -19,6 +19,7 @@ from lamina.keeping.arguments import (
     read_asked,
     read_filter,
     read_ids,
+    read_key,
     read_scope,
     read_vector,
     whole_number,
@@ -28,6 +29,7 @@ from lamina.keeping.embedding import Embedding
 from lamina.keeping.feedback import FeedbackKeeper, Told, id_of
 from lamina.keeping.keeper import Keeper
 from lamina.keeping.messages import Content, Message, read_correction, read_drafts
+from lamina.keeping.redaction import Redactor, load_redactor
 from lamina.keeping.writer import Writer
 from lamina.models.registry import load_reranker
 from lamina.recall.recaller import Recaller
@@ -40,6 +42,7 @@ from lamina.times import MomentLike
 
 if TYPE_CHECKING:
     from lamina.algorithms.strength import ForgettingPolicy
+    from lamina.keeping.erasure import ErasureReceipt
     from lamina.models.protocols import Embedder, Reranker, TokenCounter
     from lamina.recall.explain import Explanation
     from lamina.recall.learned import Learned, RankerInUse
@@ -67,6 +70,10 @@ class Memory:
             `EmbedderMismatchError`.
         reranker: judges the best hits of a search once more: a spec such as "cross-encoder:<name or folder>", or a reranker.
         index: "exact", or "usearch" (extra "ann"): a graph for views of 200,000 vectors and more, which may miss some of the best.
+        key: of an encrypted file (extra "encryption"): a passphrase, or 32 bytes. Default: `LAMINA_KEY`, or what the file holds that
+            `LAMINA_KEY_FILE` names. A new file is encrypted with it.
+        redact: what is taken out of messages before anything is stored: kinds such as "email,phone", "all", a function from text to text, or an object with
+            `redact(text)`. Default: `LAMINA_REDACT` or nothing.
         run: clock, seed, progress and cancellation of the work done here.
 
     >>> memory = Memory(":memory:")
@@ -92,6 +99,8 @@ class Memory:
         index: str | None = None,
         language: str | None = None,
         rebuild: bool = False,
+        key: str | bytes | None = None,
+        redact: str | Redactor | Callable[[str], str] | None = None,
         run: Run | None = None,
     ) -> None:
         self.config = load_config(
@@ -102,15 +111,18 @@ class Memory:
             patience=patience,
             index=index,
             language=language,
+            redact=redact if isinstance(redact, str) else None,
         )
+        self._redactor = load_redactor(self.config.redact if redact is None or isinstance(redact, str) else redact)
         self._zone = self.config.timezone()
         self._run = run or Run()
         self._reranker = load_reranker(reranker)
         level = cast("Durability", self.config.durability)
         self._closed = False
         self._store: Store = open_store(
-            self.config.path, durability=level, read_only=read_only, patience=self.config.patience, language=self.config.language
-        )
+            self.config.path, durability=level, read_only=read_only, patience=self.config.patience, language=self.config.language,
+            key=read_key(key, self.config.path),
+        )  # fmt: skip
         try:
             self._speak(language)
             self._open(embedder, rebuild)
@@ -157,7 +169,7 @@ class Memory:
     def _assemble(self, embedding: Embedding) -> None:
         self._embedding = embedding
         self._views = Views(self._store, self.config.cache_bytes, self.config.index)
-        self._writer = Writer(self._store, embedding, self._echoes, self._run)
+        self._writer = Writer(self._store, embedding, self._echoes, self._run, self._redactor)
         self._recaller = Recaller(self._store, self._views, lambda: embedding.embedder, self._run)
         self._keeper = Keeper(self._store, self._writer, embedding)
         self._feedback = FeedbackKeeper(self._store, self._keeper, self._writer, self._run)
@@ -421,6 +433,18 @@ class Memory:
         if not any(value is not None for value in whose.values()):
             raise InputError("delete_all needs a scope: name a tenant, user or agent, or scope='*' for everything")
         return self._keeper.delete_all(scope)
+
+    def erase(self, **whose: Unpack[ScopeArguments]) -> ErasureReceipt:
+        """Remove everything in a scope and below it and its bytes from the disk, see that it is gone, and give a receipt of that.
+
+        The scope must be named ("*": everything). Raises `InputError` otherwise.
+        """
+        from lamina.keeping.erasure import erase
+
+        scope = read_scope(whose)
+        if not any(value is not None for value in whose.values()):
+            raise InputError("erase needs a scope: name a tenant, user or agent, or scope='*' for everything")
+        return erase(self._store, self._keeper, scope, self.scrub, self._run)
 
     def scrub(self) -> ScrubReport:
         """Take what deletions left on disk away; the report says whether a reader holds it up."""

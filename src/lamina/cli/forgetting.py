@@ -1,16 +1,19 @@
-"""Commands that take away: forget, restore, delete, scrub."""
+"""Commands that take away: forget, restore, delete, erase, scrub."""
 
 from __future__ import annotations
 
+import json
+import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from lamina.cli import options
-from lamina.cli.failures import INTERRUPTED
+from lamina.cli.failures import FINDINGS, INTERRUPTED
 from lamina.cli.opening import opened
-from lamina.cli.output import amount, note, say, size
+from lamina.cli.output import amount, note, print_json, say, size
 from lamina.errors import InputError
 
 if TYPE_CHECKING:
@@ -160,3 +163,38 @@ def _scrub(memory: Memory) -> None:
         )
         raise typer.Exit(1)
     say(f"scrubbed: {size(report.bytes_before)} before, {size(report.bytes_after)} now")
+
+
+def erase(
+    file: options.File = None,
+    tenant: options.Tenant = None,
+    user: options.User = None,
+    agent: options.Agent = None,
+    scope: options.Scope = None,
+    receipt: Annotated[
+        Path | None, typer.Option("--receipt", metavar="OUT", help="Write the receipt to this file, as JSON.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Erase a scope: delete everything in it and below it, take its bytes off the disk, and give a receipt.
+
+    This cannot be undone. Backups, exports and copies elsewhere are out of its reach; the receipt says so.
+    """
+    whose = options.whose(tenant, user, agent, scope)
+    if not whose:
+        raise typer.BadParameter("name a scope: --tenant, --user or --agent, or --scope '*' for everything", param_hint="--scope")
+    from lamina.records import Filter, make_scope
+
+    place = whose.get("scope") or make_scope(**whose)
+    with opened(file) as memory:
+        count = memory.count(where=Filter(scope=place, forgotten=True, retired=True))
+        if not yes:
+            typer.confirm(f"Erase {amount(count, 'item')} for good?", abort=True)
+        found = memory.erase(**whose)
+    if receipt is not None:
+        with open(os.open(receipt, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w", encoding="utf-8") as target:
+            json.dump(found.as_json(), target, indent=2)
+    print_json(found.as_json())
+    if not found.complete:
+        note("something is still there: close other programs that have the file open, and run 'lamina scrub'", "yellow")
+        raise typer.Exit(FINDINGS)

@@ -10,7 +10,7 @@ import typer
 
 from lamina.cli import options
 from lamina.cli.failures import FINDINGS, INTERRUPTED
-from lamina.cli.opening import opened
+from lamina.cli.opening import opened, path_of
 from lamina.cli.output import amount, clean, console, note, print_json, say, size
 from lamina.cli.work import at_work
 from lamina.errors import Cancelled, NotFoundError
@@ -100,3 +100,39 @@ def doctor(
             say("everything holds", "green")
     if findings:
         raise typer.Exit(FINDINGS)
+
+
+def encrypt(
+    file: options.File = None,
+    key_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--key-file", metavar="PATH", help="Holds the key: a passphrase in one line, or 32 bytes.", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Encrypt the file, or give an encrypted one another key.
+
+    The key it has now comes from LAMINA_KEY or LAMINA_KEY_FILE. Nobody else may have the file open. Without the key nothing in it can ever be read again.
+    """
+    if key_file is None:
+        raise typer.BadParameter("name the file that holds the new key", param_hint="--key-file")
+    from lamina.keeping.arguments import key_in
+
+    _recrypt(file, key_in(key_file))
+
+
+def decrypt(file: options.File = None) -> None:
+    """Take the encryption off the file. Its key comes from LAMINA_KEY or LAMINA_KEY_FILE."""
+    _recrypt(file, None)
+
+
+def _recrypt(file: str | None, new: str | bytes | None) -> None:
+    from lamina.keeping.arguments import read_key
+    from lamina.storage.sqlite.engine import is_plain
+    from lamina.storage.sqlite.recrypting import recrypt
+
+    path = Path(path_of(file))
+    old = None if is_plain(path) else read_key(None, str(path))
+    recrypt(path, old, new)
+    say(f"{path} is {'no longer encrypted' if new is None else 'encrypted'}")

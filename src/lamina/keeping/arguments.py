@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import tzinfo
@@ -10,8 +11,9 @@ from typing import Any, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from lamina.errors import InputError, VectorError
+from lamina.errors import ConfigError, InputError, VectorError
 from lamina.records import Asked, Filter, Hit, Item, check_scope, covers, make_scope
+from lamina.storage.sqlite.engine import KEY, Key
 from lamina.text import check_text
 from lamina.times import MomentLike, parse_moment
 
@@ -139,6 +141,36 @@ def read_ids(ids: str | Sequence[str]) -> list[str]:
     (['a'], ['b', 'a'])
     """
     return list(dict.fromkeys(_names(ids, "ids")))
+
+
+def read_key(given: str | bytes | None, path: str, environment: Mapping[str, str] | None = None) -> Key | None:
+    """The key of a file: the one that is given, else that of the environment (LAMINA_KEY, or the file that LAMINA_KEY_FILE names).
+
+    >>> read_key(None, "a.db", {}) is None, read_key(None, ":memory:", {"LAMINA_KEY": "secret"}) is None
+    (True, True)
+    """
+    environ = os.environ if environment is None else environment
+    if given is None and path != ":memory:":
+        given = environ.get("LAMINA_KEY")
+        place = environ.get("LAMINA_KEY_FILE")
+        if given is None and place:
+            given = key_in(place)
+    return Key.of(given)
+
+
+def key_in(path: str | os.PathLike[str]) -> str | bytes:
+    """The key in a file: 32 bytes as they are, or the text of its first line."""
+    try:
+        with open(path, "rb") as file:
+            raw = file.read(1025)
+    except OSError as error:
+        raise ConfigError(f"the key file {os.fspath(path)} cannot be read ({error.strerror})") from None
+    if len(raw) == KEY:
+        return raw
+    lines = raw.decode("utf-8", "replace").splitlines()
+    if len(raw) > 1024 or not lines or not lines[0].strip():
+        raise ConfigError(f"the key file {os.fspath(path)} must hold a passphrase in one line, or {KEY} bytes")
+    return lines[0].strip()
 
 
 def whole_number(value: int, what: str, least: int) -> int:

@@ -10,6 +10,7 @@ from lamina.errors import InputError, NotFoundError
 from lamina.keeping.echoes import Echoes
 from lamina.keeping.embedding import Embedding
 from lamina.keeping.messages import Draft, check_lengths
+from lamina.keeping.redaction import Redactor, redacted
 from lamina.records import EVERYWHERE, Edge, Item, Run, TraceIds, check_scope
 from lamina.storage.protocol import Store
 from lamina.text import CHUNK, chunks
@@ -20,10 +21,12 @@ _ONCE = ("captions", "tool_calls", "tool_call_id")  # what goes with the first p
 class Writer:
     """Turns drafts into traces.
 
-    Parameters: `store`, `embedding` (told of what is new), `echoes` (knows what was recalled lately), `run` (the clock).
+    Parameters: `store`, `embedding` (told of what is new), `echoes` (knows what was recalled lately), `run` (the clock), `redactor` (what it takes out of a
+    message is never stored).
     """
 
-    def __init__(self, store: Store, embedding: Embedding, echoes: Echoes, run: Run) -> None:
+    def __init__(self, store: Store, embedding: Embedding, echoes: Echoes, run: Run, redactor: Redactor | None = None) -> None:
+        self._redactor = redactor
         self._store = store
         self._embedding = embedding
         self._echoes = echoes
@@ -73,6 +76,8 @@ class Writer:
         items: list[Item] = []
         echoes: list[tuple[str, ...] | None] = []
         for draft in drafts:
+            if self._redactor is not None:
+                draft = redacted(draft, self._redactor)
             check_lengths(draft)
             original = draft.echo_of or self._echoes.originals(draft.text, draft.role)
             made = self._pieces(draft, scope)

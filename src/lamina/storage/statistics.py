@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lamina.records import Filter
+from lamina.records import KINDS, Filter
 from lamina.storage.feedback import feedback_in
 from lamina.storage.protocol import Store
 
@@ -16,7 +16,8 @@ def statistics(store: Store, scope: str) -> dict[str, Any]:
     for its vector and bytes are those of the whole store.
     """
     everything = Filter(scope=scope, forgotten=True, stale=True, retired=True)
-    kinds = {kind: store.items.count(everything.within(kinds=(kind,))) for kind in ("trace", "episode")}
+    counted = {kind: store.items.count(everything.within(kinds=(kind,))) for kind in KINDS}
+    kinds = {kind: count for kind, count in counted.items() if count or kind in ("trace", "episode")}
     return {
         "path": str(store.path or ":memory:"),
         "items": kinds,

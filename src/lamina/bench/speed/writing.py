@@ -16,6 +16,7 @@ from lamina.bench.speed.child import USER, ask
 from lamina.bench.speed.timing import Timings
 from lamina.memory import Memory
 from lamina.storage.protocol import Durability
+from lamina.storage.sqlite.engine import Engine
 from lamina.storage.sqlite.opening import connect
 from lamina.times import to_micros
 
@@ -30,7 +31,7 @@ class Floor:
 
     def __init__(self, path: Path, durability: Durability) -> None:
         path.touch(mode=0o600)
-        self._table: sqlite3.Connection = connect(path, durability=durability, read_only=False, patience=60.0)
+        self._table: sqlite3.Connection = connect(Engine(path), durability=durability, read_only=False, patience=60.0)
         self._table.execute("CREATE TABLE message(key INTEGER PRIMARY KEY, session TEXT, at INTEGER, text TEXT, data TEXT)")
         self._table.execute("CREATE INDEX message_session ON message(session)")
 

@@ -11,6 +11,7 @@ from lamina.errors import StoreBusyError
 from lamina.storage.protocol import Durability, ScrubReport, Version
 from lamina.storage.sqlite.connection import Connection, FrozenConnection
 from lamina.storage.sqlite.edges import SQLiteEdges
+from lamina.storage.sqlite.engine import Key
 from lamina.storage.sqlite.items import SQLiteItems, indexed_terms
 from lamina.storage.sqlite.ledgers import SQLiteArtifacts, SQLiteStrengths, SQLiteWatermarks
 from lamina.storage.sqlite.maintenance import backup, finish_scrub, scrub
@@ -60,10 +61,13 @@ class SQLiteStore:
         patience: float = 60.0,
         migrations: Sequence[Migration] = MIGRATIONS,
         language: str = ENGLISH,
+        key: Key | None = None,
     ) -> None:
         check_language(language)
         place = None if path is None else Path(path)
-        self._assemble(Connection(place, durability=durability, read_only=read_only, patience=patience, migrations=migrations))
+        self._assemble(
+            Connection(place, durability=durability, read_only=read_only, patience=patience, migrations=migrations, key=key)
+        )
         if not self.read_only:
             try:
                 self._begin(language)

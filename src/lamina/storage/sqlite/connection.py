@@ -6,6 +6,7 @@ import logging
 import os
 import sqlite3
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,20 +14,29 @@ from typing import Any, Final
 
 from lamina.errors import ClosedError, InputError, ReadOnlyError, SchemaError, StoreError
 from lamina.storage.protocol import Durability
-from lamina.storage.sqlite.failures import REFUSED, in_our_words, translated
+from lamina.storage.sqlite.engine import Engine, Key
+from lamina.storage.sqlite.failures import in_our_words, refused, translated
 from lamina.storage.sqlite.opening import check_file, connect, schema_version
 from lamina.storage.sqlite.schema import APPLICATION_ID, MIGRATIONS, Migration
 
 log = logging.getLogger("lamina.storage")
 
+_open: weakref.WeakSet[Connection] = weakref.WeakSet()
 PARAMETERS: Final = 900  # values in one statement, below every build's limit
+
+
+def open_here(path: Path) -> bool:
+    """Whether this very process has a file open; locks on files do not tell, since they do not hold within a process."""
+    wanted = path.resolve()
+    return any(not one.closed and one.path is not None and one.path.resolve() == wanted for one in list(_open))
 
 
 class Connection:
     """The way to one store file.
 
     Parameters: `path` (None: a private store in memory), `durability` ("process": what was acknowledged survives a killed
-    process; "power": also a power cut, one sync a commit), `patience` (seconds to wait for another process's write lock).
+    process; "power": also a power cut, one sync a commit), `patience` (seconds to wait for another process's write lock), `key` of an
+    encrypted file.
     """
 
     def __init__(
@@ -37,12 +47,16 @@ class Connection:
         read_only: bool = False,
         patience: float = 60.0,
         migrations: Sequence[Migration] = MIGRATIONS,
+        key: Key | None = None,
     ) -> None:
         if durability not in ("process", "power"):
             raise InputError(f"durability must be 'process' or 'power', not {durability!r}")
         if patience < 0:
             raise InputError(f"patience must not be negative, not {patience!r} seconds")
+        if key is not None and path is None:
+            raise InputError("a memory in RAM is not encrypted: leave the key out, or name a file")
         self.path = path
+        self.engine = Engine(path, key)
         self.durability = durability
         self.read_only = read_only
         self._patience = patience
@@ -58,8 +72,9 @@ class Connection:
         self._closed = False
         self._shared = path is None  # one connection serves all threads
         if path is not None:
-            self.read_only = check_file(path, read_only)
+            self.read_only = check_file(path, read_only, key)
         self._writer = self._connect()
+        _open.add(self)
         with translated(self.name):
             try:
                 self._migrate()
@@ -75,7 +90,7 @@ class Connection:
 
     def _connect(self) -> sqlite3.Connection:
         with translated(self.name):
-            return connect(self.path, durability=self.durability, read_only=self.read_only, patience=self._patience)
+            return connect(self.engine, durability=self.durability, read_only=self.read_only, patience=self._patience)
 
     def _migrate(self) -> None:
         newest = self._migrations[-1].to
@@ -134,7 +149,7 @@ class Connection:
                 with self._lock:
                     return self._reader().execute(statement, parameters).fetchall()
             return self._reader().execute(statement, parameters).fetchall()
-        except REFUSED as error:
+        except refused() as error:
             raise in_our_words(error, self.name) from error
 
     def value(self, statement: str, parameters: Sequence[Any] = ()) -> Any:
@@ -245,7 +260,7 @@ class Connection:
         self._check_writing()
         try:
             return self._writer.execute(statement, parameters)
-        except REFUSED as error:
+        except refused() as error:
             raise in_our_words(error, self.name) from error
 
     def execute_many(self, statement: str, parameters: Iterable[Sequence[Any]]) -> int:
@@ -253,7 +268,7 @@ class Connection:
         self._check_writing()
         try:
             return self._writer.executemany(statement, parameters).rowcount
-        except REFUSED as error:
+        except refused() as error:
             raise in_our_words(error, self.name) from error
 
     @contextmanager
@@ -299,7 +314,7 @@ class Connection:
             return self._connect()
         if self.writing:
             raise StoreError("a store in memory cannot be copied inside its own transaction: finish it first")
-        copy = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        copy = self.engine.connect(":memory:")
         with self._lock, translated(self.name):
             self._writer.backup(copy)
         return copy

@@ -16,14 +16,19 @@ from lamina.errors import (
     StoreBusyError,
     StoreError,
     StoreFullError,
+    WrongKeyError,
 )
+from lamina.storage.sqlite.engine import engine_errors
 
 _BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-REFUSED: Final = (sqlite3.Error, UnicodeEncodeError, OverflowError)
-"""What running one statement may raise: the engine's errors, and those of values it cannot hold."""
 
 
-def is_busy(error: sqlite3.Error) -> bool:
+def refused() -> tuple[type[Exception], ...]:
+    """What running one statement may raise: the engines' errors, and those of values they cannot hold."""
+    return (*engine_errors(), UnicodeEncodeError, OverflowError)
+
+
+def is_busy(error: BaseException) -> bool:
     """Whether somebody else holds a lock."""
     return _code(error) in _BUSY
 
@@ -46,6 +51,8 @@ def in_our_words(error: BaseException, name: str) -> LaminaError:
     if code == sqlite3.SQLITE_READONLY:
         return ReadOnlyError(f"{name} cannot be written: check its permissions; nothing was written")
     if code == sqlite3.SQLITE_NOTADB:
+        if not isinstance(error, sqlite3.Error):
+            return WrongKeyError(f"{name} cannot be read with this key: give the one it was encrypted with")
         return NotADatabaseError(f"{name} is not a Lamina store, or its header is damaged: restore a backup")
     if code == sqlite3.SQLITE_CORRUPT:
         return CorruptStoreError(f"{name} is damaged ({error}): run 'lamina doctor {name}' or restore a backup")
@@ -57,9 +64,9 @@ def in_our_words(error: BaseException, name: str) -> LaminaError:
         )
     if isinstance(error, OverflowError):
         return InputError(f"a number for {name} does not fit into 64 bits ({error}); nothing was written")
-    if isinstance(error, sqlite3.IntegrityError):
+    if type(error).__name__ == "IntegrityError":  # of either engine
         return InputError(f"the store refused the write to {name}: {error}")
-    if isinstance(error, sqlite3.ProgrammingError) and "closed database" in str(error):
+    if type(error).__name__ == "ProgrammingError" and "closed database" in str(error):
         return ClosedError(f"the memory {name} was closed meanwhile: open it again with Memory({name!r})")
     return StoreError(f"{name}: {error}")
 
@@ -83,5 +90,6 @@ class translated:
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if isinstance(error, sqlite3.Error):
+        if isinstance(error, engine_errors()):
+            assert error is not None
             raise in_our_words(error, self._name) from error

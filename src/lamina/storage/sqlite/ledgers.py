@@ -115,6 +115,7 @@ class SQLiteArtifacts:
             raise InputError(f"there is an artifact {id!r} already")
         folder = self.folder
         outside = folder is not None and (len(content) > INLINE if inline is None else not inline)
+        outside = outside and self._db.engine.key is None  # beside an encrypted file nothing may lie open
         artifact = Artifact(
             id=id or secrets.token_hex(16),
             item=int(item),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
 import tempfile
 from collections.abc import Sequence
 from contextlib import closing, nullcontext
@@ -100,7 +99,7 @@ def backup(store: SQLiteStore, target: Path) -> Path:
 def _copy_files(store: SQLiteStore, copy: Path, files: Path) -> None:
     """Copy the files that the copied rows name."""
     folder = store.artifacts.folder
-    with closing(sqlite3.connect(copy)) as connection:
+    with closing(store.connection.engine.connect(str(copy))) as connection:
         names: Sequence[str] = [row[0] for row in connection.execute("SELECT path FROM artifact WHERE path IS NOT NULL")]
     if not names or folder is None:
         return

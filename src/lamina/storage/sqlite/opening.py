@@ -8,17 +8,17 @@ import time
 from pathlib import Path
 from typing import Final
 
-from lamina.errors import CorruptStoreError, NotADatabaseError, SchemaError, StoreError
+from lamina.errors import CorruptStoreError, NotADatabaseError, SchemaError, StoreError, WrongKeyError
 from lamina.storage.protocol import Durability
+from lamina.storage.sqlite.engine import HEADER, Engine, Key, engine_errors
 from lamina.storage.sqlite.failures import is_busy
 from lamina.storage.sqlite.schema import APPLICATION_ID, TABLES
 
 CHECKPOINT_PAGES: Final = 4000  # of 4 KiB: the log is written back after 16 MB; more makes fewer syncs and slower opening
 LOG_BYTES: Final = 32 * 1024 * 1024  # a log that grew beyond this in one large write is cut back to it
-_HEADER: Final = b"SQLite format 3\x00"
 
 
-def check_file(path: Path, read_only: bool) -> bool:
+def check_file(path: Path, read_only: bool, key: Key | None = None) -> bool:
     """See that a store can be opened at `path`, and make an empty file (mode 0600) for a new one.
 
     Returns whether the store can only be read. Raises `NotADatabaseError` and `StoreError` with what to do.
@@ -38,23 +38,26 @@ def check_file(path: Path, read_only: bool) -> bool:
         read_only = True
     try:
         with path.open("rb") as file:
-            head = file.read(len(_HEADER))
+            head = file.read(len(HEADER))
     except OSError as error:
         raise StoreError(f"{path} cannot be read ({error.strerror}): check its permissions") from error
-    if head and head != _HEADER:
-        raise NotADatabaseError(f"{path} is not a Lamina store (it is no SQLite file): choose another path")
+    if head and head != HEADER and key is None:
+        raise NotADatabaseError(
+            f"{path} is not a Lamina store (it is no SQLite file), or it is encrypted: choose another path, or give its key"
+        )
+    if head == HEADER and key is not None:
+        raise WrongKeyError(f"{path} is not encrypted: open it without a key, or encrypt it with 'lamina encrypt'")
     return read_only
 
 
-def connect(path: Path | None, *, durability: Durability, read_only: bool, patience: float) -> sqlite3.Connection:
-    """A connection to the file (None: to a new store in memory), set up for many processes."""
+def connect(engine: Engine, *, durability: Durability, read_only: bool, patience: float) -> sqlite3.Connection:
+    """A connection to an engine's file (or to a new store in memory), set up for many processes."""
+    path = engine.path
     if path is None:
         target, uri = ":memory:", False
     else:
         target, uri = path.absolute().as_uri() + ("?mode=ro" if read_only else "?mode=rw"), True
-    connection = sqlite3.connect(
-        target, uri=uri, timeout=patience, isolation_level=None, check_same_thread=False, cached_statements=256
-    )
+    connection = engine.connect(target, uri=uri, timeout=patience)
     try:
         _prepare(connection, str(path), durability=durability, read_only=read_only, patience=patience)
     except BaseException:
@@ -79,7 +82,7 @@ def _prepare(connection: sqlite3.Connection, name: str, *, durability: Durabilit
             connection.execute("PRAGMA temp_store=MEMORY")
             connection.execute("PRAGMA cache_size=-16000")
             return
-        except sqlite3.OperationalError as error:
+        except engine_errors() as error:
             if not is_busy(error) or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
