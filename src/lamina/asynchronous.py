@@ -64,6 +64,7 @@ class AsyncMemory:
     scrub = _threaded(Memory.scrub)
     consolidate = _threaded(Memory.consolidate)
     rebuild = _threaded(Memory.rebuild)
+    undo = _threaded(Memory.undo)
     flush = _threaded(Memory.flush)
     export = _threaded(Memory.export)
     import_ = _threaded(Memory.import_)

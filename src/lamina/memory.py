@@ -42,6 +42,7 @@ from lamina.times import MomentLike
 
 if TYPE_CHECKING:
     from lamina.algorithms.strength import ForgettingPolicy
+    from lamina.consolidation.undoing import UndoReport
     from lamina.keeping.erasure import ErasureReceipt
     from lamina.models.protocols import Embedder, Reranker, TokenCounter
     from lamina.recall.explain import Explanation
@@ -474,6 +475,19 @@ class Memory:
         reports = Pipeline().rebuild(self._store, scope, self._run)
         self.flush()
         return reports
+
+    def undo(self) -> UndoReport:
+        """Take back what the last `consolidate` or `rebuild` that changed anything has changed; a further one makes it again.
+
+        Raises `InputError` where nothing can be undone: after a correction, a forgetting or a deletion what was derived before could bring back what is
+        no longer there.
+        """
+        from lamina.consolidation.undoing import undo
+
+        report = undo(self._store)
+        self._views.clear()
+        self._embedding.notify()
+        return report
 
     def flush(self) -> int:
         """Wait until everything is embedded; returns how many items that took. Raises what the embedder raises."""

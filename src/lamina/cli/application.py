@@ -38,7 +38,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, Callable[..., None]]]] = {
         "ranker": learning.ranker,
     },
     "Look": {"show": showing.show, "zoom": showing.zoom, "history": showing.history, "stats": showing.stats},
-    "Derive": {"consolidate": deriving.consolidate, "rebuild": deriving.rebuild},
+    "Derive": {"consolidate": deriving.consolidate, "rebuild": deriving.rebuild, "undo": deriving.undo},
     "Take away": {
         "forget": forgetting.forget,
         "restore": forgetting.restore,

@@ -101,3 +101,13 @@ def _tell(reports: Sequence[Report]) -> None:
         say(f"{stage}: {made:,} made, {kept:,} kept, {removed:,} removed, from {amount(read, 'trace')}{where} ({seconds:.1f} s)")
     if not stages:
         say("nothing new")
+
+
+def undo(file: options.File = None) -> None:
+    """Take back what the last 'consolidate' or 'rebuild' has changed.
+
+    It can be made again at any time. After a correction, a forgetting or a deletion there is nothing to undo any more.
+    """
+    with opened(file) as memory:
+        report = memory.undo()
+    say(f"{amount(report.removed, 'derived item')} gone, {amount(report.restored, 'item')} as before")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, cast
 
+from lamina.consolidation.undoing import Recorded
 from lamina.episodic.episodes import EpisodeConsolidator
 from lamina.records import Filter, Report, Run, check_scope
 from lamina.semantic.told import ToldGraph
@@ -44,7 +46,13 @@ class Pipeline:
     stages: Sequence[Consolidator] = field(default_factory=_stages)
 
     def run(self, store: Store, scope: str, run: Run, force: bool = False) -> list[Report]:
-        """Bring every scope at or below `scope` up to date; reports of what was done, those of idle stages left out."""
+        """Bring every scope at or below `scope` up to date; reports of what was done, those of idle stages left out.
+
+        What it changes can be undone until it runs again; see `lamina.consolidation.undoing`.
+        """
+        return self._run(_recorded(store), scope, run, force)
+
+    def _run(self, store: Store, scope: str, run: Run, force: bool) -> list[Report]:
         check_scope(scope)
         reports = []
         for one in store.items.scopes(scope):
@@ -59,7 +67,8 @@ class Pipeline:
 
         What mechanisms that are no longer part of the pipeline left behind is removed. Forgotten items stay forgotten.
         """
-        reports = self.run(store, scope, run, force=True)
+        store = _recorded(store)
+        reports = self._run(store, scope, run, force=True)
         known = {stage.made_by for stage in self.stages}
         where = Filter(scope=scope, forgotten=True, stale=True, retired=True)
         left = [item.key for item in store.items.each(where) if item.kind != "trace" and item.made_by not in known]
@@ -67,3 +76,8 @@ class Pipeline:
             with store.transaction():
                 store.items.delete(left)
         return reports
+
+
+def _recorded(store: Store) -> Store:
+    """The store, watched for what this run changes."""
+    return cast("Store", Recorded(store, secrets.token_hex(8)))

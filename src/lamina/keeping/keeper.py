@@ -47,6 +47,7 @@ class Keeper:
                     f"{id} is {old.kind if old.kind != 'trace' else 'an event'}: only traces are corrected, the rest is rebuilt"
                 )
             new = self._writer.correct(old, draft)
+            self._store.journal.clear()
             self._blank_dependents([old])
         self._embedding.notify()
         return new
@@ -72,6 +73,7 @@ class Keeper:
             items = [item for item in self.required(list(dict.fromkeys(ids))) if not item.forgotten and item.role != EVENT]
             self._store.items.set_status([item.key for item in items], FORGOTTEN, True)
             if items:
+                self._store.journal.clear()  # what was derived before must not bring back what is taken away now
                 self._writer.event("forget", items, reason)
                 self._blank_dependents(items)
         return len(items)
@@ -94,6 +96,7 @@ class Keeper:
         """
         with self._store.transaction():
             items = self.required(list(dict.fromkeys(ids)))
+            self._store.journal.clear()
             derived = [item for item in items if item.kind != "trace"]
             if derived:
                 self._writer.event("retract", derived)
@@ -105,6 +108,7 @@ class Keeper:
         check_scope(scope)
         everything = Filter(scope=scope, forgotten=True, stale=True, events=True, retired=True)
         with self._store.transaction():
+            self._store.journal.clear()
             keys = self._store.items.matching(everything).tolist()
             outside = self._resting_on(keys, set(keys))
             self._store.items.delete(keys)

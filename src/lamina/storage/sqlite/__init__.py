@@ -13,6 +13,7 @@ from lamina.storage.sqlite.connection import Connection, FrozenConnection
 from lamina.storage.sqlite.edges import SQLiteEdges
 from lamina.storage.sqlite.engine import Key
 from lamina.storage.sqlite.items import SQLiteItems, indexed_terms
+from lamina.storage.sqlite.journal import SQLiteJournal
 from lamina.storage.sqlite.ledgers import SQLiteArtifacts, SQLiteStrengths, SQLiteWatermarks
 from lamina.storage.sqlite.maintenance import backup, finish_scrub, scrub
 from lamina.storage.sqlite.rankers import SQLiteRankers
@@ -84,6 +85,7 @@ class SQLiteStore:
         self.strengths = SQLiteStrengths(self.connection)
         self.watermarks = SQLiteWatermarks(self.connection)
         self.rankers = SQLiteRankers(self.connection)
+        self.journal = SQLiteJournal(self.connection)
 
     def _begin(self, language: str) -> None:
         if self.meta("analyser") is None:
