@@ -21,7 +21,7 @@ measure = $(BIN)/lamina bench $(1) --data "$(DATA)" --json $(RESULTS)/$(1).json
 PASSAGES := $(and $(DATA),$(wildcard $(DATA)/musique_train_corpus.json $(DATA)/hipporag/musique_train_corpus.json))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all bench lint format docs docs-serve cli-reference wheel clean
+.PHONY: help install demo test test-all bench newcomer browser lint format docs docs-serve cli-reference wheel clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -45,6 +45,12 @@ bench: $(STAMP)test ## Measure recall and contexts (needs LAMINA_DATA) and speed
 	$(if $(DATA),$(call measure,budget))
 	$(if $(PASSAGES),$(call measure,passages),@echo "skipped passages: their sets are not in the evaluation data")
 	$(BIN)/lamina bench speed --json $(RESULTS)/speed.json
+
+newcomer: wheel ## Walk a newcomer's path: the wheel in a clean environment, the quickstart, MCP, an adapter, timed
+	$(PYTHON) .ci/newcomer.py build/dist/lamina-*.whl
+
+browser: ## Install Chromium for the tests of the page (Debian, as root); without it they are skipped
+	command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium; }
 
 lint: $(STAMP)dev ## Check style, formatting, types and the direction of imports
 	$(BIN)/ruff check .
