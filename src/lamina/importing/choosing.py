@@ -16,11 +16,11 @@ from lamina.errors import InputError, NotFoundError
 from lamina.importing.archives import Archive
 from lamina.importing.chatgpt import ChatGPTExport
 from lamina.importing.claude import ClaudeExport
-from lamina.importing.exports import ExportReader
+from lamina.importing.exports import CONVERSATIONS, ExportReader
 from lamina.importing.files import SUFFIXES, TextFiles
 from lamina.importing.jsonl import JsonLines
 from lamina.importing.locomo import samples_of
-from lamina.importing.mbox import Mailbox
+from lamina.importing.mbox import MAILBOXES, Mailbox
 from lamina.importing.memories import GraphitiDump, LangGraphDump, Mem0Dump
 from lamina.importing.obsidian import ObsidianVault
 from lamina.importing.reading import Reader, Skipped
@@ -106,8 +106,11 @@ def _parts(archive: Archive, folder: bool) -> str:
     """The form of an archive or a folder of several parts."""
     if sum(1 for part in archive.sizes if _DAY.search(part)) and (archive.find("users.json") or not folder):
         return "slack"
-    part = archive.find("conversations.json")
-    return _marked(archive.head(part)) if part is not None else ""
+    for part in archive.named(CONVERSATIONS):
+        return _marked(archive.head(part))
+    mail = any(part.lower().endswith(MAILBOXES) for part in archive.sizes)
+    notes = folder and any(part.lower().endswith(SUFFIXES) for part in archive.sizes)
+    return "mbox" if mail and not notes else ""
 
 
 def _marked(head: bytes) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from lamina.importing.exports import JsonReader, moment_of, rows_in, text_in
+from lamina.importing.reading import digest
 
 ROLES: Final = {"human": "user", "assistant": "assistant"}
 
@@ -23,18 +24,19 @@ class ClaudeExport(JsonReader):
 
     def messages(self) -> Iterator[dict[str, Any]]:
         """The messages, in the order of the file."""
-        [part] = self.parts()
+        parts = self.parts()
         for other in self.archive.sizes:
-            if other != part and other.endswith(".json"):
+            if other not in parts and other.endswith(".json"):
                 self.skipped.add("another part of the export", other)
-        for number, conversation in enumerate(self.archive.elements(part)):
-            if not isinstance(conversation, Mapping) or not isinstance(conversation.get("chat_messages"), list):
-                self.leave("not a conversation", f"conversation {number + 1}")
-                continue
-            id = text_in(conversation.get("uuid")) or f"unnamed-{number + 1}"
-            title = text_in(conversation.get("name"))
-            for place, message in enumerate(conversation["chat_messages"]):
-                yield from self._message(message, id, place, title, conversation.get("created_at"))
+        for part in parts:
+            for number, conversation in enumerate(self.elements(part), 1):
+                if not isinstance(conversation, Mapping) or not isinstance(conversation.get("chat_messages"), list):
+                    self.leave("not a conversation", f"{part}: conversation {number}")
+                    continue
+                title, began = text_in(conversation.get("name")), conversation.get("created_at")
+                id = text_in(conversation.get("uuid")) or f"unnamed-{digest(f'{began} {title}')}"
+                for place, message in enumerate(conversation["chat_messages"]):
+                    yield from self._message(message, id, place, title, began)
 
     def _message(self, message: Any, session: str, place: int, title: str, began: Any) -> Iterator[dict[str, Any]]:
         id = text_in(message.get("uuid")) if isinstance(message, Mapping) else ""

@@ -13,9 +13,11 @@ from email.utils import getaddresses
 from html.parser import HTMLParser
 from typing import Any, ClassVar, Final
 
+from lamina.errors import InputError
 from lamina.importing.exports import ExportReader
 from lamina.importing.reading import digest
 
+MAILBOXES: Final = (".mbox", ".mbx")
 LARGEST: Final = 32 * 1024**2  # bytes of one mail; what is beyond is skipped
 _WROTE = re.compile(
     r"^(?:On\b.{0,300}\bwrote|Am\b.{0,300}\bschrieb.{0,80}|Le\b.{0,300}\ba écrit|-{2,} ?(?:Original Message|Forwarded message) ?-{2,}).*:?\s*$"
@@ -32,18 +34,26 @@ class Mailbox(ExportReader):
 
     form: ClassVar[str] = "mbox"
 
+    def parts(self) -> list[str]:
+        """The mailboxes: the one file, or those in a folder or an archive whose names say so."""
+        parts = list(self.archive.sizes)
+        found = parts if len(parts) == 1 else [part for part in parts if part.lower().endswith(MAILBOXES)]
+        if not found:
+            raise InputError(f"{self.path} has no file {', '.join(MAILBOXES)} in it")
+        return found
+
     def messages(self) -> Iterator[dict[str, Any]]:
-        """The mails, in the order of the file."""
-        [part] = self.parts()
-        with self.archive.open(part) as stream:
-            for number, (raw, whole) in enumerate(self._split(stream), 1):
-                where = f"mail {number}"
-                if not whole:
-                    self.leave(f"larger than {LARGEST // 1024**2} MB", where)
-                    continue
-                made = self._message(raw, where)
-                if made is not None:
-                    yield made
+        """The mails, in the order of the files."""
+        for part in self.parts():
+            with self.archive.open(part) as stream:
+                for number, (raw, whole) in enumerate(self._split(stream), 1):
+                    where = f"{part}: mail {number}"
+                    if not whole:
+                        self.leave(f"larger than {LARGEST // 1024**2} MB", where)
+                        continue
+                    made = self._message(raw, where)
+                    if made is not None:
+                        yield made
 
     def _split(self, stream: Any) -> Iterator[tuple[bytes, bool]]:
         """The bytes of each mail, and whether they are all of it."""
@@ -104,7 +114,11 @@ def body_of(mail: EmailMessage) -> tuple[str, list[str]]:
     part = mail.get_body(preferencelist=("plain", "html"))
     if part is None:
         return "", files
-    content = part.get_content()
+    try:
+        content = part.get_content()
+    except (LookupError, ValueError):  # a character set that nobody knows, or a wrong one
+        raw = part.get_payload(decode=True)
+        content = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else ""
     text = content if isinstance(content, str) else ""
     return (plain_of(text) if part.get_content_type() == "text/html" else text.replace("\r\n", "\n")), files
 

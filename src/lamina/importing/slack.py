@@ -35,7 +35,12 @@ class SlackExport(ExportReader):
         """Names by the ids of users."""
         part = self.archive.find("users.json")
         found: dict[str, str] = {}
-        for user in rows_in(self.archive.load(part)) if part else []:
+        try:
+            users = rows_in(self.archive.load(part)) if part else []
+        except InputError as error:  # messages are worth reading without names
+            self.leave(str(error)[:160], str(part))
+            users = []
+        for user in users:
             profile = user.get("profile")
             profile = profile if isinstance(profile, Mapping) else {}
             names = (user.get("real_name"), profile.get("real_name"), profile.get("display_name"), user.get("name"))
