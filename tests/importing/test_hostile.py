@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lamina import Memory
+from lamina.bench.chatgpt_export import write_export
 from lamina.errors import InputError
 from lamina.importing import Skipped, readers_of
 from lamina.importing.choosing import form_of
@@ -157,7 +158,10 @@ def test_a_conversation_without_an_id_is_known_again_wherever_it_stands(tmp_path
 def test_a_damaged_archive_gives_what_comes_before_the_damage(tmp_path: Path) -> None:
     path = tmp_path / "e.zip"
     rows = [
-        {"uuid": f"c{place}", "chat_messages": [{"uuid": "m", "sender": "human", "text": random.Random(place).randbytes(30).hex()}]}
+        {
+            "uuid": f"c{place}",
+            "chat_messages": [{"uuid": "m", "sender": "human", "text": random.Random(place).randbytes(30).hex()}],
+        }
         for place in range(5000)
     ]
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -233,3 +237,31 @@ def test_a_folder_where_a_file_is_wanted_is_refused_with_what_to_do(tmp_path: Pa
     messages, skipped = read(tmp_path, form)
     assert messages == []
     assert skipped.total == 1
+
+
+def test_everything_takes_other_branches_and_quotes_as_well(tmp_path: Path) -> None:
+    def node(parent: str | None, children: list[str], text: str) -> dict[str, Any]:
+        said = {"author": {"role": "user"}, "content": {"content_type": "text", "parts": [text]}}
+        return {"parent": parent, "children": children, "message": said}
+
+    mapping = {"a": node(None, ["b", "c"], "first"), "b": node("a", [], "asked"), "c": node("a", [], "asked otherwise")}
+    (tmp_path / "conversations.json").write_text(json.dumps([{"id": "k", "mapping": mapping, "current_node": "c"}]))
+    (tmp_path / "m.mbox").write_bytes(b"From x\nMessage-ID: <1@x>\n\nYes.\n\nOn Monday Ben wrote:\n> Nine?\n")
+    found = {}
+    for everything in (False, True):
+        skipped = Skipped()
+        for path in (tmp_path / "conversations.json", tmp_path / "m.mbox"):
+            for reader in readers_of(path, skipped, everything=everything):
+                found[everything, path.name] = [(message["content"], message["session"]) for message in reader]
+        assert skipped.total == (0 if everything else 1)
+    assert found[False, "conversations.json"] == [("first", "k"), ("asked otherwise", "k")]
+    assert found[True, "conversations.json"] == [("first", "k"), ("asked otherwise", "k"), ("asked", "k/others")]
+    assert found[False, "m.mbox"] == [("Yes.", "1@x")]
+    assert found[True, "m.mbox"] == [("Yes.\n\nOn Monday Ben wrote:\n> Nine?", "1@x")]
+
+
+def test_strict_stops_at_what_cannot_be_read_and_not_at_what_is_left_out_on_purpose(tmp_path: Path) -> None:
+    write_export(tmp_path / "conversations.json", 0.1)
+    messages, skipped = read(tmp_path / "conversations.json", strict=True)
+    assert messages
+    assert set(skipped.counts) == {"system message", "another branch of an edited conversation"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, ClassVar, Final
 
 from lamina.importing.exports import JsonReader, moment_of, rows_in, text_in
@@ -18,7 +19,7 @@ class ChatGPTExport(JsonReader):
     """The messages of conversations.json (or of the zip archive or folder it lies in), conversation by conversation.
 
     A conversation is a session; its title and model are metadata. Where a message was edited or an answer asked for again, the branch that was open last is
-    read and the others are counted. System messages, hidden ones, custom instructions and thinking are counted too. Pictures become captions. Tool calls and
+    read and the others are counted (with `everything`, they are a session of their own). System messages, hidden ones, custom instructions and thinking are counted too. Pictures become captions. Tool calls and
     what tools returned keep their roles.
     """
 
@@ -40,12 +41,21 @@ class ChatGPTExport(JsonReader):
             id = f"unnamed-{digest('/'.join(mapping))}"
         branch = self._branch(conversation, mapping)
         on_branch = set(branch)
-        for node, value in mapping.items():
-            if node not in on_branch and isinstance(value, Mapping) and isinstance(value.get("message"), Mapping):
-                self.leave("another branch of an edited conversation", f"{id}:{node}")
-        title = text_in(conversation.get("title"))
-        at = moment_of(conversation.get("create_time"))
-        for node in branch:
+        others = [node for node in mapping if node not in on_branch]
+        began = moment_of(conversation.get("create_time"))
+        yield from self._messages(mapping, branch, id, id, text_in(conversation.get("title")), began)
+        if self.everything:
+            yield from self._messages(mapping, others, id, f"{id}/others", text_in(conversation.get("title")), began)
+            return
+        for node in others:
+            if isinstance(mapping[node], Mapping) and isinstance(mapping[node].get("message"), Mapping):
+                self.skipped.add("another branch of an edited conversation", f"{id}:{node}")
+
+    def _messages(
+        self, mapping: Mapping[str, Any], nodes: list[str], id: str, session: str, title: str, at: datetime | None
+    ) -> Iterator[dict[str, Any]]:
+        """The messages of some nodes, in their order."""
+        for node in nodes:
             value = mapping[node]
             message = value.get("message") if isinstance(value, Mapping) else None
             if message is None:
@@ -60,7 +70,7 @@ class ChatGPTExport(JsonReader):
             at = moment_of(message.get("create_time")) or at  # else that of the message before
             metadata = {"title": title or None, **made.pop("metadata")}
             yield {
-                **made, "at": at, "session": id, "origin": f"chatgpt:{where}",
+                **made, "at": at, "session": session, "origin": f"chatgpt:{where}",
                 "metadata": {name: one for name, one in metadata.items() if one is not None},
             }  # fmt: skip
 
@@ -87,18 +97,21 @@ class ChatGPTExport(JsonReader):
         content = content if isinstance(content, Mapping) else {}
         kind = content.get("content_type")
         reason = None
-        if role not in ROLES:
-            reason = "system message" if role == "system" else "without a known author"
+        if role not in (*ROLES, "system"):
+            self.leave("without a known author", where)
+            return None
+        if role == "system":
+            reason = "system message"
         elif metadata.get("is_visually_hidden_from_conversation") or message.get("weight") == 0:
             reason = "hidden message"
         elif kind not in SHOWN:
             reason = f"content of the kind {str(kind)[:40]!r}"
         if reason is not None:
-            self.leave(reason, where)
+            self.skipped.add(reason, where)
             return None
         text, captions = said(content)
         if not text.strip() and not captions:
-            self.leave("without text", where)
+            self.skipped.add("without text", where)
             return None
         to = message.get("recipient")
         return {

@@ -46,12 +46,19 @@ _MARKS: Final = (  # what stands in the first bytes of a JSON file of each form
 
 
 def readers_of(
-    path: str | os.PathLike[str], skipped: Skipped, *, strict: bool = False, zone: tzinfo = UTC, form: str | None = None
+    path: str | os.PathLike[str],
+    skipped: Skipped,
+    *,
+    strict: bool = False,
+    zone: tzinfo = UTC,
+    form: str | None = None,
+    everything: bool = False,
 ) -> list[Reader]:
     """The readers for a path: text or Markdown, a folder of them, an Obsidian vault, messages as JSON lines, LoCoMo files, exports of ChatGPT, Claude and Slack, mail,
     and dumps of other memories.
 
-    `form` names one of FORMS where the path is not to be asked. With `strict`, what cannot be read raises `InputError` instead of being counted in `skipped`. Raises
+    `form` names one of FORMS where the path is not to be asked. `everything` takes what is else left out on purpose: the other branches of edited conversations of
+    ChatGPT, and what mails quote of earlier ones. With `strict`, what cannot be read raises `InputError` instead of being counted in `skipped`. Raises
     `NotFoundError` for a path that is not there and `InputError` for a file of another form.
     """
     found = Path(path)
@@ -61,7 +68,7 @@ def readers_of(
         raise InputError(f"{form!r} is no form that can be read: use one of {', '.join(FORMS)}")
     chosen = form or form_of(found)
     if chosen in EXPORTS:
-        return [EXPORTS[chosen](found, skipped, strict=strict, zone=zone)]
+        return [EXPORTS[chosen](found, skipped, strict=strict, zone=zone, everything=everything)]
     made: dict[str, Callable[[], list[Any]]] = {
         "text": lambda: [TextFiles(found, skipped, strict=strict)],
         "obsidian": lambda: [ObsidianVault(found, skipped, strict=strict)],

@@ -61,7 +61,7 @@ class ClaudeExport(JsonReader):
         if text.strip():
             yield {**base, "content": text, "origin": f"claude:{where}", "metadata": metadata}
         elif not any(text_in(one.get("extracted_content")).strip() for one in attachments):
-            self.leave("without text", where)
+            self.skipped.add("without text", where)
         for number, one in enumerate(attachments, 1):
             if text_in(one.get("extracted_content")).strip():
                 name = text_in(one.get("file_name"))

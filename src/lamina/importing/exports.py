@@ -21,7 +21,7 @@ CONVERSATIONS: Final = re.compile(r"conversations(-\d+)?\.json")
 
 @dataclass
 class ExportReader:
-    """A reader of one export. What cannot be read is counted in `skipped`, or raises `InputError` with `strict`.
+    """A reader of one export. What cannot be read is counted in `skipped`, or raises `InputError` with `strict`; `everything` takes what is else left out on purpose.
 
     A reader says in `messages` what the export holds, with an origin for each message, so that it can be read again; `form` is the name of the form. Where the
     messages have owners of their own, it hands the segments of their scope over as `scope`.
@@ -31,6 +31,7 @@ class ExportReader:
     skipped: Skipped
     strict: bool = False
     zone: tzinfo = UTC
+    everything: bool = False
     user: str | None = None
     form: ClassVar[str] = ""
 
@@ -91,7 +92,7 @@ class ExportReader:
             self.leave(str(error)[:160], part)
 
     def leave(self, reason: str, where: str) -> None:
-        """Leave something out: count it, or raise `InputError` with `strict`."""
+        """Leave out what cannot be read: count it, or raise `InputError` with `strict`. (What is left out on purpose is only counted.)"""
         if self.strict:
             raise InputError(f"{where}: {reason}")
         self.skipped.add(reason, where)

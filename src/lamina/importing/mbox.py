@@ -29,7 +29,7 @@ class Mailbox(ExportReader):
     """The mails of an mbox file, one after another.
 
     A thread is a session, by the mail it began with; the subject, the recipients and the names of attachments are metadata. What a mail quotes of an earlier one at its
-    end is left out of the text, since the earlier one is there itself; how many lines that were is metadata. Mail in HTML alone is read as text.
+    end is left out of the text (unless `everything` is asked for), since the earlier one is there itself; how many lines that were is metadata. Mail in HTML alone is read as text.
     """
 
     form: ClassVar[str] = "mbox"
@@ -84,11 +84,11 @@ class Mailbox(ExportReader):
         except Exception as error:  # noqa: BLE001, mail comes in every state, and the parser raises whatever it meets
             self.leave(f"a mail that cannot be parsed ({type(error).__name__})", where)
             return None
-        text, quoted = without_quotes(text)
+        text, quoted = (text.strip(), 0) if self.everything else without_quotes(text)
         if not text.strip():
             text = subject
         if not text.strip():
-            self.leave("without text", where)
+            self.skipped.add("without text", where)
             return None
         own = ids[2][0] if ids[2] else f"<{digest(raw.decode('latin-1'))}>"
         thread = next((found[0] for found in ids if found), own)

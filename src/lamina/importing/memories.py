@@ -83,7 +83,7 @@ class Mem0Dump(RowsReader):
         for _, row in self.rows():
             text = text_in(row.get("memory")) or text_in(row.get("data")) or text_in(row.get("text"))
             if not text.strip():
-                self.leave("without text", text_in(row.get("id")) or mark_of(row))
+                self.skipped.add("without text", text_in(row.get("id")) or mark_of(row))
                 continue
             whose = {name: str(row[name]) for name in ("user_id", "agent_id", "run_id") if row.get(name)}
             id = text_in(row.get("id"))
@@ -126,7 +126,7 @@ class GraphitiDump(RowsReader):
             at = moment_of(row.get("valid_at")) or recorded
             text, until, kind = self._said(row, at)
             if not text.strip():
-                self.leave("without text", f"{place}:{id}")
+                self.skipped.add("without text", f"{place}:{id}")
                 continue
             group = text_in(row.get("group_id")) or text_in(row.get("user_id"))
             metadata = {

@@ -78,7 +78,7 @@ class SlackExport(ExportReader):
             self.leave("not a message", where)
             return None
         if row.get("subtype") not in KEPT:
-            self.leave(f"a note of Slack's own ({text_in(row.get('subtype'))})", where)
+            self.skipped.add(f"a note of Slack's own ({text_in(row.get('subtype'))})", where)
             return None
         text = self.written(text_in(row.get("text")))
         files = [text_in(one.get("title")) or text_in(one.get("name")) for one in rows_in(row.get("files"))]
@@ -86,7 +86,7 @@ class SlackExport(ExportReader):
             extra = [text_in(one.get("text")) or text_in(one.get("fallback")) for one in rows_in(row.get("attachments"))]
             text = self.written("\n".join(one for one in extra if one)) or ", ".join(name for name in files if name)
         if not text.strip():
-            self.leave("without text", where)
+            self.skipped.add("without text", where)
             return None
         thread = text_in(row.get("thread_ts"))
         user = text_in(row.get("user"))
