@@ -45,6 +45,7 @@ bench: $(STAMP)test ## Measure recall and contexts (needs LAMINA_DATA) and speed
 	$(if $(DATA),$(call measure,budget))
 	$(if $(PASSAGES),$(call measure,passages),@echo "skipped passages: their sets are not in the evaluation data")
 	$(BIN)/lamina bench speed --json $(RESULTS)/speed.json
+	$(BIN)/lamina bench importing --json $(RESULTS)/importing.json
 
 lint: $(STAMP)dev ## Check style, formatting, types and the direction of imports
 	$(BIN)/ruff check .

@@ -320,11 +320,14 @@ def test_a_store_of_langgraph_goes_on_as_one_of_ours(tmp_path: Path, form: str) 
     if form == "sqlite":
         path = tmp_path / "store.db"
         with sqlite3.connect(path) as file:
-            file.execute("CREATE TABLE store (prefix text, key text, value text, created_at timestamp, updated_at timestamp)")
             file.execute(
-                "INSERT INTO store VALUES ('users.ana', 'home', ?, '2026-01-01 10:00:00', '2026-02-01 10:00:00')",
-                (json.dumps(value),),
+                "CREATE TABLE store (prefix text, key text, value text, created_at timestamp, updated_at timestamp, expires_at timestamp, ttl_minutes real)"
             )
+            for key, expires in (("home", None), ("gone", "2026-02-02 10:00:00.5+00:00")):
+                file.execute(
+                    "INSERT INTO store VALUES ('users.ana', ?, ?, '2026-01-01 10:00:00', '2026-02-01 10:00:00', ?, 1.0)",
+                    (key, json.dumps(value).encode(), expires),
+                )
         file.close()
     else:
         path = tmp_path / "items.jsonl"
@@ -344,7 +347,7 @@ def test_a_store_of_langgraph_goes_on_as_one_of_ours(tmp_path: Path, form: str) 
         assert item.value == value
         assert item.created_at.isoformat() == "2026-01-01T10:00:00+00:00"
         assert store.search(("users",), query="where does she live?")[0].key == "home"
-    assert skipped.total == (form == "jsonl")
+    assert dict(skipped.counts) == ({"expired": 1} if form == "sqlite" else {"not an item with namespace, key and value": 1})
 
 
 # ---------------------------------------------------------------------------------------------------- archives

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final
 
 from lamina.errors import InputError
@@ -157,7 +157,7 @@ class GraphitiDump(RowsReader):
 class LangGraphDump(RowsReader):
     """Items of a LangGraph store: JSON (lines) with namespace, key and value, or the file of its SQLite store.
 
-    They are kept as `LaminaStore` keeps them, so that it finds them in the same file.
+    They are kept as `LaminaStore` keeps them, so that it finds them in the same file. What has expired is left out.
     """
 
     form: ClassVar[str] = "LangGraph"
@@ -171,19 +171,10 @@ class LangGraphDump(RowsReader):
             return
         with closing(sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=ro", uri=True)) as store:
             try:
-                for prefix, key, value, created, updated in store.execute(
-                    "SELECT prefix, key, value, created_at, updated_at FROM store"
-                ):
-                    yield (
-                        "store",
-                        {
-                            "namespace": str(prefix).split("."),
-                            "key": key,
-                            "value": value,
-                            "created_at": created,
-                            "updated_at": updated,
-                        },
-                    )
+                found = store.execute("SELECT * FROM store")
+                names = [column[0] for column in found.description]
+                for row in found:
+                    yield "store", dict(zip(names, row, strict=True))
             except sqlite3.Error as error:
                 raise InputError(f"{self.path} is no store of LangGraph ({error})") from None
         self.archive.done = self.size
@@ -202,6 +193,10 @@ class LangGraphDump(RowsReader):
             if not named or not isinstance(key, str) or not key or not isinstance(value, Mapping):
                 self.leave("not an item with namespace, key and value", f"row {number}")
                 continue
+            expires = moment_of(row.get("expires_at"))
+            if expires is not None and expires <= datetime.now(UTC):
+                self.skipped.add("expired", f"{labels}:{key}")
+                continue
             created = moment_of(row.get("created_at"))
             updated = moment_of(row.get("updated_at")) or created
             text = "\n".join(texts_in(value)) or key
@@ -209,6 +204,6 @@ class LangGraphDump(RowsReader):
             assert isinstance(labels, list)
             yield {
                 "content": text[:8000], "at": updated, "session": key,
-                "origin": f"langgraph:{json.dumps(labels)}:{key}:{'' if updated is None else updated.isoformat()}",
+                "origin": f"langgraph:{json.dumps(labels)}:{key}",
                 "scope": ("langgraph", *labels), "metadata": {"document": key, "value": value, "searchable": True, **more},
             }  # fmt: skip
