@@ -181,6 +181,28 @@ def test_claude_gives_texts_and_what_was_attached(tmp_path: Path) -> None:
     assert skipped.counts["another part of the export"] == 1
 
 
+def test_claude_gives_documents_of_projects_and_what_it_remembers(tmp_path: Path) -> None:
+    documents = [
+        {"uuid": "d1", "filename": "plan.md", "content": "Leave at nine.", "created_at": "2026-03-01T09:00:00Z"},
+        {"filename": "empty.md"},
+    ]
+    project = {"uuid": "p1", "name": "Trip", "prompt_template": "Be brief.", "docs": documents}
+    remembered = {"conversations_memory": "Likes ferries.", "project_memories": {"p1": "Plans a trip."}, "account_uuid": "a"}
+    with zipfile.ZipFile(tmp_path / "e.zip", "w") as archive:
+        archive.writestr("conversations.json", json.dumps([{"uuid": "c", "chat_messages": []}]))
+        archive.writestr("projects/p1.json", json.dumps(project))
+        archive.writestr("projects.json", json.dumps([{**project, "uuid": "p2", "docs": []}, 7]))
+        archive.writestr("memories.json", json.dumps([remembered]))
+        archive.writestr("users.json", "[]")
+    assert form_of(tmp_path / "e.zip") == "claude"
+    messages, skipped = read(tmp_path / "e.zip")
+    assert sorted((message["session"], message["content"]) for message in messages) == [
+        ("memories", "Likes ferries."), ("memories/p1", "Plans a trip."), ("p1", "Be brief."), ("p1", "Leave at nine."), ("p2", "Be brief."),
+    ]  # fmt: skip
+    assert len({message["origin"] for message in messages}) == 5
+    assert dict(skipped.counts) == {"without text": 1, "not an object": 1, "another part of the export": 1}
+
+
 # ---------------------------------------------------------------------------------------------------- Slack
 def test_slack_writes_names_out_and_keeps_threads_together(tmp_path: Path) -> None:
     write(

@@ -66,7 +66,7 @@ def whole(rows: list[Any]) -> str:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_every_row_is_told_or_counted_and_the_memory_takes_what_is_told(tmp_path: Path, form: str, data: st.DataObject) -> None:
-    rows = data.draw(st.lists(ROWS[form] | VALUES, max_size=4))
+    rows: list[Any] = data.draw(st.lists(ROWS[form] | VALUES, max_size=4))
     if form == "slack":
         path = tmp_path / "s"
         (path / "general").mkdir(parents=True, exist_ok=True)
