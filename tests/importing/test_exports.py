@@ -407,3 +407,20 @@ def test_a_form_can_be_named_and_an_unknown_one_is_refused(tmp_path: Path) -> No
         read(path, form="word")
     with pytest.raises(InputError):
         read(path, form="chatgpt", strict=True)
+
+
+@pytest.mark.parametrize(
+    ("row", "form"),
+    [
+        ({"content": "x", "id": 1, "memory": "y"}, "jsonl"),
+        ({"content": "x", "metadata": {"namespace": 1, "key": 2, "value": 3}}, "jsonl"),
+        ({"id": "1", "memory": "y"}, "mem0"),
+        ({"namespace": ["a"], "key": "k", "value": {}}, "langgraph"),
+        ({"uuid": "1", "group_id": "g", "content": "x"}, "graphiti"),
+        ({"uuid": "1", "fact": "x"}, "graphiti"),
+        (["a", "list"], "jsonl"),
+    ],
+)
+def test_json_lines_are_told_by_the_fields_of_the_first(tmp_path: Path, row: Any, form: str) -> None:
+    (tmp_path / "rows.jsonl").write_text("\n" + json.dumps(row) + "\n{}\n")
+    assert form_of(tmp_path / "rows.jsonl") == form

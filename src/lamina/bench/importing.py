@@ -113,8 +113,9 @@ def watch(store: Path, export: Path, kill_at: int | None = None) -> Outcome:
     """Import an export into a store, and kill that as soon as the store has so many messages. Raises `LaminaError` where it fails."""
     source = str(Path(__file__).resolve().parents[2])
     known = os.environ.get("PYTHONPATH")
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("LAMINA_")}  # no settings, no keys
     environment = {
-        **os.environ, "PYTHONPATH": os.pathsep.join([source, known] if known else [source]), "LAMINA_EMBEDDER": "wordllama",
+        **ours, "PYTHONPATH": os.pathsep.join([source, known] if known else [source]), "LAMINA_EMBEDDER": "wordllama",
     }  # fmt: skip
     command = [sys.executable, "-m", "lamina", "ingest", str(store), str(export), "--user", USER, "--quiet"]
     begin = time.perf_counter()

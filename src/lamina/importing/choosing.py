@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sqlite3
@@ -13,7 +14,7 @@ from typing import Any, Final
 
 from lamina.bench.locomo_data import is_locomo
 from lamina.errors import InputError, NotFoundError
-from lamina.importing.archives import Archive
+from lamina.importing.archives import SMALL, Archive
 from lamina.importing.chatgpt import ChatGPTExport
 from lamina.importing.claude import ClaudeExport
 from lamina.importing.exports import CONVERSATIONS, ExportReader
@@ -102,10 +103,10 @@ def form_of(path: Path) -> str:
     if head.startswith(b"From ") and suffix in (".mbox", "", ".mbx"):
         return "mbox"
     if suffix in (".jsonl", ".ndjson"):
-        lines = _marked(head)
-        return lines if lines in ("langgraph", "mem0", "graphiti") else "jsonl"
+        return _form_of_lines(head)
     if suffix == ".json":
-        return "locomo" if b'"conversation"' in head and is_locomo(path) else _marked(head)
+        small = archive.sizes[part] <= SMALL
+        return "locomo" if small and b'"conversation"' in head and is_locomo(path) else _marked(head)
     return ""
 
 
@@ -122,6 +123,17 @@ def _parts(archive: Archive, folder: bool) -> str:
 
 def _marked(head: bytes) -> str:
     return next((form for form, marks in _MARKS if all(mark in head for mark in marks)), "")
+
+
+def _form_of_lines(head: bytes) -> str:
+    """The form of JSON lines: dumps are told by the fields of the first one, everything else is messages."""
+    try:
+        row = json.loads(head.lstrip().split(b"\n", 1)[0])
+    except (ValueError, RecursionError):
+        return "jsonl"
+    fields = {f'"{name}"'.encode() for name in row} if isinstance(row, dict) else set()
+    own = b'"content"' in fields and b'"group_id"' not in fields  # a message of our own form, whatever else it carries
+    return "jsonl" if own else next((form for form, marks in _MARKS if fields.issuperset(marks)), "jsonl")
 
 
 def _has_store(path: Path) -> bool:

@@ -19,6 +19,7 @@ from lamina.importing.reading import digest
 
 MAILBOXES: Final = (".mbox", ".mbx")
 LARGEST: Final = 32 * 1024**2  # bytes of one mail; what is beyond is skipped
+_QUOTED_FROM = re.compile(rb">+From ")
 _WROTE = re.compile(
     r"^(?:On\b.{0,300}\bwrote|Am\b.{0,300}\bschrieb.{0,80}|Le\b.{0,300}\ba écrit|-{2,} ?(?:Original Message|Forwarded message) ?-{2,}).*:?\s*$"
 )
@@ -67,7 +68,7 @@ class Mailbox(ExportReader):
             elif inside:
                 size += len(line)
                 if size <= LARGEST:
-                    lines.append(line[1:] if re.match(rb">+From ", line) else line)
+                    lines.append(line[1:] if line[:1] == b">" and _QUOTED_FROM.match(line) else line)
             blank = not line.strip()
         if inside and lines:
             yield b"".join(lines), size <= LARGEST
