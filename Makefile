@@ -45,6 +45,7 @@ bench: $(STAMP)test ## Measure recall and contexts (needs LAMINA_DATA) and speed
 	$(if $(DATA),$(call measure,budget))
 	$(if $(PASSAGES),$(call measure,passages),@echo "skipped passages: their sets are not in the evaluation data")
 	$(BIN)/lamina bench speed --json $(RESULTS)/speed.json
+	$(BIN)/lamina bench importing --json $(RESULTS)/importing.json
 
 newcomer: wheel ## Walk a newcomer's path: the wheel in a clean environment, the quickstart, MCP, an adapter, timed
 	$(PYTHON) .ci/newcomer.py build/dist/lamina-*.whl

@@ -64,6 +64,8 @@ def mend_text(text: str) -> tuple[str, int]:
     >>> mend_text("a\\ud800b")
     ('a\ufffdb', 1)
     """
+    if text.isascii() and "\0" not in text:
+        return text, 0
     mended, surrogates = _SURROGATE.subn("\ufffd", text)
     nuls = mended.count("\0")
     return mended.replace("\0", "\ufffd"), surrogates + nuls

@@ -98,3 +98,23 @@ def test_other_forms_are_refused_before_anything_is_made(shell: Shell, tmp_path:
     shell("ingest", "new.db", name, code=2)
     assert "no form" in shell.err
     assert not (tmp_path / "new.db").exists()
+
+
+def test_a_dump_with_owners_goes_to_their_scopes_unless_one_is_given(shell: Shell, tmp_path: Path) -> None:
+    rows = [{"id": str(n), "memory": f"Memory {n}.", "user_id": "ab"[n % 2]} for n in range(6)]
+    (tmp_path / "dump.json").write_text(json.dumps({"results": rows}))
+    assert "6 new traces" in shell("ingest", "m.db", "dump.json")
+    assert "0 new traces" in shell("ingest", "m.db", "dump.json")
+    assert {hit["scope"] for hit in shell.json("search", "m.db", "memory", "--user", "a")} == {"/a"}
+    assert "6 new traces" in shell("ingest", "one.db", "dump.json", "--user", "ana")
+    assert {hit["scope"] for hit in shell.json("search", "one.db", "memory", "--user", "ana")} == {"/ana"}
+
+
+def test_a_form_can_be_named_and_everything_taken(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "box").write_text("From x\nMessage-ID: <1@x>\n\nYes.\n\nOn Monday Ben wrote:\n> At nine?\n")
+    shell("ingest", "m.db", "box", "--format", "letters", code=2)
+    assert "use one of" in shell.err
+    assert not (tmp_path / "m.db").exists()
+    shell("ingest", "m.db", "box", "--format", "mbox", "--everything")
+    [hit] = shell.json("search", "m.db", "nine")
+    assert hit["text"] == "Yes.\n\nOn Monday Ben wrote:\n> At nine?"

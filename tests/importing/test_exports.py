@@ -181,6 +181,28 @@ def test_claude_gives_texts_and_what_was_attached(tmp_path: Path) -> None:
     assert skipped.counts["another part of the export"] == 1
 
 
+def test_claude_gives_documents_of_projects_and_what_it_remembers(tmp_path: Path) -> None:
+    documents = [
+        {"uuid": "d1", "filename": "plan.md", "content": "Leave at nine.", "created_at": "2026-03-01T09:00:00Z"},
+        {"filename": "empty.md"},
+    ]
+    project = {"uuid": "p1", "name": "Trip", "prompt_template": "Be brief.", "docs": documents}
+    remembered = {"conversations_memory": "Likes ferries.", "project_memories": {"p1": "Plans a trip."}, "account_uuid": "a"}
+    with zipfile.ZipFile(tmp_path / "e.zip", "w") as archive:
+        archive.writestr("conversations.json", json.dumps([{"uuid": "c", "chat_messages": []}]))
+        archive.writestr("projects/p1.json", json.dumps(project))
+        archive.writestr("projects.json", json.dumps([{**project, "uuid": "p2", "docs": []}, 7]))
+        archive.writestr("memories.json", json.dumps([remembered]))
+        archive.writestr("users.json", "[]")
+    assert form_of(tmp_path / "e.zip") == "claude"
+    messages, skipped = read(tmp_path / "e.zip")
+    assert sorted((message["session"], message["content"]) for message in messages) == [
+        ("memories", "Likes ferries."), ("memories/p1", "Plans a trip."), ("p1", "Be brief."), ("p1", "Leave at nine."), ("p2", "Be brief."),
+    ]  # fmt: skip
+    assert len({message["origin"] for message in messages}) == 5
+    assert dict(skipped.counts) == {"without text": 1, "not an object": 1, "another part of the export": 1}
+
+
 # ---------------------------------------------------------------------------------------------------- Slack
 def test_slack_writes_names_out_and_keeps_threads_together(tmp_path: Path) -> None:
     write(
@@ -320,11 +342,14 @@ def test_a_store_of_langgraph_goes_on_as_one_of_ours(tmp_path: Path, form: str) 
     if form == "sqlite":
         path = tmp_path / "store.db"
         with sqlite3.connect(path) as file:
-            file.execute("CREATE TABLE store (prefix text, key text, value text, created_at timestamp, updated_at timestamp)")
             file.execute(
-                "INSERT INTO store VALUES ('users.ana', 'home', ?, '2026-01-01 10:00:00', '2026-02-01 10:00:00')",
-                (json.dumps(value),),
+                "CREATE TABLE store (prefix text, key text, value text, created_at timestamp, updated_at timestamp, expires_at timestamp, ttl_minutes real)"
             )
+            for key, expires in (("home", None), ("gone", "2026-02-02 10:00:00.5+00:00")):
+                file.execute(
+                    "INSERT INTO store VALUES ('users.ana', ?, ?, '2026-01-01 10:00:00', '2026-02-01 10:00:00', ?, 1.0)",
+                    (key, json.dumps(value).encode(), expires),
+                )
         file.close()
     else:
         path = tmp_path / "items.jsonl"
@@ -344,7 +369,7 @@ def test_a_store_of_langgraph_goes_on_as_one_of_ours(tmp_path: Path, form: str) 
         assert item.value == value
         assert item.created_at.isoformat() == "2026-01-01T10:00:00+00:00"
         assert store.search(("users",), query="where does she live?")[0].key == "home"
-    assert skipped.total == (form == "jsonl")
+    assert dict(skipped.counts) == ({"expired": 1} if form == "sqlite" else {"not an item with namespace, key and value": 1})
 
 
 # ---------------------------------------------------------------------------------------------------- archives
@@ -382,3 +407,20 @@ def test_a_form_can_be_named_and_an_unknown_one_is_refused(tmp_path: Path) -> No
         read(path, form="word")
     with pytest.raises(InputError):
         read(path, form="chatgpt", strict=True)
+
+
+@pytest.mark.parametrize(
+    ("row", "form"),
+    [
+        ({"content": "x", "id": 1, "memory": "y"}, "jsonl"),
+        ({"content": "x", "metadata": {"namespace": 1, "key": 2, "value": 3}}, "jsonl"),
+        ({"id": "1", "memory": "y"}, "mem0"),
+        ({"namespace": ["a"], "key": "k", "value": {}}, "langgraph"),
+        ({"uuid": "1", "group_id": "g", "content": "x"}, "graphiti"),
+        ({"uuid": "1", "fact": "x"}, "graphiti"),
+        (["a", "list"], "jsonl"),
+    ],
+)
+def test_json_lines_are_told_by_the_fields_of_the_first(tmp_path: Path, row: Any, form: str) -> None:
+    (tmp_path / "rows.jsonl").write_text("\n" + json.dumps(row) + "\n{}\n")
+    assert form_of(tmp_path / "rows.jsonl") == form

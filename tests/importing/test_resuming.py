@@ -2,85 +2,80 @@
 
 from __future__ import annotations
 
-import os
-import random
-import signal
-import subprocess
-import sys
-import time
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-import lamina
 from lamina import Memory
+from lamina.bench import run_benchmark
 from lamina.bench.chatgpt_export import write_export
-from lamina.records import Filter
+from lamina.bench.importing import differences, stored, watch
+from lamina.importing import Skipped, readers_of
 
-SOURCE = str(Path(lamina.__file__).resolve().parent.parent)
-
-
-def command(store: Path, export: Path) -> list[str]:
-    return [sys.executable, "-m", "lamina", "ingest", str(store), str(export), "--user", "ana", "--quiet"]
-
-
-def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": SOURCE, "OMP_NUM_THREADS": "1"}
-
-
-def content(store: Path) -> list[tuple[str | None, str, int]]:
-    with Memory(store) as memory:
-        assert memory.doctor() == []
-        return sorted(
-            (item.origin, item.text, item.at) for item in memory.store.items.each(Filter(scope="/ana", kinds=("trace",)))
-        )
-
-
-def killed(store: Path, export: Path, after: float) -> bool:
-    """Run an import and kill it after so many seconds; whether it was still running."""
-    process = subprocess.Popen(command(store, export), env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        process.wait(after)
-        return False
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        return True
-
-
-def check(tmp_path: Path, megabytes: float, moments: list[float]) -> None:
-    export = tmp_path / "conversations.json"
-    write_export(export, megabytes)
-    subprocess.run(command(tmp_path / "whole.db", export), env=environment(), check=True, capture_output=True)
-    stopped = sum(killed(tmp_path / "again.db", export, after) for after in moments)
-    assert stopped, "nothing was running any more when it was to be killed"
-    subprocess.run(command(tmp_path / "again.db", export), env=environment(), check=True, capture_output=True)
-    assert content(tmp_path / "again.db") == content(tmp_path / "whole.db")
+CLEAN = {"missing": 0, "doubles": 0, "findings": 0, "without_vector": 0}
 
 
 def test_an_import_that_was_killed_goes_on_without_a_double(tmp_path: Path) -> None:
-    check(tmp_path, 4, [0.5, 0.9, 1.3])
+    export, whole, again = tmp_path / "conversations.json", tmp_path / "whole.db", tmp_path / "again.db"
+    write_export(export, 4)
+    assert not watch(whole, export).killed
+    total = stored(whole)
+    assert total > 3000
+    for moment in (1, total // 2):  # as soon as anything is stored, and in the middle
+        assert watch(again, export, kill_at=moment).killed
+        assert 0 < stored(again) < total
+    assert not watch(again, export).killed
+    assert differences(whole, again) == {"messages": total, **CLEAN}
 
 
 @pytest.mark.slow
-def test_a_hundred_megabytes_are_read_quickly_within_little_memory_and_resumed(tmp_path: Path) -> None:
-    export = tmp_path / "conversations.json"
-    write_export(export, 100)
-    start = time.perf_counter()
-    process = subprocess.Popen(command(tmp_path / "m.db", export), env=environment(), stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - start
-    with Memory(tmp_path / "m.db") as memory:
-        count = memory.count(user="ana")
-        assert memory.stats()["pending_embeddings"] == 0  # the vectors are part of the time
-    largest = usage.ru_maxrss / 1024
-    print(f"\n{count:,} messages of 100 MB in {seconds:.1f} s: {count / seconds:,.0f} messages/s, RSS {largest:.0f} MB")
-    assert status == 0
-    assert count / seconds >= 3000
-    assert largest <= 300
-    random.seed(5)
-    moments = [random.uniform(1, 6) for _ in range(4)]  # what is known already is passed over quickly
-    stopped = sum(killed(tmp_path / "again.db", export, after) for after in moments)
-    assert stopped == len(moments)
-    subprocess.run(command(tmp_path / "again.db", export), env=environment(), check=True, capture_output=True)
-    assert content(tmp_path / "again.db") == content(tmp_path / "m.db")
+def test_a_hundred_megabytes_are_read_quickly_within_little_memory_and_resumed() -> None:
+    result = run_benchmark("importing")
+    once = result.row("lamina ingest").metrics
+    print(f"\n{once}")
+    assert once["embedded_per_second"] >= 3000  # the vectors are part of the time
+    assert all(row.metrics["resident_peak_bytes"] <= 300e6 for row in result.rows)
+    assert result.row("lamina ingest, once more").metrics["doubles"] == 0
+    resumed = result.row("lamina ingest, killed and resumed")
+    assert all(part["killed"] for part in resumed.by.values())
+    assert dict(resumed.metrics).items() >= {"messages": once["messages"], **CLEAN}.items()
+
+
+EXPORTS: dict[str, Any] = {
+    "claude.json": [{"uuid": "c", "chat_messages": [{"uuid": str(n), "sender": "human", "text": f"claude {n}", "attachments": [{"extracted_content": "att"}]} for n in range(6)]}],
+    "mem0.json": {"results": [{"id": str(n), "memory": f"mem0 {n}", "user_id": f"u{n % 2}"} for n in range(6)]},
+    "nameless.json": {"results": [{"id": None, "memory": f"mem0 {n}"} for n in range(6)]},
+    "graphiti.json": {"episodes": [{"uuid": str(n), "group_id": f"g{n % 3}", "content": f"episode {n}"} for n in range(6)]},
+    "langgraph.json": [{"namespace": ["a", str(n % 2)], "key": str(n), "value": {"text": f"item {n}"}} for n in range(6)],
+    "mail.mbox": "".join(f"From x\nSubject: {n}\n{'Message-ID: <' + str(n) + '@x>' if n % 2 else 'X-A: b'}\n\nmail {n}\n\n" for n in range(6)),
+    "slack/general/2026-03-01.json": [{"type": "message", "ts": f"{n}.0", "text": f"slack {n}"} for n in range(6)],
+    "vault/note.md": "\n\n".join(f"# Part {n}\n\n[[note]] {n}" for n in range(6)),
+    "vault/.obsidian/app.json": {},
+}  # fmt: skip
+
+
+@pytest.fixture
+def exports(tmp_path: Path) -> Path:
+    for name, content in EXPORTS.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+    (tmp_path / "slack" / "users.json").write_text("[]")
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", sorted({name.split("/")[0] for name in EXPORTS}))
+def test_every_form_can_be_cut_off_and_read_again(exports: Path, name: str) -> None:
+    def messages() -> list[tuple[str, dict[str, Any]]]:
+        found = [message for reader in readers_of(exports / name, Skipped()) for message in reader]
+        return [(message.pop("scope", "/ana"), message) for message in found]
+
+    total = len(messages())
+    assert total >= 6
+    with Memory(":memory:") as memory:
+        for cut in (2, 5, total, total):
+            for scope, message in messages()[:cut]:
+                memory.add_many([message], scope=scope)
+        assert memory.count(scope="*") == total

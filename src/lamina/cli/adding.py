@@ -129,6 +129,12 @@ def ingest(
             help="What the paths are, where it is not to be told from them: text, jsonl, locomo, obsidian, chatgpt, claude, slack, mbox, mem0, graphiti or langgraph.",
         ),
     ] = None,
+    everything: Annotated[
+        bool,
+        typer.Option(
+            "--everything", help="Take other branches of edited ChatGPT conversations too, and what mails quote of earlier ones."
+        ),
+    ] = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at the first thing that cannot be read, instead of counting it.")
     ] = False,
@@ -152,9 +158,8 @@ def ingest(
     totals = _Totals()
     given = options.whose(tenant, user, agent, scope)
     try:
-        readers = _readers(
-            found, file, skipped, strict, user is not None or scope is not None, form
-        )  # nothing is made for a wrong path
+        how = {"strict": strict, "form": form, "everything": everything}
+        readers = _readers(found, file, skipped, user is not None or scope is not None, how)  # nothing is made for a wrong path
         with at_work(quiet) as (run, bars), opened(file, make=True, run=run) as memory:
             for reader in readers:
                 _store(memory, reader, given, session, bars, totals)
@@ -176,7 +181,7 @@ class _Totals:
         self.new = 0
 
 
-def _readers(paths: list[Path], file: str | None, skipped: Skipped, strict: bool, named: bool, form: str | None) -> list[Reader]:
+def _readers(paths: list[Path], file: str | None, skipped: Skipped, named: bool, how: dict[str, Any]) -> list[Reader]:
     from lamina.config import load_config
     from lamina.importing import readers_of
     from lamina.importing.jsonl import JsonLines
@@ -185,9 +190,9 @@ def _readers(paths: list[Path], file: str | None, skipped: Skipped, strict: bool
     found: list[Reader] = []
     for path in paths:
         if str(path) == STDIN:
-            found.append(JsonLines(path, skipped, strict=strict, zone=zone, source=sys.stdin.buffer))
+            found.append(JsonLines(path, skipped, strict=how["strict"], zone=zone, source=sys.stdin.buffer))
             continue
-        some = readers_of(path, skipped, strict=strict, zone=zone, form=form)
+        some = readers_of(path, skipped, zone=zone, **how)
         if named and any(reader.user is not None for reader in some):
             raise InputError(f"{path} makes a user of each of its conversations: leave out --user and --scope")
         found += some

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -21,6 +23,8 @@ EXPANSION: Final = 1000
 """How many times larger than it is packed a part may be: more is no export, but a bomb."""
 SMALL: Final = 64 * 1024**2  # bytes of a part that is read at once
 HEAD: Final = 65_536  # bytes that telling one form from another looks at
+LINE: Final = 64 * 1024**2  # bytes of one line that are read at once; the rest comes as another line
+_BOM: Final = b"\xef\xbb\xbf"
 
 
 class Archive:
@@ -58,6 +62,12 @@ class Archive:
         found = [part for part in self.sizes if PurePosixPath(part).name == name]
         return min(found, key=lambda part: (part.count("/"), part), default=None)
 
+    def named(self, pattern: re.Pattern[str]) -> list[str]:
+        """The parts whose file names match, of those the ones that lie least deep."""
+        found = [part for part in self.sizes if pattern.fullmatch(PurePosixPath(part).name)]
+        least = min((part.count("/") for part in found), default=0)
+        return [part for part in found if part.count("/") == least]
+
     @contextmanager
     def open(self, part: str) -> Iterator[Counted]:
         """One part as a stream of bytes."""
@@ -72,7 +82,11 @@ class Archive:
                 raise InputError(
                     f"{part} in {self.path} unpacks to {size:,} bytes from {info.compress_size:,}: that is no export"
                 )
-            with self._zip.open(info) as stream:
+            try:
+                stream = self._zip.open(info)
+            except (NotImplementedError, RuntimeError, zipfile.BadZipFile, OSError) as error:
+                raise InputError(f"{part} in {self.path} cannot be unpacked ({error}): unpack it yourself") from None
+            with stream:
                 yield Counted(stream, self)
         else:
             with (self.path / part if self.path.is_dir() else self.path).open("rb") as file:
@@ -116,17 +130,25 @@ class Counted:
 
     def __init__(self, stream: Any, archive: Archive) -> None:  # any binary stream
         self._stream, self._archive = stream, archive
+        self._begun = False
 
     def read(self, size: int = -1) -> bytes:
         """So many bytes."""
-        found: bytes = self._stream.read(size)
-        self._archive.done += len(found)
-        return found
+        return self._taken(self._stream.read, size)
 
-    def readline(self, size: int | None = -1) -> bytes:
-        """One line."""
-        found: bytes = self._stream.readline(-1 if size is None else size)
+    def readline(self, size: int = LINE) -> bytes:
+        """One line, or the next so many bytes of it."""
+        return self._taken(self._stream.readline, size)
+
+    def _taken(self, take: Callable[[int], bytes], size: int) -> bytes:
+        try:
+            found = take(size)
+        except (zlib.error, zipfile.BadZipFile, EOFError, OSError) as error:
+            raise InputError(f"{self._archive.path} is damaged ({str(error)[:80]}): get it again") from None
         self._archive.done += len(found)
+        if not self._begun and found:
+            self._begun = True
+            return found.removeprefix(_BOM)
         return found
 
     def __iter__(self) -> Iterator[bytes]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, ClassVar, Final
 
 from lamina.importing.exports import JsonReader, moment_of, rows_in, text_in
+from lamina.importing.reading import digest
 
 ROLES: Final = ("user", "assistant", "tool")
 SHOWN: Final = ("text", "code", "execution_output", "tether_quote", "multimodal_text")
@@ -17,7 +19,7 @@ class ChatGPTExport(JsonReader):
     """The messages of conversations.json (or of the zip archive or folder it lies in), conversation by conversation.
 
     A conversation is a session; its title and model are metadata. Where a message was edited or an answer asked for again, the branch that was open last is
-    read and the others are counted. System messages, hidden ones, custom instructions and thinking are counted too. Pictures become captions. Tool calls and
+    read and the others are counted (with `everything`, they are a session of their own). System messages, hidden ones, custom instructions and thinking are counted too. Pictures become captions. Tool calls and
     what tools returned keep their roles.
     """
 
@@ -25,22 +27,35 @@ class ChatGPTExport(JsonReader):
 
     def messages(self) -> Iterator[dict[str, Any]]:
         """The messages, in the order of the file."""
-        for number, conversation in enumerate(self.archive.elements(self.parts()[0])):
-            if not isinstance(conversation, Mapping) or not isinstance(conversation.get("mapping"), Mapping):
-                self.leave("not a conversation", f"conversation {number + 1}")
-                continue
-            yield from self._conversation(conversation, number)
+        for part in self.parts():
+            for number, conversation in enumerate(self.elements(part), 1):
+                if not isinstance(conversation, Mapping) or not isinstance(conversation.get("mapping"), Mapping):
+                    self.leave("not a conversation", f"{part}: conversation {number}")
+                    continue
+                yield from self._conversation(conversation)
 
-    def _conversation(self, conversation: Mapping[str, Any], number: int) -> Iterator[dict[str, Any]]:
-        id = text_in(conversation.get("conversation_id")) or text_in(conversation.get("id")) or f"unnamed-{number + 1}"
+    def _conversation(self, conversation: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         mapping = conversation["mapping"]
+        id = text_in(conversation.get("conversation_id")) or text_in(conversation.get("id"))
+        if not id:  # a place in the file would be another one in the next export
+            id = f"unnamed-{digest('/'.join(mapping))}"
         branch = self._branch(conversation, mapping)
         on_branch = set(branch)
-        for node, value in mapping.items():
-            if node not in on_branch and isinstance(value, Mapping) and isinstance(value.get("message"), Mapping):
-                self.leave("another branch of an edited conversation", f"{id}:{node}")
-        title = text_in(conversation.get("title"))
-        for node in branch:
+        others = [node for node in mapping if node not in on_branch]
+        began = moment_of(conversation.get("create_time"))
+        yield from self._messages(mapping, branch, id, id, text_in(conversation.get("title")), began)
+        if self.everything:
+            yield from self._messages(mapping, others, id, f"{id}/others", text_in(conversation.get("title")), began)
+            return
+        for node in others:
+            if isinstance(mapping[node], Mapping) and isinstance(mapping[node].get("message"), Mapping):
+                self.skipped.add("another branch of an edited conversation", f"{id}:{node}")
+
+    def _messages(
+        self, mapping: Mapping[str, Any], nodes: list[str], id: str, session: str, title: str, at: datetime | None
+    ) -> Iterator[dict[str, Any]]:
+        """The messages of some nodes, in their order."""
+        for node in nodes:
             value = mapping[node]
             message = value.get("message") if isinstance(value, Mapping) else None
             if message is None:
@@ -52,10 +67,10 @@ class ChatGPTExport(JsonReader):
             made = self._message(message, where)
             if made is None:
                 continue
-            at = moment_of(message.get("create_time")) or moment_of(conversation.get("create_time"))
+            at = moment_of(message.get("create_time")) or at  # else that of the message before
             metadata = {"title": title or None, **made.pop("metadata")}
             yield {
-                **made, "at": at, "session": id, "origin": f"chatgpt:{where}",
+                **made, "at": at, "session": session, "origin": f"chatgpt:{where}",
                 "metadata": {name: one for name, one in metadata.items() if one is not None},
             }  # fmt: skip
 
@@ -82,22 +97,25 @@ class ChatGPTExport(JsonReader):
         content = content if isinstance(content, Mapping) else {}
         kind = content.get("content_type")
         reason = None
-        if role not in ROLES:
-            reason = "system message" if role == "system" else "without a known author"
+        if role not in (*ROLES, "system"):
+            self.leave("without a known author", where)
+            return None
+        if role == "system":
+            reason = "system message"
         elif metadata.get("is_visually_hidden_from_conversation") or message.get("weight") == 0:
             reason = "hidden message"
         elif kind not in SHOWN:
             reason = f"content of the kind {str(kind)[:40]!r}"
         if reason is not None:
-            self.leave(reason, where)
+            self.skipped.add(reason, where)
             return None
         text, captions = said(content)
         if not text.strip() and not captions:
-            self.leave("without text", where)
+            self.skipped.add("without text", where)
             return None
         to = message.get("recipient")
         return {
-            "content": text if text.strip() else "(picture)",
+            "content": text if text.strip() else f"({captions[0].partition(' ')[0]})",
             "role": role,
             "speaker": text_in(author.get("name")) or None,
             "captions": captions or None,
@@ -122,13 +140,27 @@ def said(content: Mapping[str, Any]) -> tuple[str, list[str]]:
         if isinstance(part, str):
             texts.append(part)
         elif isinstance(part, Mapping):
-            kind = text_in(part.get("content_type"))
             if text_in(part.get("text")):
                 texts.append(part["text"])
-            elif "asset_pointer" in part:
-                word = "picture" if "image" in kind else "recording"
-                captions.append(f"{word} {text_in(part['asset_pointer'])}".strip())
+            else:
+                captions.append(shown(part))
     for field in ("text", "result"):
         if text_in(content.get(field)):
             texts.append(content[field])
     return "\n".join(text for text in texts if text), captions
+
+
+def shown(part: Mapping[str, Any]) -> str:
+    """What stands for a picture, a recording or something else: what it was drawn from where that is known, else its name in the export.
+
+    >>> shown({"content_type": "image_asset_pointer", "asset_pointer": "sediment://b", "metadata": {"dalle": {"prompt": "a kettle at sea"}}})
+    'picture: a kettle at sea'
+    """
+    kind = text_in(part.get("content_type"))
+    word = "picture" if "image" in kind else "recording" if "audio" in kind or "video" in kind else "file"
+    metadata = part.get("metadata")
+    drawn = metadata.get("dalle") if isinstance(metadata, Mapping) else None
+    prompt = text_in(drawn.get("prompt")) if isinstance(drawn, Mapping) else ""
+    inner = part.get("audio_asset_pointer")
+    pointer = text_in(part.get("asset_pointer")) or (text_in(inner.get("asset_pointer")) if isinstance(inner, Mapping) else "")
+    return f"{word}: {prompt.strip()}" if prompt.strip() else f"{word} {pointer}".strip()

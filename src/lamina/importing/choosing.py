@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sqlite3
@@ -13,14 +14,14 @@ from typing import Any, Final
 
 from lamina.bench.locomo_data import is_locomo
 from lamina.errors import InputError, NotFoundError
-from lamina.importing.archives import Archive
+from lamina.importing.archives import SMALL, Archive
 from lamina.importing.chatgpt import ChatGPTExport
 from lamina.importing.claude import ClaudeExport
-from lamina.importing.exports import ExportReader
+from lamina.importing.exports import CONVERSATIONS, ExportReader
 from lamina.importing.files import SUFFIXES, TextFiles
 from lamina.importing.jsonl import JsonLines
 from lamina.importing.locomo import samples_of
-from lamina.importing.mbox import Mailbox
+from lamina.importing.mbox import MAILBOXES, Mailbox
 from lamina.importing.memories import GraphitiDump, LangGraphDump, Mem0Dump
 from lamina.importing.obsidian import ObsidianVault
 from lamina.importing.reading import Reader, Skipped
@@ -46,12 +47,19 @@ _MARKS: Final = (  # what stands in the first bytes of a JSON file of each form
 
 
 def readers_of(
-    path: str | os.PathLike[str], skipped: Skipped, *, strict: bool = False, zone: tzinfo = UTC, form: str | None = None
+    path: str | os.PathLike[str],
+    skipped: Skipped,
+    *,
+    strict: bool = False,
+    zone: tzinfo = UTC,
+    form: str | None = None,
+    everything: bool = False,
 ) -> list[Reader]:
     """The readers for a path: text or Markdown, a folder of them, an Obsidian vault, messages as JSON lines, LoCoMo files, exports of ChatGPT, Claude and Slack, mail,
     and dumps of other memories.
 
-    `form` names one of FORMS where the path is not to be asked. With `strict`, what cannot be read raises `InputError` instead of being counted in `skipped`. Raises
+    `form` names one of FORMS where the path is not to be asked. `everything` takes what is else left out on purpose: the other branches of edited conversations of
+    ChatGPT, and what mails quote of earlier ones. With `strict`, what cannot be read raises `InputError` instead of being counted in `skipped`. Raises
     `NotFoundError` for a path that is not there and `InputError` for a file of another form.
     """
     found = Path(path)
@@ -61,7 +69,7 @@ def readers_of(
         raise InputError(f"{form!r} is no form that can be read: use one of {', '.join(FORMS)}")
     chosen = form or form_of(found)
     if chosen in EXPORTS:
-        return [EXPORTS[chosen](found, skipped, strict=strict, zone=zone)]
+        return [EXPORTS[chosen](found, skipped, strict=strict, zone=zone, everything=everything)]
     made: dict[str, Callable[[], list[Any]]] = {
         "text": lambda: [TextFiles(found, skipped, strict=strict)],
         "obsidian": lambda: [ObsidianVault(found, skipped, strict=strict)],
@@ -95,10 +103,10 @@ def form_of(path: Path) -> str:
     if head.startswith(b"From ") and suffix in (".mbox", "", ".mbx"):
         return "mbox"
     if suffix in (".jsonl", ".ndjson"):
-        lines = _marked(head)
-        return lines if lines in ("langgraph", "mem0", "graphiti") else "jsonl"
+        return _form_of_lines(head)
     if suffix == ".json":
-        return "locomo" if b'"conversation"' in head and is_locomo(path) else _marked(head)
+        small = archive.sizes[part] <= SMALL
+        return "locomo" if small and b'"conversation"' in head and is_locomo(path) else _marked(head)
     return ""
 
 
@@ -106,12 +114,26 @@ def _parts(archive: Archive, folder: bool) -> str:
     """The form of an archive or a folder of several parts."""
     if sum(1 for part in archive.sizes if _DAY.search(part)) and (archive.find("users.json") or not folder):
         return "slack"
-    part = archive.find("conversations.json")
-    return _marked(archive.head(part)) if part is not None else ""
+    for part in archive.named(CONVERSATIONS):
+        return _marked(archive.head(part))
+    mail = any(part.lower().endswith(MAILBOXES) for part in archive.sizes)
+    notes = folder and any(part.lower().endswith(SUFFIXES) for part in archive.sizes)
+    return "mbox" if mail and not notes else ""
 
 
 def _marked(head: bytes) -> str:
     return next((form for form, marks in _MARKS if all(mark in head for mark in marks)), "")
+
+
+def _form_of_lines(head: bytes) -> str:
+    """The form of JSON lines: dumps are told by the fields of the first one, everything else is messages."""
+    try:
+        row = json.loads(head.lstrip().split(b"\n", 1)[0])
+    except (ValueError, RecursionError):
+        return "jsonl"
+    fields = {f'"{name}"'.encode() for name in row} if isinstance(row, dict) else set()
+    own = b'"content"' in fields and b'"group_id"' not in fields  # a message of our own form, whatever else it carries
+    return "jsonl" if own else next((form for form, marks in _MARKS if fields.issuperset(marks)), "jsonl")
 
 
 def _has_store(path: Path) -> bool:

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from lamina.errors import InputError
 from lamina.importing.archives import Archive, mended
 from lamina.importing.reading import Skipped, check_message
+from lamina.records import make_scope
+
+CONVERSATIONS: Final = re.compile(r"conversations(-\d+)?\.json")
+"""The names of parts with conversations; large exports are cut into several."""
 
 
 @dataclass
 class ExportReader:
-    """A reader of one export. What cannot be read is counted in `skipped`, or raises `InputError` with `strict`.
+    """A reader of one export. What cannot be read is counted in `skipped`, or raises `InputError` with `strict`; `everything` takes what is else left out on purpose.
 
-    A reader says in `messages` what the export holds, with an origin for each message, so that it can be read again; `form` is the name of the form.
+    A reader says in `messages` what the export holds, with an origin for each message, so that it can be read again; `form` is the name of the form. Where the
+    messages have owners of their own, it hands the segments of their scope over as `scope`.
     """
 
     path: Path
     skipped: Skipped
     strict: bool = False
     zone: tzinfo = UTC
+    everything: bool = False
     user: str | None = None
     form: ClassVar[str] = ""
 
@@ -60,21 +67,32 @@ class ExportReader:
         self.archive.done = 0
         try:
             for message in self.messages():
-                whole, count = mended(message)
-                self.skipped.replaced += count
                 try:
-                    check_message({name: value for name, value in whole.items() if name != "scope"}, self.zone)
-                except InputError as error:
-                    self.leave(f"not a message: {str(error)[:100]}", str(whole.get("origin", "")))
+                    scope = message.pop("scope", None)
+                    whole, count = mended(message)
+                    check_message(whole, self.zone)
+                    if scope is not None:
+                        whole["scope"] = make_scope(*scope)
+                except (InputError, RecursionError) as error:
+                    reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)[:100]
+                    self.leave(f"not a message: {reason}", str(message.get("origin", ""))[:200])
                     continue
+                self.skipped.replaced += count
                 yield whole
         except InputError as error:
             if self.strict:
                 raise
             self.skipped.add(str(error)[:160], self.name)
 
+    def elements(self, part: str, prefix: str = "item") -> Iterator[Any]:
+        """The elements of a list in a JSON part; where it is damaged, what came before, and it is counted."""
+        try:
+            yield from self.archive.elements(part, prefix)
+        except InputError as error:
+            self.leave(str(error)[:160], part)
+
     def leave(self, reason: str, where: str) -> None:
-        """Leave something out: count it, or raise `InputError` with `strict`."""
+        """Leave out what cannot be read: count it, or raise `InputError` with `strict`. (What is left out on purpose is only counted.)"""
         if self.strict:
             raise InputError(f"{where}: {reason}")
         self.skipped.add(reason, where)
@@ -82,18 +100,14 @@ class ExportReader:
 
 @dataclass
 class JsonReader(ExportReader):
-    """… whose content lies in one JSON part."""
-
-    part: str = field(default="conversations.json", kw_only=True)
+    """… of conversations, which lie in one JSON part, or in several with numbers."""
 
     def parts(self) -> list[str]:
-        """The one part."""
-        found = self.archive.find(self.part)
-        if found is None and len(self.archive.sizes) == 1:
-            found = next(iter(self.archive.sizes))
-        if found is None:
-            raise InputError(f"{self.path} has no {self.part} in it: is it an export of {self.form}?")
-        return [found]
+        """The parts with conversations, in order."""
+        found = self.archive.named(CONVERSATIONS) or (list(self.archive.sizes) if len(self.archive.sizes) == 1 else [])
+        if not found:
+            raise InputError(f"{self.path} has no conversations.json in it: is it an export of {self.form}?")
+        return found
 
 
 def moment_of(value: Any) -> datetime | None:

@@ -10,6 +10,7 @@ from typing import Final
 SECTION: Final = 1_000  # characters: a section up to this length stays whole
 _HEADING = re.compile(r"(#{1,6})[ \t]+(.+?)[ \t]*#*[ \t]*")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+_ITEM = re.compile(r"\s*-\s+(\S.*)")
 _FIELD = re.compile(r"([A-Za-z_][\w -]*?)\s*:\s*(.*)")
 
 
@@ -26,16 +27,35 @@ def front_matter(text: str) -> tuple[dict[str, str], str]:
 
     >>> front_matter("---\\ntitle: Lisbon\\ndate: 2026-03-14\\n---\\nWe left early.\\n")
     ({'title': 'Lisbon', 'date': '2026-03-14'}, 'We left early.\\n')
+
+    A list becomes one text with commas:
+
+    >>> front_matter("---\\ntags:\\n  - travel\\n  - sea\\n---\\n")[0]
+    {'tags': 'travel, sea'}
     """
     lines = text.split("\n")
     if lines[0].rstrip() != "---":
         return {}, text
     for number, line in enumerate(lines[1:], 1):
         if line.rstrip() in ("---", "..."):
-            matches = (_FIELD.fullmatch(field.strip()) for field in lines[1:number])
-            fields = {found[1].lower(): found[2].strip("\"' ") for found in matches if found and found[2]}
-            return fields, "\n".join(lines[number + 1 :])
+            return _fields(lines[1:number]), "\n".join(lines[number + 1 :])
     return {}, text
+
+
+def _fields(lines: Sequence[str]) -> dict[str, str]:
+    """Fields with the value in their line, or in lines of a list below it."""
+    fields: dict[str, list[str]] = {}
+    open_list: list[str] | None = None
+    for line in lines:
+        item = _ITEM.fullmatch(line.rstrip())
+        field = None if item else _FIELD.fullmatch(line.strip())
+        if item and open_list is not None:
+            open_list.append(item[1].strip("\"' "))
+        elif field:
+            value = field[2].strip("\"' ")
+            fields[field[1].lower()] = values = [value] if value else []
+            open_list = None if value else values
+    return {name: ", ".join(values) for name, values in fields.items() if values}
 
 
 def passages(text: str, markdown: bool = True, section: int = SECTION) -> Iterator[Passage]:

@@ -13,10 +13,13 @@ from email.utils import getaddresses
 from html.parser import HTMLParser
 from typing import Any, ClassVar, Final
 
+from lamina.errors import InputError
 from lamina.importing.exports import ExportReader
 from lamina.importing.reading import digest
 
+MAILBOXES: Final = (".mbox", ".mbx")
 LARGEST: Final = 32 * 1024**2  # bytes of one mail; what is beyond is skipped
+_QUOTED_FROM = re.compile(rb">+From ")
 _WROTE = re.compile(
     r"^(?:On\b.{0,300}\bwrote|Am\b.{0,300}\bschrieb.{0,80}|Le\b.{0,300}\ba écrit|-{2,} ?(?:Original Message|Forwarded message) ?-{2,}).*:?\s*$"
 )
@@ -27,23 +30,31 @@ class Mailbox(ExportReader):
     """The mails of an mbox file, one after another.
 
     A thread is a session, by the mail it began with; the subject, the recipients and the names of attachments are metadata. What a mail quotes of an earlier one at its
-    end is left out of the text, since the earlier one is there itself; how many lines that were is metadata. Mail in HTML alone is read as text.
+    end is left out of the text (unless `everything` is asked for), since the earlier one is there itself; how many lines that were is metadata. Mail in HTML alone is read as text.
     """
 
     form: ClassVar[str] = "mbox"
 
+    def parts(self) -> list[str]:
+        """The mailboxes: the one file, or those in a folder or an archive whose names say so."""
+        parts = list(self.archive.sizes)
+        found = parts if len(parts) == 1 else [part for part in parts if part.lower().endswith(MAILBOXES)]
+        if not found:
+            raise InputError(f"{self.path} has no file {', '.join(MAILBOXES)} in it")
+        return found
+
     def messages(self) -> Iterator[dict[str, Any]]:
-        """The mails, in the order of the file."""
-        [part] = self.parts()
-        with self.archive.open(part) as stream:
-            for number, (raw, whole) in enumerate(self._split(stream), 1):
-                where = f"mail {number}"
-                if not whole:
-                    self.leave(f"larger than {LARGEST // 1024**2} MB", where)
-                    continue
-                made = self._message(raw, where)
-                if made is not None:
-                    yield made
+        """The mails, in the order of the files."""
+        for part in self.parts():
+            with self.archive.open(part) as stream:
+                for number, (raw, whole) in enumerate(self._split(stream), 1):
+                    where = f"{part}: mail {number}"
+                    if not whole:
+                        self.leave(f"larger than {LARGEST // 1024**2} MB", where)
+                        continue
+                    made = self._message(raw, where)
+                    if made is not None:
+                        yield made
 
     def _split(self, stream: Any) -> Iterator[tuple[bytes, bool]]:
         """The bytes of each mail, and whether they are all of it."""
@@ -57,7 +68,7 @@ class Mailbox(ExportReader):
             elif inside:
                 size += len(line)
                 if size <= LARGEST:
-                    lines.append(line[1:] if re.match(rb">+From ", line) else line)
+                    lines.append(line[1:] if line[:1] == b">" and _QUOTED_FROM.match(line) else line)
             blank = not line.strip()
         if inside and lines:
             yield b"".join(lines), size <= LARGEST
@@ -74,11 +85,11 @@ class Mailbox(ExportReader):
         except Exception as error:  # noqa: BLE001, mail comes in every state, and the parser raises whatever it meets
             self.leave(f"a mail that cannot be parsed ({type(error).__name__})", where)
             return None
-        text, quoted = without_quotes(text)
+        text, quoted = (text.strip(), 0) if self.everything else without_quotes(text)
         if not text.strip():
             text = subject
         if not text.strip():
-            self.leave("without text", where)
+            self.skipped.add("without text", where)
             return None
         own = ids[2][0] if ids[2] else f"<{digest(raw.decode('latin-1'))}>"
         thread = next((found[0] for found in ids if found), own)
@@ -104,7 +115,11 @@ def body_of(mail: EmailMessage) -> tuple[str, list[str]]:
     part = mail.get_body(preferencelist=("plain", "html"))
     if part is None:
         return "", files
-    content = part.get_content()
+    try:
+        content = part.get_content()
+    except (LookupError, ValueError):  # a character set that nobody knows, or a wrong one
+        raw = part.get_payload(decode=True)
+        content = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else ""
     text = content if isinstance(content, str) else ""
     return (plain_of(text) if part.get_content_type() == "text/html" else text.replace("\r\n", "\n")), files
 

@@ -7,13 +7,25 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar, Final
 
 from lamina.errors import InputError
 from lamina.importing.exports import ExportReader, moment_of, text_in
+from lamina.importing.reading import digest
 from lamina.plain import texts_in
-from lamina.records import make_scope
+
+LAST: Final = 9999  # the last year a time can have
+
+
+def mark_of(row: Mapping[str, Any]) -> str:
+    """What a row without an id is known by: its content."""
+    return digest(repr(sorted(row.items())))
+
+
+def _owner(user: str | None, agent: str | None = None) -> tuple[str | None, ...]:
+    """The segments of a scope in the order of `make_scope`."""
+    return (None, user, agent) if user or agent else ()
 
 
 @dataclass
@@ -22,6 +34,12 @@ class RowsReader(ExportReader):
 
     lists: ClassVar[tuple[str, ...]] = ("item",)
     """Where lists of rows may lie, as ijson names them, with "item" for a list by itself."""
+
+    def parts(self) -> list[str]:
+        """The one file."""
+        if len(self.archive.sizes) != 1:
+            raise InputError(f"{self.path} has {len(self.archive.sizes)} files in it: name the one with the dump")
+        return list(self.archive.sizes)
 
     def rows(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Each row with the place of its list."""
@@ -43,7 +61,7 @@ class RowsReader(ExportReader):
             return
         places = ("item",) if head[:1] == b"[" else tuple(f"{name}.item" for name in self.lists if name != "item")
         for place in places:
-            for number, row in enumerate(self.archive.elements(part, place), 1):
+            for number, row in enumerate(self.elements(part, place), 1):
                 if isinstance(row, dict):
                     yield place.removesuffix(".item"), row
                 else:
@@ -62,10 +80,10 @@ class Mem0Dump(RowsReader):
 
     def messages(self) -> Iterator[dict[str, Any]]:
         """The memories, in the order of the file."""
-        for number, (_, row) in enumerate(self.rows(), 1):
+        for _, row in self.rows():
             text = text_in(row.get("memory")) or text_in(row.get("data")) or text_in(row.get("text"))
             if not text.strip():
-                self.leave("without text", text_in(row.get("id")) or f"row {number}")
+                self.skipped.add("without text", text_in(row.get("id")) or mark_of(row))
                 continue
             whose = {name: str(row[name]) for name in ("user_id", "agent_id", "run_id") if row.get(name)}
             id = text_in(row.get("id"))
@@ -73,8 +91,8 @@ class Mem0Dump(RowsReader):
             own = {**whose, "expires": text_in(row.get("expiration_date"))[:10] or "9999-12-31", **({"id": id} if id else {})}
             yield {
                 "content": text, "at": moment_of(row.get("created_at")), "role": text_in(row.get("role")) or None,
-                "speaker": text_in(row.get("actor_id")) or None, "session": whose.get("run_id"), "origin": f"mem0:{id or number}",
-                "scope": make_scope(user=whose.get("user_id"), agent=whose.get("agent_id")),
+                "speaker": text_in(row.get("actor_id")) or None, "session": whose.get("run_id"), "origin": f"mem0:{id or mark_of(row)}",
+                "scope": _owner(whose.get("user_id"), whose.get("agent_id")),
                 "metadata": {**(metadata if isinstance(metadata, Mapping) else {}), "mem0": own},
             }  # fmt: skip
 
@@ -102,13 +120,13 @@ class GraphitiDump(RowsReader):
 
     def messages(self) -> Iterator[dict[str, Any]]:
         """The rows, in the order of the lists above."""
-        for number, (place, row) in enumerate(self.rows(), 1):
-            id = text_in(row.get("uuid")) or text_in(row.get("uuid_")) or f"row-{number}"
+        for place, row in self.rows():
+            id = text_in(row.get("uuid")) or text_in(row.get("uuid_")) or mark_of(row)
             recorded = moment_of(row.get("created_at"))
             at = moment_of(row.get("valid_at")) or recorded
             text, until, kind = self._said(row, at)
             if not text.strip():
-                self.leave("without text", f"{place}:{id}")
+                self.skipped.add("without text", f"{place}:{id}")
                 continue
             group = text_in(row.get("group_id")) or text_in(row.get("user_id"))
             metadata = {
@@ -118,7 +136,7 @@ class GraphitiDump(RowsReader):
                 "content": text, "at": at, "until": until, "speaker": text_in(row.get("role")) or None,
                 "role": {"user": "user", "assistant": "assistant"}.get(text_in(row.get("role_type"))),
                 "session": text_in(row.get("session_id")) or None, "origin": f"graphiti:{id}",
-                "scope": make_scope(user=group) if group else "",
+                "scope": _owner(group or None),
                 "metadata": {"graphiti": {name: value for name, value in metadata["graphiti"].items() if value}},
             }  # fmt: skip
 
@@ -127,7 +145,7 @@ class GraphitiDump(RowsReader):
         if text_in(row.get("fact")):
             until = moment_of(row.get("invalid_at")) or moment_of(row.get("expired_at"))
             if until is not None and at is not None and until <= at:
-                until = at + timedelta(microseconds=1)
+                until = at + timedelta(microseconds=1) if at.year < LAST else None
             return row["fact"], until if at is not None else None, "fact"
         if "summary" in row:
             name, summary = text_in(row.get("name")), text_in(row.get("summary"))
@@ -139,7 +157,7 @@ class GraphitiDump(RowsReader):
 class LangGraphDump(RowsReader):
     """Items of a LangGraph store: JSON (lines) with namespace, key and value, or the file of its SQLite store.
 
-    They are kept as `LaminaStore` keeps them, so that it finds them in the same file.
+    They are kept as `LaminaStore` keeps them, so that it finds them in the same file. What has expired is left out.
     """
 
     form: ClassVar[str] = "LangGraph"
@@ -153,19 +171,10 @@ class LangGraphDump(RowsReader):
             return
         with closing(sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=ro", uri=True)) as store:
             try:
-                for prefix, key, value, created, updated in store.execute(
-                    "SELECT prefix, key, value, created_at, updated_at FROM store"
-                ):
-                    yield (
-                        "store",
-                        {
-                            "namespace": str(prefix).split("."),
-                            "key": key,
-                            "value": value,
-                            "created_at": created,
-                            "updated_at": updated,
-                        },
-                    )
+                found = store.execute("SELECT * FROM store")
+                names = [column[0] for column in found.description]
+                for row in found:
+                    yield "store", dict(zip(names, row, strict=True))
             except sqlite3.Error as error:
                 raise InputError(f"{self.path} is no store of LangGraph ({error})") from None
         self.archive.done = self.size
@@ -184,6 +193,10 @@ class LangGraphDump(RowsReader):
             if not named or not isinstance(key, str) or not key or not isinstance(value, Mapping):
                 self.leave("not an item with namespace, key and value", f"row {number}")
                 continue
+            expires = moment_of(row.get("expires_at"))
+            if expires is not None and expires <= datetime.now(UTC):
+                self.skipped.add("expired", f"{labels}:{key}")
+                continue
             created = moment_of(row.get("created_at"))
             updated = moment_of(row.get("updated_at")) or created
             text = "\n".join(texts_in(value)) or key
@@ -191,6 +204,6 @@ class LangGraphDump(RowsReader):
             assert isinstance(labels, list)
             yield {
                 "content": text[:8000], "at": updated, "session": key,
-                "origin": f"langgraph:{json.dumps(labels)}:{key}:{'' if updated is None else updated.isoformat()}",
-                "scope": make_scope("langgraph", *labels), "metadata": {"document": key, "value": value, "searchable": True, **more},
+                "origin": f"langgraph:{json.dumps(labels)}:{key}",
+                "scope": ("langgraph", *labels), "metadata": {"document": key, "value": value, "searchable": True, **more},
             }  # fmt: skip

@@ -35,7 +35,12 @@ class SlackExport(ExportReader):
         """Names by the ids of users."""
         part = self.archive.find("users.json")
         found: dict[str, str] = {}
-        for user in rows_in(self.archive.load(part)) if part else []:
+        try:
+            users = rows_in(self.archive.load(part)) if part else []
+        except InputError as error:  # messages are worth reading without names
+            self.leave(str(error)[:160], str(part))
+            users = []
+        for user in users:
             profile = user.get("profile")
             profile = profile if isinstance(profile, Mapping) else {}
             names = (user.get("real_name"), profile.get("real_name"), profile.get("display_name"), user.get("name"))
@@ -73,7 +78,7 @@ class SlackExport(ExportReader):
             self.leave("not a message", where)
             return None
         if row.get("subtype") not in KEPT:
-            self.leave(f"a note of Slack's own ({text_in(row.get('subtype'))})", where)
+            self.skipped.add(f"a note of Slack's own ({text_in(row.get('subtype'))})", where)
             return None
         text = self.written(text_in(row.get("text")))
         files = [text_in(one.get("title")) or text_in(one.get("name")) for one in rows_in(row.get("files"))]
@@ -81,7 +86,7 @@ class SlackExport(ExportReader):
             extra = [text_in(one.get("text")) or text_in(one.get("fallback")) for one in rows_in(row.get("attachments"))]
             text = self.written("\n".join(one for one in extra if one)) or ", ".join(name for name in files if name)
         if not text.strip():
-            self.leave("without text", where)
+            self.skipped.add("without text", where)
             return None
         thread = text_in(row.get("thread_ts"))
         user = text_in(row.get("user"))
