@@ -74,7 +74,7 @@ class Writer:
         echoes: list[tuple[str, ...] | None] = []
         for draft in drafts:
             check_lengths(draft)
-            original = draft.echo_of or self._echoes.originals(draft.text, draft.role)
+            original = draft.echo_of or self._echoes.originals(draft.text, draft.role, scope)
             made = self._pieces(draft, scope)
             items += made
             echoes += [original] * len(made)
