@@ -22,6 +22,7 @@ BENCHMARKS: Final[Mapping[str, str]] = {
     "budget": "How much of what answers a question stands in a context of so many tokens (LoCoMo; needs its data).",
     "demo": "Recall of the right moments of the conversation that comes with the package, on which nothing was fitted.",
     "feedback": "What recall learns from feedback on half of the questions (LoCoMo too, where its data is).",
+    "serving": "The HTTP server under many clients: times of answers, and whether all that was acknowledged is there afterwards.",
     "speed": "Writing, searching, memory and file size, and how they grow with the number of messages.",
 }
 """What can be run, with a line about each."""
