@@ -243,6 +243,11 @@ class Memory:
         `rerank`: how many of the best the memory's reranker judges once more (default: 50 where there is one; 0: none).
         Raises `InputError` for an empty cue, a k below 1 or a malformed condition.
         """
+        hits = self._search(cue, k, vector, rerank, conditions)
+        self._echoes.note(hits)
+        return hits
+
+    def _search(self, cue: str, k: int, vector: Sequence[float] | None, rerank: int | None, conditions: Conditions) -> list[Hit]:
         where = read_filter(conditions, self._zone)
         check_text(cue, "the cue")
         whole_number(k, "k", 1)
@@ -250,9 +255,7 @@ class Memory:
         again = reranking(self._reranker, rerank)
         self._embedding.check()
         self._embedding.catch_up()
-        hits = self._recaller.search(cue, where, k, given, again)
-        self._echoes.note(hits)
-        return hits
+        return self._recaller.search(cue, where, k, given, again)
 
     def context(
         self, cue: str, *, budget: int = 800, counter: TokenCounter | Callable[[str], int] | None = None, k: int = 100,
@@ -274,8 +277,10 @@ class Memory:
             tokens = CallableTokens(counter)
         else:
             tokens = cast("TokenCounter", counter)
-        hits = self.search(cue, k=k, rerank=rerank, **conditions)
-        return pack(hits, budget, tokens, cue=cue, standing=read_standing(self._store, hits))
+        hits = self._search(cue, k, None, rerank, conditions)
+        packed = pack(hits, budget, tokens, cue=cue, standing=read_standing(self._store, hits))
+        self._echoes.note(packed.hits)  # what is not in the text cannot come back from it
+        return packed
 
     def _default_counter(self) -> TokenCounter:
         if self._counter is None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from lamina.cli import options
-from lamina.cli.opening import opened
+from lamina.cli.opening import opened, path_of
 from lamina.cli.output import note
 from lamina.errors import MissingExtraError
 
@@ -39,6 +40,12 @@ def serve(
         int, typer.Option("--concurrency", min=1, help="Requests worked on or waiting; beyond, clients are told to come again.")
     ] = 64,
     readers: Annotated[int, typer.Option("--readers", min=1, help="Threads that recall.")] = 2,
+    workers: Annotated[
+        int,
+        typer.Option(
+            "--workers", min=1, help="Processes that serve the file; each has its own views in memory and its own limits."
+        ),
+    ] = 1,
     max_body: Annotated[int, typer.Option("--max-body", min=1024, help="Bytes of a request.")] = 4 << 20,
     max_upload: Annotated[int, typer.Option("--max-upload", min=1024, help="Bytes of an import or a streamed upload.")] = 1 << 30,
     patience: Annotated[
@@ -55,6 +62,7 @@ def serve(
     """
     try:
         from lamina.server.http.lifecycle import serve as run
+        from lamina.server.http.workers import serve_by
     except ImportError as error:
         raise MissingExtraError.for_extra("server", "the HTTP server", str(error.name or "fastapi")) from None
     from lamina.server.http.settings import Serving
@@ -63,10 +71,14 @@ def serve(
         host=host, port=port, names=tuple(allow_host or ()), allow_remote=allow_remote, open=open_, rate=rate, burst=burst,
         concurrency=concurrency, readers=readers, body=max_body, upload=max_upload, patience=patience, drain=drain,
     )  # fmt: skip
-    with opened(file, make=not read_only, read_only=read_only) as memory:
-        note(f"serving {memory.config.path} on {settings.address}")
-        if open_:
-            note("OPEN: whoever reaches this port reads, changes and deletes everything, without a token", "bold red")
+    opening = partial(opened, file, make=not read_only, read_only=read_only)
+    note(f"serving {path_of(file)} on {settings.address}")
+    if open_:
+        note("OPEN: whoever reaches this port reads, changes and deletes everything, without a token", "bold red")
+    if workers > 1:
+        serve_by(workers, opening, settings)
+        return
+    with opening() as memory:
         run(memory, settings)
 
 

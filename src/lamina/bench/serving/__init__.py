@@ -44,12 +44,14 @@ def run(
     clients: int = 16,
     seconds: float = 120,
     rate: float = 3.0,
+    paced: bool = True,
+    workers: int = 1,
     keep: str | None = None,
 ) -> Result:
     """Measure both phases.
 
     Parameters: `memories` in all, an equal share in the scope of each of the `clients`; `seconds` of each phase; `rate`, requests a second of
-    each client in the paced phase; `keep`, a file to keep the memories in for another run.
+    each client in the paced phase; `paced`, whether there is that phase at all; `workers`, processes that serve; `keep`, a file to keep the memories in for another run.
     """
     if min(memories // clients if clients > 0 else 0, clients, seconds, rate) <= 0:
         raise InputError("memories, clients, seconds and rate must be more than 0, with a memory for each client at least")
@@ -69,16 +71,16 @@ def run(
             "tokens": tokens, "cues": cues, "messages": [one["content"] for one in random.Random(seed).sample(messages, min(2_000, memories))],
             "seconds": seconds + WARM,
         }  # fmt: skip
-        for name, pace in (("paced", rate), ("without pauses", 0.0)):
+        for name, pace in ((("paced", rate),) if paced else ()) + (("without pauses", 0.0),):
             progress(f"serving: {name}, {seconds:g} seconds")
-            with serving(path, "--rate", "0") as (port, process):
+            with serving(path, "--rate", "0", "--workers", str(workers)) as (port, process):
                 rows.append(
                     _phase(name, {**plan, "port": port, "rate": pace, "seed": seed + len(rows) * 1_000}, process, folder, path)
                 )
         _revoke_all(path, tokens)
     config = {
         "memories": memories, "clients": clients, "scopes": clients, "seconds": seconds, "rate_per_client": rate, "mix": MIX, "k": 10,
-        "budget": 800, "seed": seed, "warm_seconds": WARM, "server": "one process", "embedder": "wordllama", "durability": "process",
+        "budget": 800, "seed": seed, "warm_seconds": WARM, "workers": workers, "embedder": "wordllama", "durability": "process",
     }  # fmt: skip
     return Result("serving", "recombined sentences of the packaged conversation", config, rows)
 
@@ -178,9 +180,10 @@ def _latencies(seconds: Sequence[float]) -> dict[str, float]:
 
 
 def _processor(pid: int) -> float:
-    """Seconds of processor time that a process has taken; 0 where the system does not say."""
+    """Seconds of processor time that a process and its children have taken; 0 where the system does not say."""
     stat = Path(f"/proc/{pid}/stat")
     if not stat.exists():
         return 0.0
     fields = stat.read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") + sum(_processor(int(child)) for child in children)

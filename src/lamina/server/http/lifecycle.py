@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import socket
 import threading
 from types import FrameType
 
@@ -45,6 +46,13 @@ class Server(uvicorn.Server):
             )
         )
 
+    def listening(self) -> socket.socket:
+        """The socket of a server that shares its address with other processes."""
+        made = socket.socket(socket.AF_INET6 if ":" in self.config.host else socket.AF_INET)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        made.bind((self.config.host, self.config.port))
+        return made
+
     def stop(self) -> None:
         """Have the server end; from any thread."""
         self.should_exit = True
@@ -56,7 +64,9 @@ def serve(memory: Memory, settings: Serving) -> None:
     warm(memory)
     before = {number: signal.signal(number, _ended) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        server.run()  # it takes the signals itself, and sends them once more when it is done: they have been obeyed by then
+        server.run(
+            [server.listening()] if settings.shared else None
+        )  # it takes the signals itself, and sends them once more when it is done: they have been obeyed by then
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

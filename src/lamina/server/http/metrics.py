@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from lamina.errors import LaminaError
 from lamina.memory import Memory
@@ -33,13 +35,16 @@ class Metrics:
             "lamina_http_request_seconds", "Seconds from the headers of a request to the end of its response.", ("route", "method"),
             registry=self.registry, buckets=BUCKETS,
         )  # fmt: skip
-        self.under_way = Gauge("lamina_http_requests_under_way", "Requests worked on or waiting.", registry=self.registry)
+        self.under_way = Gauge(
+            "lamina_http_requests_under_way", "Requests worked on or waiting.", registry=self.registry, multiprocess_mode="livesum",
+        )  # fmt: skip
         self.added = Counter("lamina_traces_added", "Traces stored by this server.", registry=self.registry)
         self._work = Histogram(
             "lamina_work_seconds", "Seconds of long work by kind and outcome.", ("work", "outcome"),
             registry=self.registry, buckets=WORK,
         )  # fmt: skip
-        self.registry.register(_Counted(memory))
+        self._counted = _Counted(memory)
+        self.registry.register(self._counted)
 
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
         """A request was answered."""
@@ -53,7 +58,12 @@ class Metrics:
 
     def text(self) -> bytes:
         """Everything in the text format of Prometheus."""
-        found: bytes = generate_latest(self.registry)
+        registry = self.registry
+        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # several processes serve: what all of them have counted
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry)
+            registry.register(self._counted)
+        found: bytes = generate_latest(registry)
         return found
 
 
