@@ -256,6 +256,11 @@ class Memory:
         `rerank`: how many of the best the memory's reranker judges once more (default: 50 where there is one; 0: none).
         Raises `InputError` for an empty cue, a k below 1 or a malformed condition.
         """
+        hits = self._search(cue, k, vector, rerank, conditions)
+        self._echoes.note(hits)
+        return hits
+
+    def _search(self, cue: str, k: int, vector: Sequence[float] | None, rerank: int | None, conditions: Conditions) -> list[Hit]:
         where = read_filter(conditions, self._zone)
         check_text(cue, "the cue")
         whole_number(k, "k", 1)
@@ -263,9 +268,7 @@ class Memory:
         again = reranking(self._reranker, rerank)
         self._embedding.check()
         self._embedding.catch_up()
-        hits = self._recaller.search(cue, where, k, given, again)
-        self._echoes.note(hits)
-        return hits
+        return self._recaller.search(cue, where, k, given, again)
 
     def context(
         self, cue: str, *, budget: int = 800, counter: TokenCounter | Callable[[str], int] | None = None, k: int = 100,
@@ -287,8 +290,10 @@ class Memory:
             tokens = CallableTokens(counter)
         else:
             tokens = cast("TokenCounter", counter)
-        hits = self.search(cue, k=k, rerank=rerank, **conditions)
-        return pack(hits, budget, tokens, cue=cue, standing=read_standing(self._store, hits))
+        hits = self._search(cue, k, None, rerank, conditions)
+        packed = pack(hits, budget, tokens, cue=cue, standing=read_standing(self._store, hits))
+        self._echoes.note(packed.hits)  # what is not in the text cannot come back from it
+        return packed
 
     def _default_counter(self) -> TokenCounter:
         if self._counter is None:
@@ -453,27 +458,32 @@ class Memory:
         return self._store.scrub()
 
     # -------------------------------------------------------------------------------------------------- deriving
-    def consolidate(self, **whose: Unpack[ScopeArguments]) -> list[Report]:
-        """Sleep: derive the upper levels from what is new. Safe to interrupt and to repeat. Default scope: everything."""
+    def consolidate(self, *, run: Run | None = None, **whose: Unpack[ScopeArguments]) -> list[Report]:
+        """Sleep: derive the upper levels from what is new. Safe to interrupt and to repeat. Default scope: everything.
+
+        `run` takes the place of the memory's own for this call: another progress, another cancellation.
+        """
         from lamina.consolidation.pipeline import Pipeline
 
         scope = read_scope(whose, "*")
-        self.flush()
-        reports = Pipeline().run(self._store, scope, self._run)
+        self._flush(run or self._run)
+        reports = Pipeline().run(self._store, scope, run or self._run)
         self._embedding.notify()
         return reports
 
-    def rebuild(self, *, embedder: str | Embedder | None = None, **whose: Unpack[ScopeArguments]) -> list[Report]:
-        """Derive everything anew from the traces, with another embedder if one is given. Ids stay what they are."""
+    def rebuild(
+        self, *, embedder: str | Embedder | None = None, run: Run | None = None, **whose: Unpack[ScopeArguments]
+    ) -> list[Report]:
+        """Derive everything anew from the traces, with another embedder if one is given. Ids stay what they are. `run`: as above."""
         from lamina.consolidation.pipeline import Pipeline
         from lamina.models.registry import load_embedder
 
         scope = read_scope(whose, "*")
         if embedder is not None:
             self._embed_anew(embedder, load_embedder(embedder))
-        self.flush()
-        reports = Pipeline().rebuild(self._store, scope, self._run)
-        self.flush()
+        self._flush(run or self._run)
+        reports = Pipeline().rebuild(self._store, scope, run or self._run)
+        self._flush(run or self._run)
         return reports
 
     def undo(self) -> UndoReport:
@@ -491,9 +501,12 @@ class Memory:
 
     def flush(self) -> int:
         """Wait until everything is embedded; returns how many items that took. Raises what the embedder raises."""
+        return self._flush(self._run)
+
+    def _flush(self, run: Run) -> int:
         if self._store.read_only:
             return 0
-        return self._embedding.flush(lambda done: self._run.report("embedding", done, 0))
+        return self._embedding.flush(lambda done: run.report("embedding", done, 0))
 
     # -------------------------------------------------------------------------------------------------- the file
     def export(self, path: str | os.PathLike[str], *, vectors: bool = True, **whose: Unpack[ScopeArguments]) -> int:
@@ -502,13 +515,21 @@ class Memory:
 
         return export_file(self._store, Path(path), read_scope(whose, "*"), vectors)
 
-    def import_(self, path: str | os.PathLike[str], *, mend: bool = False) -> ImportReport:
-        """Read what `export` wrote, all of it or nothing; what is there already stays as it is."""
+    def import_(
+        self, path: str | os.PathLike[str], *, mend: bool = False, scope: str | None = None, run: Run | None = None
+    ) -> ImportReport:
+        """Read what `export` wrote, all of it or nothing; what is there already stays as it is.
+
+        With a `scope`, a file that holds anything outside it, or an id that is taken outside it, is refused; and only what belongs to
+        items comes in, no vectors of other spaces than the memory's own. `run`: progress and cancellation of this call.
+        """
         from lamina.storage.transfer import import_file
 
+        used = run or self._run
         report = import_file(
-            self._store, path, mend=mend, progress=lambda done, total: self._run.report("importing", done, total)
-        )
+            self._store, path, mend=mend, within="*" if scope is None else scope,
+            progress=lambda done, total: used.report("importing", done, total),
+        )  # fmt: skip
         self._embedding.notify()
         return report
 

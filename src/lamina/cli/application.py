@@ -11,7 +11,19 @@ from typing import Annotated, Final
 import typer
 
 from lamina import __version__
-from lamina.cli import adding, benchmarking, deriving, explaining, forgetting, learning, recalling, serving, showing, transferring
+from lamina.cli import (
+    adding,
+    benchmarking,
+    deriving,
+    explaining,
+    forgetting,
+    learning,
+    recalling,
+    serving,
+    showing,
+    tokens,
+    transferring,
+)
 from lamina.cli.demo import command as demonstration
 from lamina.cli.failures import CommandGroup, FileFirst
 
@@ -54,7 +66,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, Callable[..., None]]]] = {
         "decrypt": transferring.decrypt,
         "doctor": transferring.doctor,
     },
-    "Serve": {"mcp": serving.mcp},
+    "Serve": {"serve": serving.serve, "mcp": serving.mcp},
     "Measure": {"bench": benchmarking.bench},
 }
 """The commands, by the headings under which the help shows them."""
@@ -62,6 +74,11 @@ COMMANDS: Final[Mapping[str, Mapping[str, Callable[..., None]]]] = {
 for heading, commands in COMMANDS.items():
     for word, function in commands.items():
         app.command(word, cls=FileFirst, rich_help_panel=heading)(function)
+
+token = typer.Typer(no_args_is_help=True, help="Tokens for the server: each is bound to a scope.", rich_markup_mode="markdown")
+for word, function in tokens.COMMANDS.items():
+    token.command(word, cls=FileFirst)(function)
+app.add_typer(token, name="token", rich_help_panel="Serve")
 
 
 def _version(wanted: bool) -> None:

@@ -1,16 +1,85 @@
-"""Commands that serve: mcp."""
+"""Commands that serve: serve, mcp."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from lamina.cli import options
-from lamina.cli.opening import opened
+from lamina.cli.opening import opened, path_of
 from lamina.cli.output import note
+from lamina.errors import MissingExtraError
 
+PORT = 8420
 MCP_PORT = 8421
+
+
+def serve(
+    file: options.File = None,
+    host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="The port to listen on.")] = PORT,
+    allow_remote: Annotated[bool, typer.Option("--allow-remote", help="Let other machines in; only with a token then.")] = False,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-host", metavar="NAME", help="A further host name to answer to, as behind a proxy. May be repeated."
+        ),
+    ] = None,
+    open_: Annotated[
+        bool,
+        typer.Option("--open", help="Let everybody on this machine read and write everything without a token. For development."),
+    ] = False,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Open the file for reading only.")] = False,
+    rate: Annotated[
+        float, typer.Option("--rate", min=0, help="Requests a second for each token on average; 0 is any number.")
+    ] = 50.0,
+    burst: Annotated[int, typer.Option("--burst", min=1, help="Requests for each token at once.")] = 100,
+    concurrency: Annotated[
+        int, typer.Option("--concurrency", min=1, help="Requests worked on or waiting; beyond, clients are told to come again.")
+    ] = 64,
+    readers: Annotated[int, typer.Option("--readers", min=1, help="Threads that recall.")] = 2,
+    workers: Annotated[
+        int,
+        typer.Option(
+            "--workers", min=1, help="Processes that serve the file; each has its own views in memory and its own limits."
+        ),
+    ] = 1,
+    max_body: Annotated[int, typer.Option("--max-body", min=1024, help="Bytes of a request.")] = 4 << 20,
+    max_upload: Annotated[int, typer.Option("--max-upload", min=1024, help="Bytes of an import or a streamed upload.")] = 1 << 30,
+    patience: Annotated[
+        float, typer.Option("--patience", min=0.1, help="Seconds for a request to arrive, and to wait for its turn.")
+    ] = 30.0,
+    drain: Annotated[
+        int, typer.Option("--drain", min=1, help="Seconds that requests under way are given when the server is stopped.")
+    ] = 30,
+) -> None:
+    """Serve the memory over HTTP: its verbs under /v1, described in /openapi.json.
+
+    Without any token (`lamina token create`), what is asked from this machine is answered, and nothing is written. With a token, a client sees the
+    scope it is bound to and what lies below it. A signal ends the server when what it accepted is answered.
+    """
+    try:
+        from lamina.server.http.lifecycle import serve as run
+        from lamina.server.http.workers import serve_by
+    except ImportError as error:
+        raise MissingExtraError.for_extra("server", "the HTTP server", str(error.name or "fastapi")) from None
+    from lamina.server.http.settings import Serving
+
+    settings = Serving(
+        host=host, port=port, names=tuple(allow_host or ()), allow_remote=allow_remote, open=open_, rate=rate, burst=burst,
+        concurrency=concurrency, readers=readers, body=max_body, upload=max_upload, patience=patience, drain=drain,
+    )  # fmt: skip
+    opening = partial(opened, file, make=not read_only, read_only=read_only)
+    note(f"serving {path_of(file)} on {settings.address}")
+    if open_:
+        note("OPEN: whoever reaches this port reads, changes and deletes everything, without a token", "bold red")
+    if workers > 1:
+        serve_by(workers, opening, settings)
+        return
+    with opening() as memory:
+        run(memory, settings)
 
 
 def mcp(

@@ -79,7 +79,7 @@ class Writer:
             if self._redactor is not None:
                 draft = redacted(draft, self._redactor)
             check_lengths(draft)
-            original = draft.echo_of or self._echoes.originals(draft.text, draft.role)
+            original = draft.echo_of or self._echoes.originals(draft.text, draft.role, scope)
             made = self._pieces(draft, scope)
             items += made
             echoes += [original] * len(made)

@@ -5,14 +5,19 @@ Both servers stand on this, so what a client may see is decided here and nowhere
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from lamina.errors import InputError, NotFoundError
 from lamina.memory import Memory
 from lamina.recall.explain import Explanation
-from lamina.records import EVERYWHERE, Filter, Hit, Item, Page, Recall, Report, check_scope, covers
+from lamina.records import EVERYWHERE, Filter, Hit, Item, Page, Recall, Report, Run, check_scope, covers
+
+if TYPE_CHECKING:
+    from lamina.storage.transfer import ImportReport
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,11 @@ class Confined:
         return [item for item in items if self.covers(item.scope)]
 
     # ------------------------------------------------------------------------------------------------ verbs
+    def get(self, id: str) -> Item:
+        """As `Memory.get`; raises `NotFoundError`."""
+        [item] = self.own(id)
+        return item
+
     def add(self, content: Any, scope: str | None = None, **more: Any) -> list[str]:  # whatever Memory.add reads
         """As `Memory.add`; an echo can only be of what the client may see."""
         echo = more.get("echo_of")
@@ -128,9 +138,24 @@ class Confined:
         """As `Memory.delete_all`."""
         return self.memory.delete_all(scope=self.within(scope))
 
-    def consolidate(self, scope: str | None = None) -> list[Report]:
+    def consolidate(self, scope: str | None = None, run: Run | None = None) -> list[Report]:
         """As `Memory.consolidate`."""
-        return self.memory.consolidate(scope=self.within(scope))
+        return self.memory.consolidate(scope=self.within(scope), run=run)
+
+    def rebuild(self, scope: str | None = None, run: Run | None = None) -> list[Report]:
+        """As `Memory.rebuild`, with the embedder that is there."""
+        return self.memory.rebuild(scope=self.within(scope), run=run)
+
+    def export(self, scope: str | None = None, vectors: bool = True) -> Generator[str, None, None]:
+        """The lines of `Memory.export`, without line feeds."""
+        from lamina.storage.transfer import export_lines
+
+        with closing(export_lines(self.memory.store, self.within(scope), vectors)) as lines:  # type: ignore[type-var]
+            yield from lines
+
+    def import_(self, path: Path, run: Run | None = None) -> ImportReport:
+        """As `Memory.import_`; a file that holds anything outside the client's scope is refused."""
+        return self.memory.import_(path, scope=self.scope, run=run)
 
     def stats(self, scope: str | None = None) -> dict[str, Any]:
         """As `Memory.stats`; what concerns the whole file is told only to who may see all of it."""

@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from lamina.errors import InputError
-from lamina.records import EDGE_KINDS, Edge, Item, check_scope, covers
+from lamina.records import EDGE_KINDS, EVERYWHERE, Edge, Item, check_scope, covers
 from lamina.storage.protocol import Space, Store
 from lamina.storage.transfer import fields
 from lamina.storage.transfer.lines import Line, Lines, Progress, at_line
@@ -52,6 +52,7 @@ def import_file(
     *,
     on_conflict: OnConflict = "skip",
     mend: bool = False,
+    within: str = EVERYWHERE,
     progress: Progress | None = None,
 ) -> ImportReport:
     """Import an export (a path, or its lines) into a store, all of it or nothing.
@@ -59,7 +60,8 @@ def import_file(
     Ids, record times and the order of items are kept; the store gives its own keys. What is there already stays as it is
     with `on_conflict="skip"` and is refused with "error". `mend` replaces lone surrogates and NUL characters and counts them.
     A stage goes on where it was only in scopes that were empty before; elsewhere it finds the new items by itself.
-    `progress(done, total)` is called with bytes of the file. Raises `TransferError` that names the line and the remedy.
+    `within` a scope, everything in the file must lie there, and an id must not be taken outside it; vectors of other spaces than
+    the store's own are then left out. `progress(done, total)` is called with bytes of the file. Raises `TransferError` that names the line and the remedy.
 
     >>> from lamina.storage import open_store
     >>> from lamina.storage.transfer import export_lines
@@ -70,7 +72,7 @@ def import_file(
         raise InputError(f"on_conflict must be 'skip' or 'error', not {on_conflict!r}")
     lines = Lines(source, mend, progress)
     with store.transaction():
-        work = _Import(store, on_conflict)
+        work = _Import(store, on_conflict, check_scope(within))
         reading = iter(lines)
         work.begin(next(reading))
         while run := list(islice(reading, _BATCH)):
@@ -96,12 +98,12 @@ def _runs(lines: Sequence[Line]) -> Iterable[list[Line]]:
 class _Import:
     """One import under way, inside its transaction."""
 
-    def __init__(self, store: Store, on_conflict: OnConflict) -> None:
+    def __init__(self, store: Store, on_conflict: OnConflict, within: str) -> None:
         self.report = ImportReport()
-        self._store, self._on_conflict = store, on_conflict
+        self._store, self._on_conflict, self._within = store, on_conflict, within
         self._keys: dict[str, int] = {}  # of the ids in the file
         self._origins: set[tuple[str, str]] = set()
-        self._spaces: list[Space] = []
+        self._spaces: list[Space | None] = []  # None: its vectors are left out
         self._active: Space | None = None
         self._scopes_before = store.items.scopes()
         self._writers: dict[str, Callable[[list[Line]], None]] = {
@@ -120,10 +122,17 @@ class _Import:
                 fingerprint, dim, view = described["fingerprint"], described["dim"], described["view"]
                 if not isinstance(fingerprint, str) or not isinstance(view, str) or not isinstance(dim, int) or dim < 1:
                     raise header.fault(f"{described!r} is no vector space")
-                space = self._store.vectors.open_space(fingerprint, dim, view)
-                self._spaces.append(space)
-                if described.get("active"):
-                    self._active = space
+                if self._within == EVERYWHERE:
+                    self._spaces.append(space := self._store.vectors.open_space(fingerprint, dim, view))
+                    if described.get("active"):
+                        self._active = space
+                else:  # a space is everybody's: who may write to one scope only neither makes one nor chooses it
+                    known = [
+                        one
+                        for one in self._store.vectors.spaces()
+                        if (one.fingerprint, one.dim, one.view) == (fingerprint, dim, view)
+                    ]
+                    self._spaces.append(known[0] if known else None)
 
     def write(self, lines: list[Line]) -> None:
         writer = self._writers.get(lines[0].type)
@@ -135,6 +144,14 @@ class _Import:
     def end(self) -> None:
         if self._active is not None and self._store.vectors.active() is None:
             self._store.vectors.activate(self._active)
+
+    def _inside(self, line: Line, scope: str) -> str:
+        """A scope that a line names, if it lies where this import may write."""
+        if not covers(self._within, scope):
+            raise line.fault(
+                f"the scope {scope!r} is not within {self._within!r}", "nothing was imported; export the scope that is meant"
+            )
+        return scope
 
     def _key(self, line: Line, field: str = "item") -> int:
         id = line.record.get(field)
@@ -150,6 +167,7 @@ class _Import:
         for line in lines:
             with at_line(line, InputError):
                 item = fields.parse_item(line.record)
+            self._inside(line, item.scope)
             place = (item.scope, item.origin or "")
             if item.id in self._keys or item.id in seen or (item.origin is not None and place in self._origins):
                 raise line.fault(f"the item {item.id} comes twice")
@@ -158,6 +176,7 @@ class _Import:
                 self._origins.add(place)
             items.append(item)
         there = self._store.items.keys_of([item.id for item in items])
+        self._refuse_taken(lines, there)
         fresh = [item for item in items if item.id not in there]
         stored = self._store.items.add(fresh)
         there |= {item.id: entry.key for item, entry in zip(fresh, stored, strict=True)}
@@ -172,6 +191,17 @@ class _Import:
         self._keys.update(there)
         self.report.items += written
         self.report.kept += len(items) - written
+
+    def _refuse_taken(self, lines: list[Line], there: dict[str, int]) -> None:
+        """Refuse an id that belongs to an item outside: what the file says of it would be said of that one."""
+        if self._within == EVERYWHERE or not there:
+            return
+        taken = {
+            item.id for item in self._store.items.by_key(list(there.values())).values() if not covers(self._within, item.scope)
+        }
+        for line in lines:
+            if line.record["id"] in taken:
+                raise line.fault(f"the id {line.record['id']} cannot be used here", "nothing was imported")
 
     # ---------------------------------------------------------------------------------------------------- edges
     def _edges(self, lines: list[Line]) -> None:
@@ -223,6 +253,7 @@ class _Import:
         for line in lines:
             with at_line(line, InputError):
                 stage, scope = fields.text(line.record, "stage"), check_scope(fields.text(line.record, "scope"))
+            self._inside(line, scope)
             if any(covers(scope, before) for before in self._scopes_before) or self._store.watermarks.get(stage, scope):
                 self.report.kept += 1
                 continue
@@ -234,6 +265,7 @@ class _Import:
             with at_line(line, InputError, ValueError):
                 scope, state = check_scope(fields.text(line.record, "scope")), fields.text(line.record, "state")
                 json.loads(state)
+            self._inside(line, scope)
             if self._store.rankers.get([scope]):
                 self.report.kept += 1
                 continue
@@ -246,15 +278,18 @@ class _Import:
             number = line.record.get("space")
             if type(number) is not int or not 0 <= number < len(self._spaces):
                 raise line.fault(f"{number!r} is no space of the header")
-            raw = _bytes(line)
-            if len(raw) != 2 * self._spaces[number].dim:
-                raise line.fault(f"the vector has {len(raw) / 2:g} dimensions, its space {self._spaces[number].dim}")
+            raw, space = _bytes(line), self._spaces[number]
+            if space is None:
+                continue
+            if len(raw) != 2 * space.dim:
+                raise line.fault(f"the vector has {len(raw) / 2:g} dimensions, its space {space.dim}")
             vector = np.frombuffer(raw, "<f2").astype(np.float32)
             if not np.isfinite(vector).all():
                 raise line.fault("the vector has NaN or infinite values")
             by_space.setdefault(number, {})[self._key(line)] = vector
         for number, vectors in by_space.items():
             space = self._spaces[number]
+            assert space is not None
             there = self._store.vectors.get(space, list(vectors))
             fresh = [key for key in vectors if key not in there]
             if fresh:

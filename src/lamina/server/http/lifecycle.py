@@ -1,0 +1,90 @@
+"""Running the server: it begins when the memory is ready, and ends when what it accepted is answered."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import threading
+from types import FrameType
+
+import uvicorn
+
+from lamina.errors import LaminaError
+from lamina.memory import Memory
+from lamina.server.http.application import http_application
+from lamina.server.http.settings import Serving
+from lamina.server.tokens import TokenBook
+
+log = logging.getLogger("lamina.server")
+
+
+class Server(uvicorn.Server):
+    """Serves one memory until it is told to stop (SIGTERM, SIGINT, or `stop`).
+
+    It then takes no new connections, answers what it has accepted, ends long work at its next step, and returns. The memory is left
+    to the caller, who closes it.
+    """
+
+    def __init__(self, memory: Memory, settings: Serving) -> None:
+        settings.check(bool(TokenBook(memory.store)))
+        application = http_application(memory, settings, lambda: self.should_exit)
+        super().__init__(
+            uvicorn.Config(
+                application,
+                host=settings.host,
+                port=settings.port,
+                log_level="warning",
+                access_log=False,  # paths have ids in them
+                server_header=False,
+                date_header=False,
+                proxy_headers=False,  # whoever wants the client's address logged has the proxy log it
+                ws="none",
+                timeout_keep_alive=30,
+                timeout_graceful_shutdown=int(settings.drain),
+                backlog=512,
+            )
+        )
+
+    def listening(self) -> socket.socket:
+        """The socket of a server that shares its address with other processes."""
+        made = socket.socket(socket.AF_INET6 if ":" in self.config.host else socket.AF_INET)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        made.bind((self.config.host, self.config.port))
+        return made
+
+    def stop(self) -> None:
+        """Have the server end; from any thread."""
+        self.should_exit = True
+
+
+def serve(memory: Memory, settings: Serving) -> None:
+    """Serve a memory until a signal comes. Raises `InputError` where it would be open to other machines unasked."""
+    server = Server(memory, settings)
+    warm(memory)
+    before = {number: signal.signal(number, _ended) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        server.run(
+            [server.listening()] if settings.shared else None
+        )  # it takes the signals itself, and sends them once more when it is done: they have been obeyed by then
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _ended(number: int, frame: FrameType | None) -> None:
+    """What is left of a signal when the server has ended."""
+
+
+def warm(memory: Memory) -> threading.Thread:
+    """Load the embedder, the ranker and the token counter in the background, so that the first requests are as quick as the others."""
+
+    def run() -> None:
+        try:
+            memory.context("warm", k=1)
+        except LaminaError as error:
+            log.debug("the memory could not be warmed up (%s)", type(error).__name__)
+
+    thread = threading.Thread(target=run, name="lamina-warm", daemon=True)
+    thread.start()
+    return thread
