@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from lamina.page.data import columns_of
-from lamina.page.writing import page_html, write_page
+from lamina.page.writing import page_html, served_page, write_page
 
-__all__ = ["columns_of", "page_html", "write_page"]
+__all__ = ["columns_of", "page_html", "served_page", "write_page"]

@@ -63,6 +63,12 @@ def page_html(title: str, data: list[str] | None = None, settings: dict[str, Any
     return page
 
 
+@lru_cache(maxsize=1)
+def served_page() -> str:
+    """The page as a server hands it out: without any data."""
+    return page_html("served memory")
+
+
 def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 

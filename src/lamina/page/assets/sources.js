@@ -61,13 +61,12 @@ export class ServerSource {
   }
 
   async whole(items, id) {
-    const path = `/v1/items/${encodeURIComponent(id)}`;
+    const path = `/v1/memories/${encodeURIComponent(id)}`;
     const [item, below, above] = await Promise.all([this.ask(path), this.ask(`${path}/zoom?direction=in`), this.ask(`${path}/zoom?direction=out`)]);
     return { text: item.text, below: below.items.map((one) => one.id), above: above.items.map((one) => one.id), fields: item };
   }
 
   async search(cue, k) { return (await this.ask("/v1/search", { cue, k })).hits; }
-  async explain(id, cue) { return this.ask("/v1/explain", { id, cue }); }
   async forget(id) { return this.ask("/v1/forget", { ids: [id] }); }
   async restore(id) { return this.ask("/v1/restore", { ids: [id] }); }
 }

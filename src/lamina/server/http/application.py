@@ -11,7 +11,7 @@ from fastapi.openapi.utils import get_openapi
 
 import lamina
 from lamina.memory import Memory
-from lamina.server.http import reading, schemas, watching, working, writing
+from lamina.server.http import reading, schemas, showing, watching, working, writing
 from lamina.server.http.access import Access
 from lamina.server.http.calls import Serves
 from lamina.server.http.cursors import Cursors
@@ -56,7 +56,7 @@ def http_application(memory: Memory, settings: Serving | None = None, stopping: 
     )  # fmt: skip
     application.state.serves = serves
     application.state.tasks = Tasks(used.work)
-    for part in (reading, writing, working, watching):
+    for part in (reading, writing, working, showing, watching):
         application.include_router(part.router)
     answer_problems(application)
     application.add_middleware(Gate, serves=serves, access=Access(used, TokenBook(memory.store)))
