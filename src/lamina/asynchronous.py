@@ -71,6 +71,7 @@ class AsyncMemory:
     backup = _threaded(Memory.backup)
     doctor = _threaded(Memory.doctor)
     stats = _threaded(Memory.stats)
+    profile = _threaded(Memory.profile)
     scopes = _threaded(Memory.scopes)
     close = _threaded(Memory.close)
 

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from lamina.consolidation.undoing import UndoReport
     from lamina.keeping.erasure import ErasureReceipt
     from lamina.models.protocols import Embedder, Reranker, TokenCounter
+    from lamina.profile.overview import Overview
     from lamina.recall.explain import Explanation
     from lamina.recall.learned import Learned, RankerInUse
     from lamina.storage.sqlite.doctor import Finding
@@ -557,6 +558,15 @@ class Memory:
             "language": self._store.language,
             "view_bytes": self._views.nbytes(),
         }
+
+    def profile(self, **whose: Unpack[ScopeArguments]) -> Overview:
+        """What a scope holds at a glance: since when and how much, who speaks, names, what people said of themselves, the newest episodes.
+
+        Found anew on each call by simple rules of English; every statement names its source. Default scope: everything.
+        """
+        from lamina.profile.overview import overview
+
+        return overview(self._store, read_scope(whose, "*"))
 
     def scopes(self, under: str = "*") -> list[str]:
         """Every scope something was written in, at or below `under`."""

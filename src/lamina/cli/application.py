@@ -49,7 +49,13 @@ COMMANDS: Final[Mapping[str, Mapping[str, Callable[..., None]]]] = {
         "unlearn": learning.unlearn,
         "ranker": learning.ranker,
     },
-    "Look": {"show": showing.show, "zoom": showing.zoom, "history": showing.history, "stats": showing.stats},
+    "Look": {
+        "show": showing.show,
+        "zoom": showing.zoom,
+        "history": showing.history,
+        "profile": showing.profile,
+        "stats": showing.stats,
+    },
     "Derive": {"consolidate": deriving.consolidate, "rebuild": deriving.rebuild, "undo": deriving.undo},
     "Take away": {
         "forget": forgetting.forget,

@@ -179,6 +179,39 @@ def history(file: options.File = None, id: Id = None, as_json: options.Json = Fa
             console().print(Text.assemble((recorded, "cyan"), line_of(item), (f"  {item.id}", "dim")))
 
 
+def profile(
+    file: options.File = None,
+    tenant: options.Tenant = None,
+    user: options.User = None,
+    agent: options.Agent = None,
+    scope: options.Scope = None,
+    as_json: options.Json = False,
+) -> None:
+    """Say what is known at a glance: who speaks, names, what people said of themselves, the newest episodes."""
+    with opened(file) as memory:
+        found = memory.profile(**options.whose(tenant, user, agent, scope))
+    plain = found.as_json()
+    if as_json:
+        print_json(plain)
+        return
+    shown = {
+        "traces": f"{found.traces:,} in {amount(found.sessions, 'session')}",
+        "time": f"{plain['from']} to {plain['to']}" if found.traces else "",
+        "speakers": ", ".join(f"{name} ({count:,})" for name, count in found.speakers),
+        "names": ", ".join(f"{name} ({count:,})" for name, count in found.names),
+    }
+    for line in fields_of(shown):
+        console().print(line)
+    for title, rows in (
+        ("said of themselves", [f"{row['at'][:10]}  {row['speaker'] or ''}: {row['text']}" for row in plain["statements"]]),
+        ("latest episodes", [f"{row['at'][:10]}  {row['text']}" for row in plain["episodes"]]),
+    ):
+        if rows:
+            say(f"\n{title}:", "bold")
+            for row in rows:
+                say(row)
+
+
 def stats(
     file: options.File = None,
     tenant: options.Tenant = None,
