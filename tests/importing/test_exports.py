@@ -317,6 +317,26 @@ def test_a_dump_of_mem0_is_known_again_by_the_client_in_its_shape(tmp_path: Path
         assert (found["id"], found["memory"], found["run_id"]) == ("id-1", "Likes sardines", "r")
 
 
+def test_the_history_of_mem0_gives_each_memory_as_it_was_last(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    rows = [
+        ("h1", "m1", None, "Likes sardines.", "ADD", "2026-01-02T03:04:05+00:00", None, 0, None, "user"),
+        ("h2", "m2", None, "Lives in Porto.", "ADD", "2026-01-02T03:04:05+00:00", None, 0, None, None),
+        ("h3", "m1", "Likes sardines.", "Likes tuna.", "UPDATE", "2026-01-02T03:04:05+00:00", "2026-02-01T00:00:00+00:00", 0, "Ana", "user"),
+        ("h4", "m2", "Lives in Porto.", None, "DELETE", "2026-01-02T03:04:05+00:00", "2026-02-01T00:00:00+00:00", 1, None, None),
+    ]  # fmt: skip
+    with sqlite3.connect(path) as file:
+        file.execute(
+            "CREATE TABLE history (id TEXT PRIMARY KEY, memory_id TEXT, old_memory TEXT, new_memory TEXT, event TEXT, created_at DATETIME, updated_at DATETIME, is_deleted INTEGER, actor_id TEXT, role TEXT)"
+        )
+        file.executemany(f"INSERT INTO history VALUES ({','.join('?' * 10)})", rows)
+    file.close()
+    assert form_of(path) == "mem0"
+    messages, skipped = read(path)
+    assert [(m["content"], m["speaker"], m["origin"], m["scope"]) for m in messages] == [("Likes tuna.", "Ana", "mem0:m1", "")]
+    assert dict(skipped.counts) == {"deleted": 1}
+
+
 def test_a_dump_of_graphiti_gives_episodes_facts_in_their_time_and_entities(tmp_path: Path) -> None:
     dump = {
         "episodes": [{"uuid": "e1", "name": "m", "content": "Ana moved to Lisbon.", "source_description": "chat", "valid_at": "2026-03-01T00:00:00Z", "created_at": "2026-03-02T00:00:00Z", "group_id": "ana"}],

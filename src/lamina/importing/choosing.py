@@ -22,7 +22,7 @@ from lamina.importing.files import SUFFIXES, TextFiles
 from lamina.importing.jsonl import JsonLines
 from lamina.importing.locomo import samples_of
 from lamina.importing.mbox import MAILBOXES, Mailbox
-from lamina.importing.memories import GraphitiDump, LangGraphDump, Mem0Dump
+from lamina.importing.memories import SQLITE, GraphitiDump, LangGraphDump, Mem0Dump
 from lamina.importing.obsidian import ObsidianVault
 from lamina.importing.reading import Reader, Skipped
 from lamina.importing.slack import SlackExport
@@ -44,6 +44,10 @@ _MARKS: Final = (  # what stands in the first bytes of a JSON file of each form
     ("graphiti", (b'"uuid"', b'"group_id"')),
     ("graphiti", (b'"uuid"', b'"fact"')),
 )
+_TABLES: Final = {  # what files of SQLite have of each form
+    "langgraph": ("store", {"prefix", "key", "value"}),
+    "mem0": ("history", {"memory_id", "new_memory", "event"}),
+}
 
 
 def readers_of(
@@ -98,8 +102,8 @@ def form_of(path: Path) -> str:
         return _parts(archive, folder=False)
     [part] = archive.sizes
     head = archive.head(part)
-    if head.startswith(b"SQLite format 3"):
-        return "langgraph" if _has_store(path) else ""
+    if head.startswith(SQLITE):
+        return next((form for form, (table, columns) in _TABLES.items() if columns <= _columns(path, table)), "")
     if head.startswith(b"From ") and suffix in (".mbox", "", ".mbx"):
         return "mbox"
     if suffix in (".jsonl", ".ndjson"):
@@ -136,10 +140,10 @@ def _form_of_lines(head: bytes) -> str:
     return "jsonl" if own else next((form for form, marks in _MARKS if fields.issuperset(marks)), "jsonl")
 
 
-def _has_store(path: Path) -> bool:
+def _columns(path: Path, table: str) -> set[str]:
+    """The columns of a table in a file of SQLite; none where there is no such table."""
     with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as file:
         try:
-            names = {row[1] for row in file.execute("PRAGMA table_info(store)")}
+            return {row[0] for row in file.execute("SELECT name FROM pragma_table_info(?)", (table,))}
         except sqlite3.Error:
-            return False
-    return {"prefix", "key", "value"} <= names
+            return set()

@@ -15,6 +15,7 @@ from lamina.importing.exports import ExportReader, moment_of, text_in
 from lamina.importing.reading import digest
 from lamina.plain import texts_in
 
+SQLITE: Final = b"SQLite format 3"  # what its files begin with
 LAST: Final = 9999  # the last year a time can have
 
 
@@ -41,9 +42,15 @@ class RowsReader(ExportReader):
             raise InputError(f"{self.path} has {len(self.archive.sizes)} files in it: name the one with the dump")
         return list(self.archive.sizes)
 
+    query: ClassVar[str] = ""
+    """What is asked of a file of SQLite, where the form has one."""
+
     def rows(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Each row with the place of its list."""
         [part] = self.parts()
+        if self.query and self.archive.head(part).startswith(SQLITE):
+            yield from self._queried()
+            return
         head = self.archive.head(part).lstrip()
         if part.endswith((".jsonl", ".ndjson")) or (head[:1] == b"{" and b"}\n{" in head.replace(b"\r", b"")):
             with self.archive.open(part) as stream:
@@ -67,20 +74,39 @@ class RowsReader(ExportReader):
                 else:
                     self.leave("not an object", f"{place} {number}")
 
+    def _queried(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The rows of a file of SQLite, which is opened for reading only."""
+        with closing(sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=ro", uri=True)) as file:
+            try:
+                found = file.execute(self.query)
+                names = [column[0] for column in found.description]
+                for row in found:
+                    yield "row", dict(zip(names, row, strict=True))
+            except sqlite3.Error as error:
+                raise InputError(f"{self.path} is no file of {self.form} ({error})") from None
+        self.archive.done = self.size
+
 
 @dataclass
 class Mem0Dump(RowsReader):
-    """What mem0's `get_all` returned, as JSON or JSON lines.
+    """What mem0's `get_all` returned, as JSON or JSON lines; or the SQLite file of its history, which knows no owners.
 
     `user_id` and `agent_id` make the scope, `run_id` is the session; times, metadata and ids are kept, so that `lamina.integrations.mem0` knows them again.
     """
 
     form: ClassVar[str] = "mem0"
     lists: ClassVar[tuple[str, ...]] = ("results", "memories")
+    query: ClassVar[str] = (
+        "SELECT memory_id AS id, new_memory AS memory, created_at, actor_id, role, event FROM history "
+        "WHERE rowid IN (SELECT max(rowid) FROM history GROUP BY memory_id) ORDER BY rowid"
+    )
 
     def messages(self) -> Iterator[dict[str, Any]]:
         """The memories, in the order of the file."""
         for _, row in self.rows():
+            if row.get("event") == "DELETE":
+                self.skipped.add("deleted", text_in(row.get("id")))
+                continue
             text = text_in(row.get("memory")) or text_in(row.get("data")) or text_in(row.get("text"))
             if not text.strip():
                 self.skipped.add("without text", text_in(row.get("id")) or mark_of(row))
@@ -162,22 +188,7 @@ class LangGraphDump(RowsReader):
 
     form: ClassVar[str] = "LangGraph"
     lists: ClassVar[tuple[str, ...]] = ("items", "results")
-
-    def rows(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Each row, from JSON or from SQLite."""
-        [part] = self.parts()
-        if not self.archive.head(part).startswith(b"SQLite format 3"):
-            yield from super().rows()
-            return
-        with closing(sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=ro", uri=True)) as store:
-            try:
-                found = store.execute("SELECT * FROM store")
-                names = [column[0] for column in found.description]
-                for row in found:
-                    yield "store", dict(zip(names, row, strict=True))
-            except sqlite3.Error as error:
-                raise InputError(f"{self.path} is no store of LangGraph ({error})") from None
-        self.archive.done = self.size
+    query: ClassVar[str] = "SELECT * FROM store"
 
     def messages(self) -> Iterator[dict[str, Any]]:
         """The items, in the order of the file."""
