@@ -56,7 +56,7 @@ class SlackExport(ExportReader):
         days = self.parts()
         if not days:
             raise InputError(f"{self.path} has no files of days in it: is it an export of Slack?")
-        for other in self.archive.sizes.keys() - set(days):
+        for other in sorted(self.archive.sizes.keys() - set(days)):
             if PurePosixPath(other).name not in LISTS:
                 self.skipped.add("another part of the export", other)
         for part in days:
