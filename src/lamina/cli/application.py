@@ -11,7 +11,19 @@ from typing import Annotated, Final
 import typer
 
 from lamina import __version__
-from lamina.cli import adding, benchmarking, deriving, explaining, forgetting, learning, recalling, serving, showing, transferring
+from lamina.cli import (
+    adding,
+    benchmarking,
+    consenting,
+    deriving,
+    explaining,
+    forgetting,
+    learning,
+    recalling,
+    serving,
+    showing,
+    transferring,
+)
 from lamina.cli.demo import command as demonstration
 from lamina.cli.failures import CommandGroup, FileFirst
 
@@ -39,6 +51,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, Callable[..., None]]]] = {
     },
     "Look": {"show": showing.show, "zoom": showing.zoom, "history": showing.history, "stats": showing.stats},
     "Derive": {"consolidate": deriving.consolidate, "rebuild": deriving.rebuild, "undo": deriving.undo},
+    "Agree": {"consent": consenting.consent},
     "Take away": {
         "forget": forgetting.forget,
         "restore": forgetting.restore,
