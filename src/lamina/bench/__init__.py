@@ -1,7 +1,7 @@
 """The benchmarks: one harness, one form of result, every level.
 
 >>> sorted(BENCHMARKS)
-['ablation', 'budget', 'demo', 'feedback', 'importing', 'locomo', 'passages', 'sessions', 'speed']
+['ablation', 'budget', 'demo', 'feedback', 'importing', 'locomo', 'passages', 'serving', 'sessions', 'speed']
 """
 
 from __future__ import annotations
