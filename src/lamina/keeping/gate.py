@@ -30,7 +30,7 @@ MOST_TOLD: Final = 40
 """Words beyond which a text is no courtesy and no heartbeat, however it begins."""
 
 _COURTESY = re.compile(
-    r"(?:(?:many |so |ok(?:ay)? |oh |ah |great |perfect |cool |awesome )*(?:thanks?(?: you)?(?: a lot| so much| very much| again| a million| for (?:the|your) help)*|thx|ty|cheers|"
+    r"(?:(?:many |so |oh |ah |great |perfect |cool |awesome )*(?:thanks?(?: you)?(?: a lot| so much| very much| again| a million| for (?:the|your) help)*|thx|ty|cheers|"
     r"hi|hello|hey|hiya|good (?:morning|evening|afternoon|night)|bye(?: bye)?|goodbye|see you(?: later| soon| tomorrow)?|welcome back|"
     r"(?:you'?re|you are) (?:very |most )?welcome|no problem|no worries|my pleasure|anytime|lo+l|ha(?:ha)+|hm+|uh+|um+|wow|"
     r"nice|cool|awesome|great|amazing|interesting|have a (?:nice|good|great|lovely) (?:day|evening|weekend|one)|take care)"
@@ -44,7 +44,7 @@ _THUMBS = re.compile(r"[\s\U0001F300-\U0001FAFF\u2600-\u27BF\uFE0F\u200D\U0001F3
 _BOILERPLATE = re.compile(
     r"(?:how (?:can|may|could) i (?:help|assist|be of (?:help|service|assistance))\b.*|what can i (?:do|help|assist)\b.*(?:today|for you|with)\b.*|"
     r"(?:is there|do you have|did you have|have you) (?:anything|something|any(?:thing)? (?:other |more )?(?:questions?|else))\b.*|anything else (?:i can|you)\b.*|"
-    r"(?:please )?(?:let me know|feel free|don'?t hesitate|do not hesitate)\b.*(?:help|question|assist|know|ask|need|reach|anything|else|more)\b.*|"
+    r"(?:please )?(?:let me know|feel free|don'?t hesitate|do not hesitate)\b.*\b(?:help|questions?|assist\w*|know|ask|need|reach|anything|something|else|more)\b.*|"
     r"(?:i(?:'?m| am) (?:just )?)?(?:as )?an? (?:ai|artificial intelligence|large language|language)\b.*(?:i (?:can ?not|can'?t|do not|don'?t|am|have no|am not)|model|assistant|created|trained)\b.*|"
     r"i(?:'?m| am) (?:so |very |really )?(?:sorry|afraid)\b.*(?:can'?t|cannot|can not|unable|not able|inconvenience|confusion|misunderstanding)\b.*|"
     r"(?:i )?(?:apologi[sz]e|my apologies|sorry)(?: again)? for (?:the|any)\b.*|i (?:can'?t|cannot|am unable to|am not able to|won'?t) (?:help|assist|comply|fulfil|discuss|provide)\b.*|"
@@ -63,10 +63,20 @@ _PROMPT = re.compile(
     r"(?:the assistant|assistant) (?:is|must|should|has|will)\b|the (?:system|agent|assistant) (?:was|is) (?:instructed|configured|told|asked)\b|(?:think|work) step by step\b|"
     r"(?:keep|make) (?:your |all )?(?:answers|responses|replies)\b|guidelines\b|rules\b|instructions\b|tone\b)"
 )
-_HEARTBEAT = re.compile(
-    r"(?:heart ?beat|keep ?alive|ping|pong|health ?check|health|status|alive|liveness|readiness|uptime|idle|poll(?:ing)?|cron|tick|watchdog|no new (?:messages|events|mail|items|tasks|notifications)|"
-    r"nothing to (?:do|report)|no (?:changes|updates|action)(?: (?:detected|found|needed|required|since))?|still (?:running|waiting|working|processing|alive)|waiting for (?:input|events|the next|response)|connection (?:ok|alive)|"
-    r"session (?:started|resumed|ended|keepalive)|(?:re)?connect(?:ed|ing)|typing|loading|thinking|processing|synced|sync (?:complete|ok)|agent (?:is )?(?:ready|idle|online)|all systems|everything is (?:ok|fine|normal))\b"
+_SIGNS: Final = frozenset(
+    "heartbeat keepalive ping pong health healthcheck status alive liveness readiness uptime idle poll polling cron tick watchdog scheduler still running waiting session connection connected "
+    "connecting reconnected reconnecting typing loading thinking processing synced sync ready online standby sleeping loop daemon monitor inbox".split()
+)
+"""Words of which a sign of life has one at least, unless it says that there is nothing."""
+_NOTHING: Final = frozenset("no nothing none 0".split())
+_FILLERS: Final = frozenset(
+    "ok okay passed pass good normal fine complete completed done started resumed ended closed open agent memory system systems service bot worker process queue all is are the a an to for on in of at since up and "
+    "new messages message events event mail items tasks task notifications changes updates action needed required detected found checked pending do report input response next now still everything "
+    "heart beat keep check checks seconds second s ms min minutes hours h d true healthy active waiting this time check".split()
+)
+_STEPS: Final = frozenset(
+    "downloading download uploading upload indexing building build fetching objects copied copying files file epoch step loss progress eta of it s kb mb gb kib mib gib b batch batches items lines "
+    "processing processed done remaining left elapsed training installing extracting unpacking writing reading embedding resolving deltas receiving chunks pages rows examples".split()
 )
 _BAR = re.compile(r"[█▓▒░▏▎▍▌▋▊▉■□━╸⣿⠿#=\->.·]{6,}")
 _PROGRESS = re.compile(r"\d{1,3}(?:\.\d+)?\s?%|\d[\d.,]*\s?[kmgt]?i?b?\s?/\s?\d[\d.,]*\s?[kmgt]?i?b?\b|\beta\b|it/s|[kmg]i?b/s", re.I)
@@ -77,6 +87,7 @@ _LOG = re.compile(
     r"\s*(?:[\[(]?\d{4}-\d\d-\d\d[T ]\d\d:\d\d|[\[(]?\d\d:\d\d:\d\d|[A-Z][a-z]{2}\s+\d{1,2} \d\d:\d\d:\d\d|[\[(<]?(?:DEBUG|INFO|WARN(?:ING)?|ERROR|TRACE|FATAL|NOTICE)\b|\d{1,3}(?:\.\d{1,3}){3} \S+ \S+ \[|"
     r"level=|ts=|time=|npm (?:warn|notice|info)|(?:get|post|put|delete|head) /\S* )", re.I
 )  # fmt: skip
+_TELLING = re.compile(r"\d|(?<![.!?:;]\s)(?<!^)(?<![\w'’-])(?!AI\b|I\b|I['’])[A-Z][\w-]+", re.M)
 _SENTENCES = re.compile(r"(?<=[.!?:;])\s+|\n+")
 
 
@@ -122,8 +133,10 @@ def _assent(draft: Draft, before: Before) -> bool:
 
 
 def _boilerplate(draft: Draft, before: Before) -> bool:
-    """What assistants say whatever the question was: every sentence of it offers help, refuses, or says what it is."""
+    """What assistants say whatever the question was: every sentence offers help, refuses, or says what it is, and no number or name is in it."""
     if draft.role in (None, "user", "tool"):
+        return False
+    if _TELLING.search(draft.text):
         return False
     parts = _parts(draft.text)
     return bool(parts) and all(_BOILERPLATE.fullmatch(part) or _COURTESY.fullmatch(part) for part in parts)
@@ -142,19 +155,26 @@ def _prompt(draft: Draft, before: Before) -> bool:
 
 
 def _heartbeat(draft: Draft, before: Before) -> bool:
-    """Signs of life of programs: a short line, not of a person, that begins with one."""
+    """Signs of life of programs: a short line, not of a person, all of whose words are of that kind; one name or thing in it, and it is kept."""
     if draft.role in (None, "user") or len(draft.text.split()) > 12:
         return False
-    plain = _plain(re.sub(r"^\s*(?:\[[^\]]*\]|\d[\d:T.Z+-]*)\s*", "", draft.text))
-    return _HEARTBEAT.match(plain) is not None or _HEARTBEAT.match(_plain(draft.text)) is not None
+    spoken = re.findall(r"[a-z]+|\b0\b", draft.text.lower().replace("_", " "))
+    said = set(spoken)
+    telling = said - _SIGNS - _FILLERS - _NOTHING
+    return not telling and bool(said & _SIGNS or (said & _NOTHING and said & _FILLERS))
 
 
 def _progress(draft: Draft, before: Before) -> bool:
-    """Progress bars and counters: most lines have a bar or a rate, and few words."""
+    """Progress bars and counters: most lines have a bar or a rate, and no words but those of progress."""
     lines = [line for line in re.split(r"[\r\n]+", draft.text) if line.strip()]
     if draft.role in (None, "user") and not _BAR.search(draft.text):
         return False
-    return bool(lines) and sum(bool(_PROGRESS.search(line)) and (bool(_BAR.search(line)) or len(words(line)) <= 10) for line in lines) > 0.6 * len(lines)
+    return bool(lines) and sum(_is_step(line) for line in lines) > 0.6 * len(lines)
+
+
+def _is_step(line: str) -> bool:
+    said = set(re.findall(r"[a-z]+", line.lower()))
+    return (_PROGRESS.search(line) or re.search(r"\d+ of \d+", line)) is not None and (said <= _STEPS or (_BAR.search(line) is not None and len(said - _STEPS) <= 2))
 
 
 def _blob(draft: Draft, before: Before) -> bool:
