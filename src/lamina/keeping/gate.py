@@ -30,19 +30,22 @@ MOST_TOLD: Final = 40
 """Words beyond which a text is no courtesy and no heartbeat, however it begins."""
 
 _COURTESY = re.compile(
-    r"(?:(?:many |so |oh |ah |great |perfect |cool |awesome )*(?:thanks?(?: you)?(?: a lot| so much| very much| again| a million| for (?:the|your) help)*|thx|ty|cheers|"
-    r"hi|hello|hey|hiya|good (?:morning|evening|afternoon|night)|bye(?: bye)?|goodbye|see you(?: later| soon| tomorrow)?|welcome back|"
-    r"(?:you'?re|you are) (?:very |most )?welcome|no problem|no worries|my pleasure|anytime|lo+l|ha(?:ha)+|hm+|uh+|um+|wow|"
+    r"(?:(?:many |so |oh |ah |great |perfect |cool |awesome )*(?:thanks?(?: you)?(?: a lot| so much| very much| again| a million| for (?:the|your) help)*|that'?s (?:very |so |really )?(?:kind|nice|sweet|lovely)(?: of you)?|thx|ty|cheers|gracias|merci|danke|"
+    r"hi|hello|hey|hiya|howdy|good (?:morning|evening|afternoon|night)|bye(?: bye)?|goodbye|see you(?: later| soon)?|welcome back|"
+    r"(?:you'?re|you are) (?:very |most )?welcome|no problem|no worries|my pleasure|anytime|lo+l|lmao|rofl|ha(?:ha)+|hm+|uh+|um+|wow|"
     r"nice|cool|awesome|great|amazing|interesting|have a (?:nice|good|great|lovely) (?:day|evening|weekend|one)|take care)"
-    r"(?: (?:there|everyone|all|again|then|friend|assistant|buddy|mate|so much|and|too))*)"
+    r"(?: (?:there|everyone|all|again|then|friend|assistant|buddy|mate|so much|and|too|for now|hey|ty|guys|folks))*)"
 )
 _ASSENT = re.compile(
-    r"(?:ok(?:ay)?|k|kk|alright|all right|got it|understood|noted|i see|makes sense|sounds (?:good|great)|will do|on it|roger(?: that)?|right|done|perfect|fine|copy that|"
+    r"(?:ok(?:ay)?|k|kk|alright|all right|got it|understood|noted|i see|makes sense|sounds (?:good|great)|will do|on it|roger(?: that)?|right|done|perfect|fine|copy that|gotcha|fair enough|okey dokey|sure thing|understood|cool|"
     r"(?:ok(?:ay)?|alright) (?:got it|great|cool|then|understood)|of course|certainly|absolutely|will do)"
 )
 _THUMBS = re.compile(r"[\s\U0001F300-\U0001FAFF\u2600-\u27BF\uFE0F\u200D\U0001F3FB-\U0001F3FF]+")
 _BOILERPLATE = re.compile(
-    r"(?:how (?:can|may|could) i (?:help|assist|be of (?:help|service|assistance))\b.*|what can i (?:do|help|assist)\b.*(?:today|for you|with)\b.*|"
+    r"(?:what (?:would|do) you (?:like|want|need) (?:to (?:talk|chat|know|do|discuss)|help|me to)\b.*|(?:unfortunately |regrettably )?i(?:'?m| am) (?:not able|unable) to\b.*|"
+    r"i(?:'?m| am) (?:afraid|sorry)\b.*\b(?:beyond|outside|not (?:able|possible|something))\b.*|let'?s (?:dive in|get started|begin|take a look|break (?:it|this) down)|i (?:do not|don'?t|cannot|can'?t) (?:have )?(?:access|browse|provide|recall)\b.*|"
+    r"please (?:provide|share|give|tell me)\b.*(?:more|details|information|context)\b.*|if you (?:need|have|want|would like|'?d like)\b.*(?:just|let|ask|feel|here|help|questions?)\b.*|i (?:completely |totally )?understand (?:your|that|how)\b.*|"
+    r"how (?:can|may|could) i (?:help|assist|be of (?:help|service|assistance))\b.*|what can i (?:do|help|assist)\b.*(?:today|for you|with)\b.*|"
     r"(?:is there|do you have|did you have|have you) (?:anything|something|any(?:thing)? (?:other |more )?(?:questions?|else))\b.*|anything else (?:i can|you)\b.*|"
     r"(?:please )?(?:let me know|feel free|don'?t hesitate|do not hesitate)\b.*\b(?:help|questions?|assist\w*|know|ask|need|reach|anything|something|else|more)\b.*|"
     r"(?:i(?:'?m| am) (?:just )?)?(?:as )?an? (?:ai|artificial intelligence|large language|language)\b.*(?:i (?:can ?not|can'?t|do not|don'?t|am|have no|am not)|model|assistant|created|trained)\b.*|"
@@ -54,7 +57,9 @@ _BOILERPLATE = re.compile(
     r"i don'?t have (?:personal )?(?:feelings|opinions|emotions|access to (?:real|personal))\b.*|(?:hello|hi|hey)(?: there)?|welcome(?: back)?|you(?:'re| are) (?:very )?welcome)"
 )
 _PROMPT = re.compile(
-    r"(?:you are (?:an? |the )?(?:\w+ ){0,4}(?:assistant|agent|ai|bot|chatbot|model|expert|copilot|tutor|coordinator)\b|(?:your|the assistant'?s) (?:task|job|role|goal|purpose|instructions?) (?:is|are)\b|"
+    r"(?:act as\b|(?:you will |please )?(?:act|behave|pretend) (?:as|like)\b|(?:the|this) (?:user|bot|agent|model|assistant|human) (?:is|should|must|will|may|can|has)\b|avoid \w+|(?:output|return|reply|answer|write|say) nothing\b|"
+    r"(?:tools?|functions?) (?:available|you can use)\b|(?:assistant|agent|model|bot|response|safety|style|answer) (?:guidelines|instructions|rules|policy|prompt)\b|refuse\b|stop when\b|when in doubt\b|stay (?:on topic|in character)\b|"
+    r"call (?:one|a|no|each|the) (?:tool|function)\b|(?:do not|don'?t) [a-z]+\b|(?:never|always) [a-z]+\b|at most \d+ (?:words|sentences|items|lines|tokens)\b|system you\b|/?system$|ask when\b|you(?:'re| are) (?:an? |the )?(?:\w+ ){0,4}(?:assistant|agent|ai|bot|chatbot|model|expert|copilot|tutor|coordinator)\b|(?:your|the assistant'?s) (?:task|job|role|goal|purpose|instructions?) (?:is|are)\b|"
     r"(?:always|never|do not|don'?t|must|only|please only) (?:answer|respond|reply|reveal|mention|share|use|call|invent|make up|ask|follow|be|disclose|output|provide|begin|store|cite|return|speak|say|include|break)\b|"
     r"you (?:must|should|have access|can use|may use|will be given|will receive|are given|are provided|have been|are required)\b|"
     r"(?:respond|answer|reply|output|return)\b.* (?:json|markdown|format|only|concise\w*|language|words|sentences|schema)\b|if (?:the user|you (?:are unsure|do not know|don'?t know|are asked|cannot))\b|"
@@ -63,6 +68,11 @@ _PROMPT = re.compile(
     r"(?:the assistant|assistant) (?:is|must|should|has|will)\b|the (?:system|agent|assistant) (?:was|is) (?:instructed|configured|told|asked)\b|(?:think|work) step by step\b|"
     r"(?:keep|make) (?:your |all )?(?:answers|responses|replies)\b|guidelines\b|rules\b|instructions\b|tone\b)"
 )
+_MODEL = re.compile(
+    r"(?i)\b(?:assistant|agent|a\.?i\.?|(?:chat)?bot|language model|copilot|the user|tools?|json|markdown|(?:system|developer) (?:prompt|message)|prompt|instructions|guidelines|respond|responses?|output|"
+    r"concise(?:ly)?|act as|expert|support)\b"
+)
+"""Words of which a prompt has one: it speaks to a model. Advice between people has none."""
 _SIGNS: Final = frozenset(
     "heartbeat keepalive ping pong health healthcheck status alive liveness readiness uptime idle poll polling cron tick watchdog scheduler still running waiting session connection connected "
     "connecting reconnected reconnecting typing loading thinking processing synced sync ready online standby sleeping loop daemon monitor inbox".split()
@@ -145,11 +155,13 @@ def _boilerplate(draft: Draft, before: Before) -> bool:
 def _prompt(draft: Draft, before: Before) -> bool:
     """Instructions to a model: what the system says of how to answer, and restatements of that. Of a person it takes more of them."""
     parts = _parts(draft.text)
-    told = sum(1 for part in parts if _PROMPT.match(part) or _PROMPT.search(part[:80]))
+    told = sum(1 for part in parts if _PROMPT.match(part) or (draft.role in ("system", "developer") and _PROMPT.search(part[:80])))
     if not told:
         return False
     if draft.role in ("system", "developer"):
         return told / len(parts) >= 0.3
+    if not _MODEL.search(draft.text):
+        return False
     least = 3 if draft.role in (None, "user") else 2
     return told >= least and told / len(parts) >= 0.5
 
