@@ -22,7 +22,7 @@ class Config:
     seconds to wait for another process's write lock; `language`, in which the texts of a new file are analysed (a language
     `lamina.terms.languages` lists); `index`, how vectors are searched: "exact", or "usearch" (extra "ann":
     a graph in views of 200,000 vectors and more, which may miss some of the best); `redact`, what is taken out of messages before they are
-    stored: "none", "all", or kinds such as "email,phone".
+    stored: "none", "all", or kinds such as "email,phone"; `gate`, what becomes of messages that are no memory: "none", "mark" or "refuse".
     """
 
     path: str = "lamina.db"
@@ -35,6 +35,7 @@ class Config:
     index: str = "exact"
     language: str = "english"
     redact: str = "none"
+    gate: str = "none"
 
     def timezone(self) -> tzinfo:
         """The zone of naive times."""
@@ -54,7 +55,7 @@ def load_config(file: str | os.PathLike[str] | None = None, environment: Mapping
     Raises `ConfigError` for a setting that does not exist or has the wrong type.
 
     >>> load_config(environment={"LAMINA_PATH": "a.db", "LAMINA_PATIENCE": "5"}, durability="power")
-    Config(path='a.db', durability='power', embedder='wordllama', model=None, zone='UTC', cache_bytes=1073741824, patience=5.0, index='exact', language='english', redact='none')
+    Config(path='a.db', durability='power', embedder='wordllama', model=None, zone='UTC', cache_bytes=1073741824, patience=5.0, index='exact', language='english', redact='none', gate='none')
     """
     known = {field.name: field.type for field in fields(Config)}
     environ = os.environ if environment is None else environment
@@ -93,7 +94,7 @@ def _convert(name: str, value: Any) -> Any:
         value = os.fspath(value)
     if not isinstance(value, str) or not value or "\0" in value:
         raise ConfigError(f"the setting {name} must be text, not {value!r}")
-    known = {"durability": ("process", "power")}.get(name)
+    known = {"durability": ("process", "power"), "gate": ("none", "mark", "refuse")}.get(name)
     if known is not None and value not in known:
         raise ConfigError(f"{name} must be {' or '.join(map(repr, known))}, not {value!r}")
     return value

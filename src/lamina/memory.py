@@ -28,6 +28,7 @@ from lamina.keeping.consents import ConsentKeeper
 from lamina.keeping.echoes import Echoes
 from lamina.keeping.embedding import Embedding
 from lamina.keeping.feedback import FeedbackKeeper, Told, id_of
+from lamina.keeping.gate import Gate, load_gate
 from lamina.keeping.keeper import Keeper
 from lamina.keeping.messages import Content, Message, read_correction, read_drafts
 from lamina.keeping.redaction import Redactor, load_redactor
@@ -78,6 +79,8 @@ class Memory:
             `LAMINA_KEY_FILE` names. A new file is encrypted with it.
         redact: what is taken out of messages before anything is stored: kinds such as "email,phone", "all", a function from text to text, or an object with
             `redact(text)`. Default: `LAMINA_REDACT` or nothing.
+        gate: what becomes of messages that are no memory (boilerplate, status noise, prompts, repetitions): "none" looks at nothing; "mark" stores them
+            hidden, so that `restore` brings them back; "refuse" does not store them; or a `Gate`. Default: `LAMINA_GATE` or "none".
         run: clock, seed, progress and cancellation of the work done here.
 
     >>> memory = Memory(":memory:")
@@ -105,6 +108,7 @@ class Memory:
         rebuild: bool = False,
         key: str | bytes | None = None,
         redact: str | Redactor | Callable[[str], str] | None = None,
+        gate: str | Gate | None = None,
         run: Run | None = None,
     ) -> None:
         self.config = load_config(
@@ -116,8 +120,10 @@ class Memory:
             index=index,
             language=language,
             redact=redact if isinstance(redact, str) else None,
+            gate=gate if isinstance(gate, str) else None,
         )
         self._redactor = load_redactor(self.config.redact if redact is None or isinstance(redact, str) else redact)
+        self._gate = gate if isinstance(gate, Gate) else load_gate(self.config.gate)
         self._zone = self.config.timezone()
         self._run = run or Run()
         self._reranker = load_reranker(reranker)
@@ -173,7 +179,7 @@ class Memory:
     def _assemble(self, embedding: Embedding) -> None:
         self._embedding = embedding
         self._views = Views(self._store, self.config.cache_bytes, self.config.index)
-        self._writer = Writer(self._store, embedding, self._echoes, self._run, self._redactor)
+        self._writer = Writer(self._store, embedding, self._echoes, self._run, self._redactor, self._gate)
         self._recaller = Recaller(self._store, self._views, lambda: embedding.embedder, self._run)
         self._keeper = Keeper(self._store, self._writer, embedding)
         self._consents = ConsentKeeper(self._store, self._keeper, self._writer, self._run)
@@ -182,6 +188,8 @@ class Memory:
     def _after_fork(self) -> None:
         """In a forked child: locks may be held by threads that are not there, ids must not be those of the parent."""
         self._echoes.after_fork()
+        if self._gate is not None:
+            self._gate.after_fork()
         self._embedding.after_fork()
         self._assemble(self._embedding)
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lamina.errors import InputError, NotFoundError
 from lamina.keeping.echoes import Echoes
 from lamina.keeping.embedding import Embedding
+from lamina.keeping.gate import Gate
 from lamina.keeping.messages import Draft, check_lengths
 from lamina.keeping.redaction import Redactor, redacted
-from lamina.records import EVERYWHERE, Edge, Item, Run, TraceIds, check_scope
+from lamina.records import EVERYWHERE, FORGOTTEN, Edge, Item, Run, TraceIds, check_scope
 from lamina.storage.consents import require
 from lamina.storage.protocol import Store
 from lamina.text import CHUNK, chunks
@@ -19,14 +20,32 @@ from lamina.text import CHUNK, chunks
 _ONCE = ("captions", "tool_calls", "tool_call_id")  # what goes with the first piece of a long message only
 
 
+@dataclass
+class Prepared:
+    """What is ready to be stored: items, what each is an echo of, and what the gate said of each message (with the id of its first trace)."""
+
+    items: list[Item] = field(default_factory=list)
+    echoes: list[tuple[str, ...] | None] = field(default_factory=list)
+    judged: list[tuple[Draft, str, str, str | None]] = field(default_factory=list)  # draft, scope, id, reason
+
+
 class Writer:
     """Turns drafts into traces.
 
     Parameters: `store`, `embedding` (told of what is new), `echoes` (knows what was recalled lately), `run` (the clock), `redactor` (what it takes out of a
-    message is never stored).
+    message is never stored), `gate` (what it takes for junk is stored hidden, or not at all).
     """
 
-    def __init__(self, store: Store, embedding: Embedding, echoes: Echoes, run: Run, redactor: Redactor | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        embedding: Embedding,
+        echoes: Echoes,
+        run: Run,
+        redactor: Redactor | None = None,
+        gate: Gate | None = None,
+    ) -> None:
+        self._gate = gate
         self._redactor = redactor
         self._store = store
         self._embedding = embedding
@@ -40,11 +59,7 @@ class Writer:
 
     def write(self, drafts: Sequence[Draft], scope: str) -> list[str]:
         """Store drafts in one transaction; returns the ids of their traces in order (of the known ones where an origin repeats)."""
-        items, echoes = self.prepare(drafts, scope)
-        with self._store.transaction():
-            ids = self._store_items(items, echoes)
-        self._embedding.notify()
-        return ids
+        return self._commit(self.prepare([(draft, scope) for draft in drafts]))
 
     def write_many(self, drafts: Iterable[tuple[Draft, str]], batch: int = 1000) -> Iterable[list[str]]:
         """Store a stream of (draft, scope) in transactions of `batch`; yields the ids of each when it is safe."""
@@ -58,33 +73,45 @@ class Writer:
             yield self._write_batch(waiting)
 
     def _write_batch(self, pairs: Sequence[tuple[Draft, str]]) -> list[str]:
-        items: list[Item] = []
-        echoes: list[tuple[str, ...] | None] = []
-        for draft, scope in pairs:
-            some, their = self.prepare([draft], scope)
-            items += some
-            echoes += their
+        return self._commit(self.prepare(pairs))
+
+    def _commit(self, ready: Prepared) -> list[str]:
         with self._store.transaction():
-            ids = self._store_items(items, echoes)
+            ids = self._store_items(ready.items, ready.echoes)
         self._embedding.notify()
+        if self._gate is not None:  # what was not stored must not count as said
+            for draft, scope, id, reason in ready.judged:
+                self._gate.learn(draft, scope, id, reason)
         return ids
 
-    def prepare(self, drafts: Sequence[Draft], scope: str) -> tuple[list[Item], list[tuple[str, ...] | None]]:
+    def prepare(self, pairs: Sequence[tuple[Draft, str]], gated: bool = True) -> Prepared:
         """Items ready to be stored, and what each is an echo of; everything is validated here, before anything is written."""
-        check_scope(scope)
-        if scope == EVERYWHERE:
-            raise InputError("'*' is for recall: name one scope to write to")
-        items: list[Item] = []
-        echoes: list[tuple[str, ...] | None] = []
-        for draft in drafts:
+        ready = Prepared()
+        pending: dict[tuple[str, str | None], list[tuple[Draft, str]]] = {}
+        for draft, scope in pairs:
+            check_scope(scope)
+            if scope == EVERYWHERE:
+                raise InputError("'*' is for recall: name one scope to write to")
             if self._redactor is not None:
                 draft = redacted(draft, self._redactor)
             check_lengths(draft)
             original = draft.echo_of or self._echoes.originals(draft.text, draft.role, scope)
             made = self._pieces(draft, scope)
-            items += made
-            echoes += [original] * len(made)
-        return items, echoes
+            if self._gate is not None and gated:
+                reason = self._gate.judge(draft, scope, original, self._shown, pending)
+                ready.judged.append((draft, scope, made[0].id, reason))
+                pending.setdefault((scope, draft.session), []).append((draft, made[0].id))
+                if reason is not None and self._gate.mode == "refuse":
+                    continue
+                if reason is not None:
+                    made = [replace(item, status=FORGOTTEN, data={**item.data, "gate": reason}) for item in made]
+            ready.items += made
+            ready.echoes += [original] * len(made)
+        return ready
+
+    def _shown(self, ids: Sequence[str]) -> bool:
+        """Whether traces are all there and not hidden."""
+        return all(item is not None and not item.forgotten and item.retired_at is None for item in self._store.items.get(ids))
 
     def _pieces(self, draft: Draft, scope: str) -> list[Item]:
         """The trace of a draft; several in order where its text is long."""
@@ -201,7 +228,7 @@ class Writer:
         """Store a trace that takes the place of an older one, which is retired but kept; inside a transaction."""
         if old.retired_at is not None:
             raise InputError(f"{old.id} was corrected before: correct its newest version (see history)")
-        items, _ = self.prepare([draft], old.scope)
+        items = self.prepare([(draft, old.scope)], gated=False).items  # a person asked for it
         ids = self._store_items(items, [None] * len(items))
         keys = self._store.items.keys_of(ids)
         if len(keys) != len(ids):
