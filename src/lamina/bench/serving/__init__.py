@@ -46,12 +46,14 @@ def run(
     rate: float = 3.0,
     paced: bool = True,
     workers: int = 1,
+    readers: int = 2,
     keep: str | None = None,
 ) -> Result:
     """Measure both phases.
 
     Parameters: `memories` in all, an equal share in the scope of each of the `clients`; `seconds` of each phase; `rate`, requests a second of
-    each client in the paced phase; `paced`, whether there is that phase at all; `workers`, processes that serve; `keep`, a file to keep the memories in for another run.
+    each client in the paced phase; `paced`, whether there is that phase at all; `workers`, processes that serve; `readers`, threads of
+    each that recall; `keep`, a file to keep the memories in for another run.
     """
     if min(memories // clients if clients > 0 else 0, clients, seconds, rate) <= 0:
         raise InputError("memories, clients, seconds and rate must be more than 0, with a memory for each client at least")
@@ -73,14 +75,14 @@ def run(
         }  # fmt: skip
         for name, pace in ((("paced", rate),) if paced else ()) + (("without pauses", 0.0),):
             progress(f"serving: {name}, {seconds:g} seconds")
-            with serving(path, "--rate", "0", "--workers", str(workers)) as (port, process):
+            with serving(path, "--rate", "0", "--workers", str(workers), "--readers", str(readers)) as (port, process):
                 rows.append(
                     _phase(name, {**plan, "port": port, "rate": pace, "seed": seed + len(rows) * 1_000}, process, folder, path)
                 )
         _revoke_all(path, tokens)
     config = {
         "memories": memories, "clients": clients, "scopes": clients, "seconds": seconds, "rate_per_client": rate, "mix": MIX, "k": 10,
-        "budget": 800, "seed": seed, "warm_seconds": WARM, "workers": workers, "embedder": "wordllama", "durability": "process",
+        "budget": 800, "seed": seed, "warm_seconds": WARM, "workers": workers, "readers": readers, "embedder": "wordllama", "durability": "process",
     }  # fmt: skip
     return Result("serving", "recombined sentences of the packaged conversation", config, rows)
 
