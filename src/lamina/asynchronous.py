@@ -61,6 +61,8 @@ class AsyncMemory:
     delete = _threaded(Memory.delete)
     delete_all = _threaded(Memory.delete_all)
     erase = _threaded(Memory.erase)
+    consent = _threaded(Memory.consent)
+    consents = _threaded(Memory.consents)
     scrub = _threaded(Memory.scrub)
     consolidate = _threaded(Memory.consolidate)
     rebuild = _threaded(Memory.rebuild)

@@ -15,6 +15,10 @@ class InputError(LaminaError, ValueError):
     """A value that was handed in is refused; nothing was written."""
 
 
+class ConsentError(LaminaError):
+    """Somebody has refused what was asked for (see `Memory.consent`); nothing was done."""
+
+
 class NotFoundError(LaminaError, KeyError):
     """No item, scope or file has the given name."""
 

@@ -24,6 +24,7 @@ from lamina.keeping.arguments import (
     read_vector,
     whole_number,
 )
+from lamina.keeping.consents import ConsentKeeper
 from lamina.keeping.echoes import Echoes
 from lamina.keeping.embedding import Embedding
 from lamina.keeping.feedback import FeedbackKeeper, Told, id_of
@@ -36,6 +37,7 @@ from lamina.recall.recaller import Recaller
 from lamina.recall.reranking import reranking
 from lamina.records import Filter, Hit, Item, Page, Recall, Report, Run, check_scope
 from lamina.storage import open_store
+from lamina.storage.consents import Consent, in_force
 from lamina.storage.protocol import Durability, Order, ScrubReport, Store
 from lamina.text import check_text
 from lamina.times import MomentLike
@@ -174,6 +176,7 @@ class Memory:
         self._writer = Writer(self._store, embedding, self._echoes, self._run, self._redactor)
         self._recaller = Recaller(self._store, self._views, lambda: embedding.embedder, self._run)
         self._keeper = Keeper(self._store, self._writer, embedding)
+        self._consents = ConsentKeeper(self._store, self._keeper, self._writer, self._run)
         self._feedback = FeedbackKeeper(self._store, self._keeper, self._writer, self._run)
 
     def _after_fork(self) -> None:
@@ -457,6 +460,19 @@ class Memory:
         """Take what deletions left on disk away; the report says whether a reader holds it up."""
         self._views.clear()
         return self._store.scrub()
+
+    # -------------------------------------------------------------------------------------------------- consent
+    def consent(self, purpose: str, granted: bool, **whose: Unpack[ScopeArguments]) -> str:
+        """Record that somebody agrees to a purpose or refuses it, in a scope and below it ("*": everywhere); returns the id of the event.
+
+        Purposes: "store", "recall", "derive", "share", "train". What was said last in the nearest scope holds; what nobody said
+        anything about is granted. Raises `InputError` for another purpose. Refusals raise `ConsentError` where something is stored or shared.
+        """
+        return self._consents.tell(purpose, granted, read_scope(whose))
+
+    def consents(self, **whose: Unpack[ScopeArguments]) -> dict[str, Consent]:
+        """What holds in a scope, for each purpose: whether it is granted, and where and when that was said."""
+        return {str(purpose): consent for purpose, consent in in_force(self._store, read_scope(whose)).items()}
 
     # -------------------------------------------------------------------------------------------------- deriving
     def consolidate(self, *, run: Run | None = None, **whose: Unpack[ScopeArguments]) -> list[Report]:

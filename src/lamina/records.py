@@ -112,6 +112,20 @@ def covers(outer: str, inner: str) -> bool:
     return outer == EVERYWHERE or inner == outer or (outer != ROOT and inner.startswith(outer + "/"))
 
 
+def scopes_above(scope: str) -> list[str]:
+    """A scope and those that cover it, the nearest first; "*" covers all.
+
+    >>> scopes_above("acme/ana/bot"), scopes_above("/ana"), scopes_above("")
+    (['acme/ana/bot', 'acme/ana', 'acme', '*'], ['/ana', '*'], ['', '*'])
+    """
+    found = [scope]
+    while "/" in scope:
+        scope = scope.rpartition("/")[0]
+        if scope:
+            found.append(scope)
+    return found if found[-1] == EVERYWHERE else [*found, EVERYWHERE]
+
+
 # ------------------------------------------------------------------------------------------------------------ ids
 class TraceIds:
     """Makes trace ids: 26 characters that sort by record time, then by the order of making (ULID form).

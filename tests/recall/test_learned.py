@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from lamina import Memory
 from lamina.errors import InputError
 from lamina.recall.features import FEATURES
-from lamina.recall.learned import Learned, LearnedRanker, nearest, ranker_print, scopes_above
+from lamina.recall.learned import Learned, LearnedRanker, nearest, ranker_print
 from lamina.recall.ranker import LinearRanker, shipped_regimes
-from lamina.records import Asked, Filter, Run, covers
+from lamina.records import Asked, Filter, Run, covers, scopes_above
 from tests.conftest import Clock
 
 NAMES = [feature.name for feature in FEATURES]

@@ -208,6 +208,10 @@ CASES: dict[str, list[Case]] = {
         (run("UPDATE watermark SET value = -1"), set(), True),
     ],
     "rankers": [(run("UPDATE meta SET value = 'learned' WHERE name LIKE 'ranker:%'"), set(), True)],
+    "consents": [
+        (run("INSERT INTO meta VALUES ('consent:/ana', '{{\"store\":[false,5,\"X\"]}}')"), set(), True),
+        (run("INSERT INTO meta VALUES ('consent:*', 'granted')"), set(), True),
+    ],
     "missing artifacts": [
         (lose_file, set(), True),
         (run("UPDATE artifact SET data = NULL WHERE path IS NULL"), set(), True),

@@ -14,6 +14,7 @@ from lamina import __version__
 from lamina.cli import (
     adding,
     benchmarking,
+    consenting,
     deriving,
     explaining,
     forgetting,
@@ -57,6 +58,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, Callable[..., None]]]] = {
         "stats": showing.stats,
     },
     "Derive": {"consolidate": deriving.consolidate, "rebuild": deriving.rebuild, "undo": deriving.undo},
+    "Agree": {"consent": consenting.consent},
     "Take away": {
         "forget": forgetting.forget,
         "restore": forgetting.restore,

@@ -11,6 +11,7 @@ from lamina.consolidation.undoing import Recorded
 from lamina.episodic.episodes import EpisodeConsolidator
 from lamina.records import Filter, Report, Run, check_scope
 from lamina.semantic.told import ToldGraph
+from lamina.storage.consents import in_force
 from lamina.storage.protocol import Store
 
 
@@ -56,6 +57,8 @@ class Pipeline:
         check_scope(scope)
         reports = []
         for one in store.items.scopes(scope):
+            if not in_force(store, one)["derive"].granted:
+                continue
             for stage in self.stages:
                 report = stage.consolidate(store, one, run, force)
                 if report.read or report.made or report.removed:

@@ -209,6 +209,13 @@ class ScopeView:
             allowed &= matching
         return allowed
 
+    def in_scopes(self, wanted: Callable[[str], bool]) -> NDArray[np.bool_]:
+        """What lies in the scopes that are wanted, shape (slots,)."""
+        scopes = {scope: wanted(scope) for scope in {name[0] for name in self.sessions.names}}  # type: ignore[index]
+        numbers = [code for code, name in enumerate(self.sessions.names) if scopes[name[0]]]  # type: ignore[index]
+        found: NDArray[np.bool_] = np.isin(self.session, numbers)
+        return found
+
     def _mask_times(self, allowed: NDArray[np.bool_], where: Filter) -> None:
         until = self._times["until"].view
         if where.since is not None:

@@ -8,7 +8,8 @@ from lamina.errors import InputError, NotFoundError
 from lamina.keeping.embedding import Embedding
 from lamina.keeping.messages import Draft
 from lamina.keeping.writer import Writer
-from lamina.records import EVENT, EVERYWHERE, FORGOTTEN, Edge, EdgeKind, Filter, Item, check_scope
+from lamina.records import EVENT, EVERYWHERE, FORGOTTEN, ROOT, Edge, EdgeKind, Filter, Item, check_scope
+from lamina.storage.consents import read_consent
 from lamina.storage.protocol import Store
 
 RESTS: tuple[EdgeKind, ...] = ("cites", "contains")
@@ -96,6 +97,9 @@ class Keeper:
         """
         with self._store.transaction():
             items = self.required(list(dict.fromkeys(ids)))
+            for item in items:
+                if read_consent(item) is not None:
+                    raise InputError(f"{item.id} records a consent: it is not deleted by itself, tell the new one with consent()")
             self._store.journal.clear()
             derived = [item for item in items if item.kind != "trace"]
             if derived:
@@ -115,6 +119,9 @@ class Keeper:
             self._settle(outside)
             self._store.watermarks.reset(scope)
             self._store.rankers.remove(scope, below=True)
+            self._store.consents.remove(scope, below=True)
+            if scope == ROOT:
+                self._store.consents.remove(EVERYWHERE)  # what was said for everything stands in the scope without a name
             if scope == EVERYWHERE:
                 self._store.watermarks.reset(EVERYWHERE)
         return len(keys)
@@ -152,9 +159,9 @@ class Keeper:
             return
         where = Filter(scope=scope, roles=(EVENT,), forgotten=True, events=True, retired=True)
         events = [one for one in self._store.items.each(where) if one.scope == scope and one.session == session]
-        self._store.items.delete([event.key for event in events])
-        left = Filter(scope=scope, forgotten=True, stale=True, events=True, retired=True)
-        if not self._store.items.page(left, limit=1).items:
+        self._store.items.delete([event.key for event in events if read_consent(event) is None])
+        left = Filter(scope=scope, forgotten=True, stale=True, retired=True)
+        if not self._store.items.page(left, limit=1).items and all(map(read_consent, self._store.items.each(where))):
             marks.reset(scope)
             self._store.rankers.remove(scope, below=True)
 
@@ -179,6 +186,11 @@ class Keeper:
 
     def _blank_dependents(self, items: Iterable[Item]) -> None:
         keys = [item.key for item in items]
+        self._store.items.blank(self._resting_on(keys, set(keys)))
+
+    def blank_derived(self, keys: Sequence[int]) -> None:
+        """Hide what was derived from some traces until it is derived again; inside a transaction."""
+        self._store.journal.clear()
         self._store.items.blank(self._resting_on(keys, set(keys)))
 
     def _bridge_versions(self, keys: Sequence[int]) -> list[int]:

@@ -12,6 +12,7 @@ from lamina.keeping.embedding import Embedding
 from lamina.keeping.messages import Draft, check_lengths
 from lamina.keeping.redaction import Redactor, redacted
 from lamina.records import EVERYWHERE, Edge, Item, Run, TraceIds, check_scope
+from lamina.storage.consents import require
 from lamina.storage.protocol import Store
 from lamina.text import CHUNK, chunks
 
@@ -122,7 +123,9 @@ class Writer:
         return made
 
     def _store_items(self, items: Sequence[Item], echoes: Sequence[tuple[str, ...] | None]) -> list[str]:
-        """Store items and the edges between them; inside a transaction."""
+        """Store items and the edges between them; inside a transaction. Raises `ConsentError` where that was refused."""
+        for scope in dict.fromkeys(item.scope for item in items):
+            require(self._store, "store", scope)
         items, echoes = self._without_known_pieces(items, echoes)
         tails: dict[tuple[str, str | None], int | None] = {}
         for item in items:

@@ -21,7 +21,7 @@ from lamina.errors import InputError
 from lamina.index.flat import inner_products
 from lamina.recall.features import FEATURES, Feature
 from lamina.recall.ranker import Ranker
-from lamina.records import EVERYWHERE, Reason
+from lamina.records import Reason, scopes_above
 from lamina.storage.feedback import Feedback, feedback_in
 from lamina.storage.protocol import Store
 
@@ -119,20 +119,6 @@ def ranker_print(*rankers: Ranker, features: Sequence[Feature] = FEATURES) -> st
     scores = [[round(score, 4) for score in ranker.score(ones).tolist()] for ranker in rankers]
     described = [[feature.name for feature in features], *scores]
     return hashlib.blake2b(json.dumps(described).encode(), digest_size=8).hexdigest()
-
-
-def scopes_above(scope: str) -> list[str]:
-    """A scope and those that cover it, the nearest first; "*" covers all.
-
-    >>> scopes_above("acme/ana/bot"), scopes_above("/ana"), scopes_above("")
-    (['acme/ana/bot', 'acme/ana', 'acme', '*'], ['/ana', '*'], ['', '*'])
-    """
-    found = [scope]
-    while "/" in scope:
-        scope = scope.rpartition("/")[0]
-        if scope:
-            found.append(scope)
-    return found if found[-1] == EVERYWHERE else [*found, EVERYWHERE]
 
 
 def nearest(store: Store, scope: str) -> Learned | None:

@@ -25,6 +25,7 @@ from lamina.recall.reranking import Reranking
 from lamina.recall.signals import Signals
 from lamina.recall.sources import CandidateSource, Context, Dense, Descent, Lexical, Neighbours, Time, union
 from lamina.records import Asked, Filter, Hit, Item, Kind, Reason, Run
+from lamina.storage.consents import Refusals
 from lamina.storage.protocol import Store
 
 CANDIDATES = 100  # proposed by each source for a recall of few hits; more where more hits are asked for
@@ -184,7 +185,7 @@ class Recaller:
         return self._survey(view, cue, where, k).best(k + 32)
 
     def _survey(self, view: ScopeView, cue: Cue, where: Filter, k: int, also: Sequence[int] = ()) -> Survey:
-        signals = Signals(view, cue, view.mask(where))
+        signals = Signals(view, cue, self._allowed(view, where))
         slots = np.empty(0, np.int64)
         if len(view):
             few, slots = max(CANDIDATES, 2 * k), np.flatnonzero(signals.allowed)
@@ -195,6 +196,12 @@ class Recaller:
         matrix = feature_matrix(Scene(signals, slots))
         ranker = self.ranker(signals, where.scope)
         return Survey(signals, self.base(signals), ranker, slots, matrix, ranker.score(matrix))
+
+    def _allowed(self, view: ScopeView, where: Filter) -> NDArray[np.bool_]:
+        """What a filter and everybody's consent let through, shape (slots,)."""
+        allowed = view.mask(where)
+        refusals = Refusals.of(self._store, "recall", where.scope)
+        return allowed if refusals is None else allowed & ~view.in_scopes(refusals.refuse)
 
     def _confirm(self, keys: Sequence[int], scores: NDArray[np.float32], where: Filter) -> list[Hit]:
         """Hits, still without reasons, for the keys the store still shows."""

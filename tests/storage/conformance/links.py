@@ -114,23 +114,25 @@ class LinkConformance(Conformance):
             store.watermarks.reset("a")
         assert store.watermarks.each("*") == [("notes", "c", 7)]
 
-    def test_rankers_are_kept_by_scope(self, store: Store) -> None:
+    @pytest.mark.parametrize("part", ["rankers", "consents"])
+    def test_states_are_kept_by_scope(self, store: Store, part: str) -> None:
+        states = getattr(store, part)
         with store.transaction():
             for scope in ("", "a", "a/b", "a0", "*"):
-                store.rankers.put(scope, f'"{scope}"')
-            store.rankers.put("a", '"again"')
-        assert store.rankers.get(["a", "zzz", "*"]) == {"a": '"again"', "*": '"*"'}
-        assert store.rankers.each("a") == [("a", '"again"'), ("a/b", '"a/b"')]
-        assert store.rankers.each("") == [("", '""')]
-        assert [scope for scope, _ in store.rankers.each("*")] == ["", "*", "a", "a/b", "a0"]
+                states.put(scope, f'"{scope}"')
+            states.put("a", '"again"')
+        assert states.get(["a", "zzz", "*"]) == {"a": '"again"', "*": '"*"'}
+        assert states.each("a") == [("a", '"again"'), ("a/b", '"a/b"')]
+        assert states.each("") == [("", '""')]
+        assert [scope for scope, _ in states.each("*")] == ["", "*", "a", "a/b", "a0"]
         with store.transaction():
-            assert store.rankers.remove("a") == 1
-            assert store.rankers.remove("a") == 0
-        assert [scope for scope, _ in store.rankers.each("*")] == ["", "*", "a/b", "a0"]
+            assert states.remove("a") == 1
+            assert states.remove("a") == 0
+        assert [scope for scope, _ in states.each("*")] == ["", "*", "a/b", "a0"]
         with store.transaction():
-            assert store.rankers.remove("a", below=True) == 1
-            assert store.rankers.remove("*", below=True) == 3
-        assert store.rankers.each("*") == []
+            assert states.remove("a", below=True) == 1
+            assert states.remove("*", below=True) == 3
+        assert states.each("*") == []
 
     @pytest.mark.parametrize("inline", [True, False, None])
     def test_an_artifact_goes_with_its_item(self, store: Store, inline: bool | None) -> None:

@@ -12,6 +12,7 @@ from lamina.records import EVERYWHERE, Filter, Item
 from lamina.semantic.told import FIELD, SESSION, ToldGraph, entity_told, observation_told, relation_told
 from lamina.server.confined import Confined
 from lamina.server.mcp.sizes import limit_of, listed, place_of, written
+from lamina.storage.consents import in_force, require
 from lamina.text import fold
 
 MOST_NAMES = 1000
@@ -199,11 +200,14 @@ class GraphTools:
 
     # ------------------------------------------------------------------------------------------------ inside
     def _tell(self, name: str, what: tuple[str, dict[str, Any]]) -> None:
+        require(self.memory.memory.store, "derive", self.scope)  # an entity is derived from what is told
         text, metadata = what
         self.memory.add(text, self.scope, session=SESSION + name, metadata=metadata)
 
     def _settle(self, names: Sequence[str]) -> None:
-        self.graph.settle(self.memory.memory.store, self.scope, names)
+        store = self.memory.memory.store
+        if in_force(store, self.scope)["derive"].granted:
+            self.graph.settle(store, self.scope, names)
 
     def _delete(self, ids: Sequence[str]) -> None:
         if ids:

@@ -16,8 +16,8 @@ from lamina.storage.sqlite.items import SQLiteItems, indexed_terms
 from lamina.storage.sqlite.journal import SQLiteJournal
 from lamina.storage.sqlite.ledgers import SQLiteArtifacts, SQLiteStrengths, SQLiteWatermarks
 from lamina.storage.sqlite.maintenance import backup, finish_scrub, scrub
-from lamina.storage.sqlite.rankers import SQLiteRankers
 from lamina.storage.sqlite.schema import MIGRATIONS, Migration
+from lamina.storage.sqlite.scoped import CONSENT, RANKER, SQLiteScoped
 from lamina.storage.sqlite.vectors import SQLiteVectors
 from lamina.terms import ENGLISH, analyser_name, check_language, language_of
 
@@ -84,7 +84,8 @@ class SQLiteStore:
         self.vectors = SQLiteVectors(self.connection)
         self.strengths = SQLiteStrengths(self.connection)
         self.watermarks = SQLiteWatermarks(self.connection)
-        self.rankers = SQLiteRankers(self.connection)
+        self.rankers = SQLiteScoped(self.connection, RANKER)
+        self.consents = SQLiteScoped(self.connection, CONSENT)
         self.journal = SQLiteJournal(self.connection)
 
     def _begin(self, language: str) -> None:

@@ -19,6 +19,7 @@ from typing import Any, Final
 import lamina
 from lamina.errors import CorruptStoreError, InputError, TransferError
 from lamina.records import Filter, Item, check_scope, covers
+from lamina.storage.consents import require_within
 from lamina.storage.protocol import Store
 from lamina.times import isoformat
 
@@ -59,8 +60,9 @@ def export_lines(store: Store, scope: str = "*", vectors: bool = True) -> Iterat
 def export_file(store: Store, target: Path, scope: str = "*", vectors: bool = True) -> int:
     """Write an export to a new file (mode 0600), whole or not at all; returns the number of lines.
 
-    Raises `InputError` where the target exists, `TransferError` where its folder does not.
+    Raises `ConsentError` where somebody in the scope has refused sharing, `InputError` where the target exists, `TransferError` where its folder does not.
     """
+    require_within(store, "share", scope)
     if target.exists():
         raise InputError(f"{target} exists: choose another name, an export never overwrites")
     if not target.parent.is_dir():

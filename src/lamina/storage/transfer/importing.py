@@ -16,7 +16,8 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from lamina.errors import InputError
-from lamina.records import EDGE_KINDS, EVERYWHERE, Edge, Item, check_scope, covers
+from lamina.records import EDGE_KINDS, EVENT, EVERYWHERE, Edge, Item, check_scope, covers
+from lamina.storage.consents import Consent, note, read_consent, require
 from lamina.storage.protocol import Space, Store
 from lamina.storage.transfer import fields
 from lamina.storage.transfer.lines import Line, Lines, Progress, at_line
@@ -106,6 +107,8 @@ class _Import:
         self._spaces: list[Space | None] = []  # None: its vectors are left out
         self._active: Space | None = None
         self._scopes_before = store.items.scopes()
+        self._consents: list[Consent] = []
+        self._asked: set[str] = set()  # scopes in which storing is not refused
         self._writers: dict[str, Callable[[list[Line]], None]] = {
             "item": self._items,
             "edge": self._edges,
@@ -142,6 +145,7 @@ class _Import:
             writer(lines)
 
     def end(self) -> None:
+        note(self._store, self._consents)
         if self._active is not None and self._store.vectors.active() is None:
             self._store.vectors.activate(self._active)
 
@@ -178,7 +182,15 @@ class _Import:
         there = self._store.items.keys_of([item.id for item in items])
         self._refuse_taken(lines, there)
         fresh = [item for item in items if item.id not in there]
+        self._ask({item.scope for item in fresh if item.role != EVENT})
         stored = self._store.items.add(fresh)
+        for item in fresh:
+            consent = read_consent(item)
+            if consent is None:
+                continue
+            if not covers(self._within, str(consent.scope)):  # "everywhere" is said in the scope without a name
+                raise InputError(f"the consent {item.id} speaks for more than the scope it is imported into")
+            self._consents.append(consent)
         there |= {item.id: entry.key for item, entry in zip(fresh, stored, strict=True)}
         written = sum(entry.new for entry in stored)
         if written < len(items) and self._on_conflict == "error":
@@ -202,6 +214,12 @@ class _Import:
         for line in lines:
             if line.record["id"] in taken:
                 raise line.fault(f"the id {line.record['id']} cannot be used here", "nothing was imported")
+
+    def _ask(self, scopes: set[str]) -> None:
+        """See that nobody has refused to have things stored; what the file itself says of that holds once it is in."""
+        for scope in scopes - self._asked:
+            require(self._store, "store", scope)
+            self._asked.add(scope)
 
     # ---------------------------------------------------------------------------------------------------- edges
     def _edges(self, lines: list[Line]) -> None:

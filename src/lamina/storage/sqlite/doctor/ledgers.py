@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 from typing import Any, Final
 
+from lamina.records import EVENT, Item
+from lamina.storage.consents import CONSENT, as_state, latest, read_consent
 from lamina.storage.sqlite import SQLiteStore
 from lamina.storage.sqlite.doctor.checks import Check, names, statements
 from lamina.storage.sqlite.ledgers import is_file_name
-from lamina.storage.sqlite.rankers import OURS
+from lamina.storage.sqlite.scoped import RANKER, named
 
 _KEYS_GIVEN: Final = "(SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'item')"
 _CHANGES_GIVEN: Final = "(SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'change')"
 _BAD_STRENGTH: Final = "NOT json_valid(state)"
 _BAD_WATERMARK: Final = f"typeof(value) <> 'integer' OR value < 0 OR value > {_KEYS_GIVEN}"
-_BAD_RANKER: Final = f"{OURS} AND NOT json_valid(value)"
+_BAD_RANKER: Final = f"{named(RANKER)} AND NOT json_valid(value)"
 _BAD_CHANGE: Final = f"item < 0 OR item > {_KEYS_GIVEN} OR seq > {_CHANGES_GIVEN}"
 
 
@@ -62,6 +65,29 @@ def _delete_strays(store: SQLiteStore) -> None:
         path.unlink(missing_ok=True)
 
 
+def _consents(store: SQLiteStore) -> dict[str, str]:
+    """What the events say is in force, by scope; damaged ones are other checks' business."""
+    events = store.connection.rows(
+        "SELECT id, scope, recorded_at, data FROM item WHERE kind = 'trace' AND role = ? AND text = ?"
+        " AND json_valid(data) AND json_type(data) = 'object' AND typeof(recorded_at) = 'integer'",
+        (EVENT, CONSENT),
+    )
+    items = (Item(id, "trace", CONSENT, at, at, scope, role=EVENT, data=json.loads(data)) for id, scope, at, data in events)
+    found = latest(consent for item in items if (consent := read_consent(item)) is not None)
+    return {scope: as_state(consents) for scope, consents in found.items()}
+
+
+def _wrong_consents(store: SQLiteStore) -> list[str]:
+    right, kept = _consents(store), dict(store.consents.each("*"))
+    return sorted(scope or "''" for scope in right.keys() | kept.keys() if right.get(scope) != kept.get(scope))
+
+
+def _settle_consents(store: SQLiteStore) -> None:
+    store.consents.remove("*", below=True)
+    for scope, state in _consents(store).items():
+        store.consents.put(scope, state)
+
+
 LEDGER_CHECKS: Final = (
     Check("strengths", "strengths that cannot be read", lambda store: names(store, f"SELECT item FROM strength WHERE {_BAD_STRENGTH}"),
           statements(f"DELETE FROM strength WHERE {_BAD_STRENGTH}")),
@@ -70,6 +96,7 @@ LEDGER_CHECKS: Final = (
           statements(f"DELETE FROM watermark WHERE {_BAD_WATERMARK}")),
     Check("rankers", "learned rankers that cannot be read", lambda store: names(store, f"SELECT name FROM meta WHERE {_BAD_RANKER}"),
           statements(f"DELETE FROM meta WHERE {_BAD_RANKER}")),
+    Check("consents", "scopes whose consents in force are not what the events say", _wrong_consents, _settle_consents),
     Check("missing artifacts", "artifacts whose content is gone", _missing, _drop_missing),
     Check("damaged artifacts", "artifacts whose content is not what was stored: restore them from a backup", _damaged),
     Check("stray files", "files that no artifact names (a process was killed, or is writing one now)", _strays, _delete_strays,
