@@ -34,7 +34,7 @@ def consent(
     if (purpose is None) != (granted is None):
         raise typer.BadParameter("give a PURPOSE together with --grant or --refuse, or neither", param_hint="PURPOSE")
     whose = options.whose(tenant, user, agent, scope)
-    with opened(file) as memory:
+    with opened(file, make=purpose is not None) as memory:
         if purpose is not None and granted is not None:
             memory.consent(purpose, granted, **whose)
         found = memory.consents(**whose)

@@ -32,7 +32,7 @@ def test_a_body_that_is_too_large_is_refused(tmp_path: Path) -> None:
 def test_beyond_its_places_the_server_is_busy_and_tells_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with served(tmp_path / "a.db", concurrency=2) as found:
         held = threading.Event()
-        monkeypatch.setattr(type(found.memory), "scopes", lambda *_: held.wait(20) and [] or [])
+        monkeypatch.setattr(type(found.memory), "scopes", lambda *_: (held.wait(20) and []) or [])
         token = found.token("/ana")
         threads = [threading.Thread(target=found.client.get, args=("/v1/scopes",), kwargs={"headers": token}) for _ in range(2)]
         for thread in threads:

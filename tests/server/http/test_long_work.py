@@ -106,10 +106,10 @@ def test_a_streamed_upload_stores_what_it_counts(two: Served) -> None:
 def test_hanging_up_stops_the_work_and_frees_its_scope(two: Served) -> None:
     import asyncio
 
-    from lamina.server.http.streams import LineStream, at_work
-    from lamina.server.http.calls import Call
     from lamina.server.confined import Confined
     from lamina.server.http.access import Grant
+    from lamina.server.http.calls import Call
+    from lamina.server.http.streams import LineStream, at_work
 
     serves = two.client.app.state.serves  # type: ignore[attr-defined]
     ended = []

@@ -47,13 +47,14 @@ def export_lines(store: Store, scope: str = "*", vectors: bool = True) -> Iterat
     """The lines (without line feeds) of an export of one state of the store; nothing is held in memory but the present batch.
 
     Parameters: `scope` ("*": everything; otherwise the scope and its descendants, and only links between them), `vectors`
-    (without them the importing store embeds anew).
+    (without them the importing store embeds anew). Raises `ConsentError` where somebody in the scope has refused sharing.
 
     >>> from lamina.storage import open_store
     >>> [json.loads(line)["type"] for line in export_lines(open_store(None))]
     ['header', 'footer']
     """
     check_scope(scope)
+    require_within(store, "share", scope)
     return _sealed(_records(store, scope, vectors))
 
 

@@ -184,7 +184,13 @@ class _Import:
         fresh = [item for item in items if item.id not in there]
         self._ask({item.scope for item in fresh if item.role != EVENT})
         stored = self._store.items.add(fresh)
-        self._consents += [told for item in fresh if (told := read_consent(item)) is not None]
+        for item in fresh:
+            consent = read_consent(item)
+            if consent is None:
+                continue
+            if not covers(self._within, str(consent.scope)):  # "everywhere" is said in the scope without a name
+                raise InputError(f"the consent {item.id} speaks for more than the scope it is imported into")
+            self._consents.append(consent)
         there |= {item.id: entry.key for item, entry in zip(fresh, stored, strict=True)}
         written = sum(entry.new for entry in stored)
         if written < len(items) and self._on_conflict == "error":
