@@ -62,7 +62,9 @@ def read_labelled(file: Path) -> list[Labelled]:
             for one in rows
         ]  # fmt: skip
     except OSError as error:
-        raise InputError(f"{file} cannot be read ({error.strerror}): run this in a checkout, or name the file with --set labelled=FILE") from None
+        raise InputError(
+            f"{file} cannot be read ({error.strerror}): run this in a checkout, or name the file with --set labelled=FILE"
+        ) from None
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{file} is not a file of labelled messages: {error!r}") from None
 
@@ -108,7 +110,10 @@ def _labelled_rows(messages: Sequence[Labelled], seed: int) -> list[Row]:
             by[f"rule {rule}"] = {"precision": sum(junk[place] for place in fired) / len(fired), "messages": float(len(fired))}
     for kind in dict.fromkeys(messages[place].kind for place in held):
         places = [place for place in held if messages[place].kind == kind]
-        by[f"kind {kind}"] = {"share": sum(said[place] is not None for place in places) / len(places), "messages": float(len(places))}
+        by[f"kind {kind}"] = {
+            "share": sum(said[place] is not None for place in places) / len(places),
+            "messages": float(len(places)),
+        }
     bound = max(range(1, 60), key=lambda words: of(fit, lambda place: length[place] < words)["f1"])
     count = sum(said[place] is not None for place in held)
     drawn = [set(random.Random(seed + turn).sample(held, count)) for turn in range(200)]
@@ -134,14 +139,18 @@ def polluted(one: Collection, junk: Sequence[Draft], times: int, seed: int) -> C
     return replace(one, passages=passages)
 
 
-def _rankings(collections: Sequence[Collection], gate: Gate | None, hidden: Mapping[str, set[str]]) -> tuple[dict[str, list[list[str]]], dict[str, set[str]]]:
+def _rankings(
+    collections: Sequence[Collection], gate: Gate | None, hidden: Mapping[str, set[str]]
+) -> tuple[dict[str, list[list[str]]], dict[str, set[str]]]:
     """The rankings for every question, and the messages that were hidden (those given, and those of the gate)."""
     now = asked_at(collections)
     found: dict[str, list[list[str]]] = {}
     gone: dict[str, set[str]] = {}
     with Memory(":memory:", embedder=static(), gate=gate, run=Run(clock=lambda: now)) as memory:
         for one in collections:
-            memory.add_many([passage.message() for passage in one.passages if passage.id not in hidden.get(one.name, ())], user=one.name)
+            memory.add_many(
+                [passage.message() for passage in one.passages if passage.id not in hidden.get(one.name, ())], user=one.name
+            )
         memory.flush()
         for one in collections:
             shown = {item.origin for item in memory.store.items.each(_traces_of(one.name))}
@@ -156,7 +165,9 @@ def _traces_of(user: str) -> Any:
     return Filter(scope=make_scope(user=user), kinds=("trace",))
 
 
-def _recall_row(name: str, collections: Sequence[Collection], gate: Gate | None, hidden: Mapping[str, set[str]]) -> tuple[Row, dict[str, set[str]]]:
+def _recall_row(
+    name: str, collections: Sequence[Collection], gate: Gate | None, hidden: Mapping[str, set[str]]
+) -> tuple[Row, dict[str, set[str]]]:
     found, gone = _rankings(collections, gate, hidden)
     gold = {(one.name, id) for one in collections for asked in one.questions for id in asked.gold}
     own = [(one.name, passage.id) for one in collections for passage in one.passages if not passage.id.startswith("junk-")]
@@ -185,7 +196,13 @@ def as_assistant(collections: Sequence[Collection]) -> dict[str, float]:
 
 
 def run(
-    *, data: Path | None, seed: int, peers: bool, progress: Callable[[str], None], times: int = TIMES, labelled: str | Path = LABELLED
+    *,
+    data: Path | None,
+    seed: int,
+    peers: bool,
+    progress: Callable[[str], None],
+    times: int = TIMES,
+    labelled: str | Path = LABELLED,
 ) -> Result:
     """Judge the labelled messages, then rank the conversations; `times`: junk messages for each of theirs; `labelled`: the file."""
     messages = read_labelled(Path(labelled))

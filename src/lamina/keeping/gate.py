@@ -89,10 +89,14 @@ _STEPS: Final = frozenset(
     "processing processed done remaining left elapsed training installing extracting unpacking writing reading embedding resolving deltas receiving chunks pages rows examples".split()
 )
 _BAR = re.compile(r"[█▓▒░▏▎▍▌▋▊▉■□━╸⣿⠿#=\->.·]{6,}")
-_PROGRESS = re.compile(r"\d{1,3}(?:\.\d+)?\s?%|\d[\d.,]*\s?[kmgt]?i?b?\s?/\s?\d[\d.,]*\s?[kmgt]?i?b?\b|\beta\b|it/s|[kmg]i?b/s", re.I)
+_PROGRESS = re.compile(
+    r"\d{1,3}(?:\.\d+)?\s?%|\d[\d.,]*\s?[kmgt]?i?b?\s?/\s?\d[\d.,]*\s?[kmgt]?i?b?\b|\beta\b|it/s|[kmg]i?b/s", re.I
+)
 _BLOB = re.compile(r"(?:[A-Za-z0-9+/_-]{%d,}={0,2}|(?:[0-9a-fA-F]{2}[\s:]?){%d,})" % (BLOB, BLOB // 2))
 _WRAPPED = re.compile(r"(?:^[A-Za-z0-9+/=]{60,80}\s*$\n?){2,}", re.M)
-_TAG = re.compile(r"<(?:/?[a-zA-Z][\w:-]*(?:\s[^<>]*)?/?|!--.*?--|!DOCTYPE[^>]*)>|[.#]?[\w\s.#:>,*-]{1,60}\{[^{}]*:[^{}]*;?\s*\}", re.S)
+_TAG = re.compile(
+    r"<(?:/?[a-zA-Z][\w:-]*(?:\s[^<>]*)?/?|!--.*?--|!DOCTYPE[^>]*)>|[.#]?[\w\s.#:>,*-]{1,60}\{[^{}]*:[^{}]*;?\s*\}", re.S
+)
 _LOG = re.compile(
     r"\s*(?:[\[(]?\d{4}-\d\d-\d\d[T ]\d\d:\d\d|[\[(]?\d\d:\d\d:\d\d|[A-Z][a-z]{2}\s+\d{1,2} \d\d:\d\d:\d\d|[\[(<]?(?:DEBUG|INFO|WARN(?:ING)?|ERROR|TRACE|FATAL|NOTICE)\b|\d{1,3}(?:\.\d{1,3}){3} \S+ \S+ \[|"
     r"level=|ts=|time=|npm (?:warn|notice|info)|(?:get|post|put|delete|head) /\S* )", re.I
@@ -130,7 +134,7 @@ def _courtesy(draft: Draft, before: Before) -> bool:
 
 
 def _assent(draft: Draft, before: Before) -> bool:
-    """"Ok", "got it" or a thumb that is known to follow no question: after one it is an answer. A plain yes or no is always kept."""
+    """ "Ok", "got it" or a thumb that is known to follow no question: after one it is an answer. A plain yes or no is always kept."""
     if before.text is None or "?" in before.text:
         return False
     parts = [_plain(part) for part in re.split(r"[.!?,;:\n—–-]+", draft.text)]
@@ -155,7 +159,9 @@ def _boilerplate(draft: Draft, before: Before) -> bool:
 def _prompt(draft: Draft, before: Before) -> bool:
     """Instructions to a model: what the system says of how to answer, and restatements of that. Of a person it takes more of them."""
     parts = _parts(draft.text)
-    told = sum(1 for part in parts if _PROMPT.match(part) or (draft.role in ("system", "developer") and _PROMPT.search(part[:80])))
+    told = sum(
+        1 for part in parts if _PROMPT.match(part) or (draft.role in ("system", "developer") and _PROMPT.search(part[:80]))
+    )
     if not told:
         return False
     if draft.role in ("system", "developer"):
@@ -186,12 +192,16 @@ def _progress(draft: Draft, before: Before) -> bool:
 
 def _is_step(line: str) -> bool:
     said = set(re.findall(r"[a-z]+", line.lower()))
-    return (_PROGRESS.search(line) or re.search(r"\d+ of \d+", line)) is not None and (said <= _STEPS or (_BAR.search(line) is not None and len(said - _STEPS) <= 2))
+    return (_PROGRESS.search(line) or re.search(r"\d+ of \d+", line)) is not None and (
+        said <= _STEPS or (_BAR.search(line) is not None and len(said - _STEPS) <= 2)
+    )
 
 
 def _blob(draft: Draft, before: Before) -> bool:
     """Base64 or hexadecimal digits make up most of it."""
-    taken = sum(len(found[0]) for found in _BLOB.finditer(draft.text)) or sum(len(found[0]) for found in _WRAPPED.finditer(draft.text))
+    taken = sum(len(found[0]) for found in _BLOB.finditer(draft.text)) or sum(
+        len(found[0]) for found in _WRAPPED.finditer(draft.text)
+    )
     return taken >= 0.6 * len(draft.text)
 
 
@@ -297,7 +307,9 @@ class Gate:
             if any(_signature(one) == _signature(draft) for one, _ in earlier) or (said is not None and there([said])):
                 return "repeat"
         if "series" in self.rules and draft.role in ("tool", "system"):
-            shown = [id for id in alike if there([id])] + [id for one, id in earlier if _pattern(one) == _pattern(draft) and one.role == draft.role]
+            shown = [id for id in alike if there([id])] + [
+                id for one, id in earlier if _pattern(one) == _pattern(draft) and one.role == draft.role
+            ]
             if len(dict.fromkeys(shown)) >= SERIES:
                 return "series"
         return None

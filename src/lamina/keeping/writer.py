@@ -36,7 +36,13 @@ class Writer:
     """
 
     def __init__(
-        self, store: Store, embedding: Embedding, echoes: Echoes, run: Run, redactor: Redactor | None = None, gate: Gate | None = None
+        self,
+        store: Store,
+        embedding: Embedding,
+        echoes: Echoes,
+        run: Run,
+        redactor: Redactor | None = None,
+        gate: Gate | None = None,
     ) -> None:
         self._gate = gate
         self._redactor = redactor
