@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from lamina import Filter, Memory
-from lamina.bench.gate import as_assistant, polluted, read_labelled, scores, verdicts
 from lamina.bench.demo import collection
+from lamina.bench.gate import as_assistant, polluted, read_labelled, scores, verdicts
 from lamina.errors import ConfigError
 from lamina.keeping.gate import REMEMBERING, RULES, Gate
 from lamina.keeping.messages import Draft
@@ -26,7 +26,8 @@ def test_what_is_marked_is_neither_recalled_nor_derived_from_and_comes_back_with
     with Memory(":memory:", gate="mark") as memory:
         offer = "How can I help you today?"
         ids = memory.add([{"role": "assistant", "content": offer}, {"role": "user", "content": LONG}], session="s")
-        assert len(ids) == 2 and hidden(memory) == {offer: "boilerplate"}
+        assert len(ids) == 2
+        assert hidden(memory) == {offer: "boilerplate"}
         memory.consolidate()
         assert [hit.text for hit in memory.search("help you today", kinds="trace")] == [LONG]
         assert all(offer not in item.text for item in memory.get_all(kinds="episode", limit=10).items)
@@ -39,7 +40,8 @@ def test_what_is_refused_is_not_in_the_file_and_is_counted() -> None:
     gate = Gate("refuse")
     with Memory(":memory:", gate=gate) as memory:
         ids = memory.add([{"role": "tool", "content": "HEARTBEAT_OK"}, {"role": "user", "content": "I moved to Faro."}])
-        assert len(ids) == 1 and memory.count() == 1
+        assert len(ids) == 1
+        assert memory.count() == 1
         assert dict(gate.counts) == {"heartbeat": 1}
         assert memory.add({"role": "tool", "content": "ping"}) == []
 
@@ -78,7 +80,8 @@ def test_nothing_is_a_repetition_of_what_was_taken_away(taken: str) -> None:
         [id] = memory.add(LONG, session="s")
         getattr(memory, taken)([id])
         memory.add(LONG, session="s")
-        assert memory.count(where=Filter()) >= 1 and not hidden(memory)
+        assert memory.count(where=Filter()) >= 1
+        assert not hidden(memory)
 
 
 def test_a_write_that_failed_does_not_make_its_repetition_junk(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,7 +91,8 @@ def test_a_write_that_failed_does_not_make_its_repetition_junk(monkeypatch: pyte
             with pytest.raises(ZeroDivisionError):
                 memory.add(LONG, session="s")
         memory.add(LONG, session="s")
-        assert not hidden(memory) and memory.count() == 1
+        assert not hidden(memory)
+        assert memory.count() == 1
 
 
 def test_lines_of_a_tool_that_differ_in_numbers_alone_are_a_series_from_the_fourth_on() -> None:
@@ -133,14 +137,16 @@ def test_what_a_gate_remembers_is_bounded() -> None:
     for number in range(50):
         for session in "abcd":
             gate.learn(Draft(f"text {number} of a session", session=session), "", str(number), None)
-    assert len(gate._known) == 2 and all(len(one.said) <= 3 and len(one.series) <= 3 for one in gate._known.values())
+    assert len(gate._known) == 2
+    assert all(len(one.said) <= 3 and len(one.series) <= 3 for one in gate._known.values())
 
 
 def test_the_labelled_messages_are_told_apart() -> None:
     messages = [one for one in read_labelled(LABELLED) if one.part == "held-out"]
     found = scores([one is not None for one in verdicts(Gate(), messages)], [one.junk for one in messages])
     assert len(messages) > 300
-    assert found["precision"] > 0.95 and found["recall"] > 0.55
+    assert found["precision"] > 0.95
+    assert found["recall"] > 0.55
     assert set(filter(None, verdicts(Gate(), read_labelled(LABELLED)))) >= set(RULES) - {"blank"} | set(REMEMBERING[1:2])
 
 

@@ -92,7 +92,7 @@ _BAR = re.compile(r"[█▓▒░▏▎▍▌▋▊▉■□━╸⣿⠿#=\->.·
 _PROGRESS = re.compile(
     r"\d{1,3}(?:\.\d+)?\s?%|\d[\d.,]*\s?[kmgt]?i?b?\s?/\s?\d[\d.,]*\s?[kmgt]?i?b?\b|\beta\b|it/s|[kmg]i?b/s", re.I
 )
-_BLOB = re.compile(r"(?:[A-Za-z0-9+/_-]{%d,}={0,2}|(?:[0-9a-fA-F]{2}[\s:]?){%d,})" % (BLOB, BLOB // 2))
+_BLOB = re.compile(rf"(?:[A-Za-z0-9+/_-]{{{BLOB},}}={{0,2}}|(?:[0-9a-fA-F]{{2}}[\s:]?){{{BLOB // 2},}})")
 _WRAPPED = re.compile(r"(?:^[A-Za-z0-9+/=]{60,80}\s*$\n?){2,}", re.M)
 _TAG = re.compile(
     r"<(?:/?[a-zA-Z][\w:-]*(?:\s[^<>]*)?/?|!--.*?--|!DOCTYPE[^>]*)>|[.#]?[\w\s.#:>,*-]{1,60}\{[^{}]*:[^{}]*;?\s*\}", re.S
@@ -303,9 +303,12 @@ class Gate:
                 return name
         if "echo" in self.rules and originals and _all_echo(draft.text) and there(originals):
             return "echo"
-        if "repeat" in self.rules and len(words(draft.text)) >= LONG_REPEAT:
-            if any(_signature(one) == _signature(draft) for one, _ in earlier) or (said is not None and there([said])):
-                return "repeat"
+        if (
+            "repeat" in self.rules
+            and len(words(draft.text)) >= LONG_REPEAT
+            and (any(_signature(one) == _signature(draft) for one, _ in earlier) or (said is not None and there([said])))
+        ):
+            return "repeat"
         if "series" in self.rules and draft.role in ("tool", "system"):
             shown = [id for id in alike if there([id])] + [
                 id for one, id in earlier if _pattern(one) == _pattern(draft) and one.role == draft.role
