@@ -303,9 +303,12 @@ class Gate:
                 return name
         if "echo" in self.rules and originals and _all_echo(draft.text) and there(originals):
             return "echo"
-        if "repeat" in self.rules and len(words(draft.text)) >= LONG_REPEAT:
-            if any(_signature(one) == _signature(draft) for one, _ in earlier) or (said is not None and there([said])):
-                return "repeat"
+        if (
+            "repeat" in self.rules
+            and len(words(draft.text)) >= LONG_REPEAT
+            and (any(_signature(one) == _signature(draft) for one, _ in earlier) or (said is not None and there([said])))
+        ):
+            return "repeat"
         if "series" in self.rules and draft.role in ("tool", "system"):
             shown = [id for id in alike if there([id])] + [
                 id for one, id in earlier if _pattern(one) == _pattern(draft) and one.role == draft.role
