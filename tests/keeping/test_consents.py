@@ -14,9 +14,10 @@ from typer.testing import CliRunner
 
 from lamina import Memory
 from lamina.cli import app
-from lamina.errors import ConsentError, CorruptStoreError, InputError, ReadOnlyError
+from lamina.errors import ConsentError, CorruptStoreError, InputError, ReadOnlyError, TransferError
 from lamina.records import Filter, Run, scopes_above
 from lamina.storage.consents import PURPOSES, in_force
+from lamina.storage.transfer import export_lines, import_file
 from tests.conftest import Clock
 
 
@@ -286,3 +287,11 @@ def test_the_command_records_and_shows(tmp_path: Path) -> None:
     assert found["store"]["granted"] is True
     assert run(app, ["consent", path, "train"]).exit_code == 2
     assert run(app, ["consent", path, "tran", "--grant"]).exit_code == 2
+
+
+def test_a_file_imported_into_one_scope_does_not_speak_for_everything(memory: Memory) -> None:
+    memory.consent("recall", False, scope="*")
+    with Memory(":memory:") as other:
+        with pytest.raises(TransferError, match="speaks for more"):
+            import_file(other.store, export_lines(memory.store), within="")
+        assert other.consents()["recall"].granted

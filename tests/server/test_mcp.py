@@ -220,3 +220,18 @@ def test_over_http_a_token_is_needed_and_other_hosts_are_refused(tmp_path: Path)
 class _nothing:
     async def __aenter__(self) -> None: ...
     async def __aexit__(self, *error: object) -> None: ...
+
+
+def test_no_entity_is_told_where_deriving_is_refused(memory: Memory) -> None:
+    async def work(client: Any) -> None:
+        entities = [{"name": "Clara", "entityType": "person", "observations": ["is tall"]}]
+        await call(client, "create_entities", {"entities": entities})
+        memory.consent("derive", False, user="ana")
+        words, failed = await call(client, "add_observations", {"observations": [{"entityName": "Clara", "contents": ["sings"]}]})
+        assert failed
+        words, failed = await call(client, "create_entities", {"entities": [{**entities[0], "name": "Dora"}]})
+        assert failed
+        assert "'derive' was refused" in words
+
+    talk(memory, "/ana", work)
+    assert not any("Dora" in item.text for item in memory.get_all(scope="*"))

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from lamina.errors import (
     Cancelled,
     ClosedError,
+    ConsentError,
     EmbedderMismatchError,
     InputError,
     LaminaError,
@@ -47,6 +48,7 @@ TITLES: Final[Mapping[int, str]] = {
 STATUSES: Final[Sequence[tuple[type[LaminaError], int]]] = (
     (NotFoundError, 404),
     (ReadOnlyError, 403),
+    (ConsentError, 403),
     (StoreBusyError, 503),
     (StoreFullError, 503),
     (ClosedError, 503),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from lamina.records import ROOT
 from lamina.storage.sqlite.connection import Connection
 from lamina.storage.sqlite.filters import scope_condition
 
@@ -47,7 +48,9 @@ class SQLiteScoped:
 
     def each(self, scope: str) -> list[tuple[str, str]]:
         """The scopes at or below one that have a state, with it."""
-        clause, values = scope_condition(scope, self._scope)
+        clause, values = scope_condition(scope, "name")  # by the name itself, so that the table's order finds them
+        values = [self._prefix + value for value in values] or ([self._prefix] if scope == ROOT else [])
+        clause = "name = ?" if scope == ROOT else clause
         rows = self._db.rows(f"SELECT {self._scope}, value FROM meta WHERE {self._ours} AND {clause} ORDER BY name", values)
         return [(row[0], row[1]) for row in rows]
 
