@@ -9,7 +9,7 @@ import hmac
 import secrets
 from typing import Final
 
-from lamina.errors import InputError
+from lamina.errors import NotFoundError
 from lamina.storage.protocol import Store
 
 META: Final = "cursors"
@@ -29,7 +29,7 @@ class Cursors:
     >>> cursors.open(sealed, "other")
     Traceback (most recent call last):
         ...
-    lamina.errors.InputError: this is no cursor of this listing: hand in the one that came with the page before, and ask for the same
+    lamina.errors.NotFoundError: this is no cursor of this listing: hand in the one that came with the page before, and ask for the same
     """
 
     def __init__(self, store: Store) -> None:
@@ -49,7 +49,7 @@ class Cursors:
         return base64.urlsafe_b64encode(seal + self._mask(plain, seal)).decode().rstrip("=")
 
     def open(self, sealed: str, listing: str) -> str:
-        """The cursor behind one that `seal` made for the same listing. Raises `InputError` for any other."""
+        """The cursor behind one that `seal` made for the same listing. Raises `NotFoundError` for any other."""
         try:
             raw = base64.b64decode(sealed + "=" * (-len(sealed) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError):
@@ -57,7 +57,7 @@ class Cursors:
         seal, masked = raw[:_SEAL], raw[_SEAL:]
         plain = self._mask(masked, seal)
         if not masked or not hmac.compare_digest(self._mac(b"seal", listing.encode(), plain)[:_SEAL], seal):
-            raise InputError(
+            raise NotFoundError(
                 "this is no cursor of this listing: hand in the one that came with the page before, and ask for the same"
             )
         return plain.decode()

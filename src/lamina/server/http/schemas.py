@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from lamina.records import Kind
 
@@ -14,8 +14,8 @@ _DAY: Final = (
 TIME_PATTERN: Final = rf"^(?:19|20)[0-9]{{2}}(?:-(?:0[1-9]|1[0-2])|-{_DAY}(?:T(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9])?(?:Z|[+-](?:0[0-9]|1[0-3]):[0-5][0-9])?)?)?$"
 _SEGMENT: Final = r"[A-Za-z0-9 !$&'()+,;:@=._~-]+"
 SCOPE_PATTERN: Final = rf"^(?:/{{0,3}}{_SEGMENT}(?:/{_SEGMENT}){{0,4}})?$"
-TEXT_PATTERN: Final = r"^[^\u0000-\u001f\u007f-\u00a0\ud800-\udfff]+$"
-_NAME: Final = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": TEXT_PATTERN}
+TEXT_PATTERN: Final = r"^[^\u0000-\u001f\u007f-\u00a0]+$"
+_NAME: Final = {"type": "string", "minLength": 1, "maxLength": 1_024, "pattern": TEXT_PATTERN}
 
 
 def _text(description: str, most: int, **more: Any) -> dict[str, Any]:  # parts of a JSON schema
@@ -23,11 +23,11 @@ def _text(description: str, most: int, **more: Any) -> dict[str, Any]:  # parts 
 
 
 # The schemas promise what is always accepted. The library reads more than that (line breaks in a text, February 29, other forms of ISO 8601).
-Text = Annotated[
-    str, WithJsonSchema({"type": "string", "minLength": 1, "pattern": r"[^\s\u0000-\u001f\u007f-\u00a0\ud800-\udfff]"})
+Text = Annotated[str, WithJsonSchema({"type": "string", "minLength": 1, "pattern": r"[^\s\u0000-\u001f\u007f-\u00a0]"})]
+Cue = Annotated[
+    str, Field(max_length=10_000), WithJsonSchema(_text("what is asked", 10_000, examples=["where does Ana live now?"]))
 ]
-Cue = Annotated[str, WithJsonSchema(_text("what is asked", 10_000, examples=["where does Ana live now?"]))]
-Name = Annotated[str, WithJsonSchema(_NAME)]
+Name = Annotated[str, Field(min_length=1, max_length=1_024), WithJsonSchema(_NAME)]
 Time = Annotated[
     str,
     WithJsonSchema(
@@ -41,6 +41,7 @@ Time = Annotated[
 ]
 Scope = Annotated[
     str,
+    Field(max_length=500),
     WithJsonSchema(
         {
             "type": "string",
@@ -51,6 +52,8 @@ Scope = Annotated[
         }
     ),
 ]
+Whole = BeforeValidator(lambda value: int(value) if isinstance(value, float) and value.is_integer() else value)
+"""In JSON 3.0 is a whole number too."""
 Id = Annotated[str, Field(max_length=512)]
 Ids = Annotated[list[Id], Field(min_length=1, max_length=1_000)]
 Names = Annotated[list[Name], Field(min_length=1, max_length=100)]
@@ -109,7 +112,9 @@ class Where(Strict):
 class Message(BaseModel):
     """A message as chat programs write it. Fields that are not known are kept as metadata."""
 
-    model_config = ConfigDict(extra="allow", json_schema_extra={"additionalProperties": {"type": ["boolean", "null"]}})
+    model_config = ConfigDict(
+        extra="allow", json_schema_extra={"additionalProperties": {"type": ["boolean", "null"]}, "propertyNames": _NAME}
+    )
 
     content: Text
     role: Literal["user", "assistant", "system", "tool"] | Name | None = None
@@ -125,7 +130,7 @@ class Add(Strict):
     """What is to be remembered: a text, a message, or a list of them, in one transaction."""
 
     content: Annotated[Any, WithJsonSchema({"anyOf": [
-        {"type": "string", "minLength": 1, "pattern": r"[^\s\u0000-\u001f\u007f-\u00a0\ud800-\udfff]", "examples": ["Ana moved from Porto to Lisbon in March."]},
+        {"type": "string", "minLength": 1, "pattern": r"[^\s\u0000-\u001f\u007f-\u00a0]", "examples": ["Ana moved from Porto to Lisbon in March."]},
         {"$ref": "#/components/schemas/Message"},
         {"type": "array", "minItems": 1, "items": {"$ref": "#/components/schemas/Message"}},
     ]})]  # fmt: skip
@@ -150,15 +155,15 @@ class Search(Where):
     """A cue, and how many hits are wanted."""
 
     cue: Cue
-    k: Annotated[int, Field(ge=1, le=1_000)] = 10
+    k: Annotated[int, Field(ge=1, le=1_000), Whole] = 10
 
 
 class Context(Where):
     """A cue, and the tokens that the answer may take."""
 
     cue: Cue
-    budget: Annotated[int, Field(ge=0, le=1_000_000)] = 800
-    k: Annotated[int, Field(ge=1, le=1_000)] = 100
+    budget: Annotated[int, Field(ge=0, le=1_000_000), Whole] = 800
+    k: Annotated[int, Field(ge=1, le=1_000), Whole] = 100
 
 
 class Explain(Where):

@@ -6,13 +6,21 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query
 from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict
 
-from lamina.errors import InputError
 from lamina.server.http import schemas
 from lamina.server.http.calls import Administering, Writing, errors
-from lamina.server.http.reading import InScope, ItemId
+from lamina.server.http.reading import ItemId
 
 router = APIRouter(prefix="/v1", tags=["write"])
+
+
+class NamedScope(BaseModel):
+    """A scope that must be named; "*" is everything the client may see."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    scope: schemas.Scope
 
 
 @router.post("/memories", operation_id="add", status_code=201, response_model=schemas.Added, responses=errors(404, 413))
@@ -48,10 +56,8 @@ async def delete(call: Writing, body: Annotated[schemas.Chosen, Body()]) -> Resp
 
 
 @router.delete("/memories", operation_id="delete_all", response_model=schemas.Count, responses=errors(404), tags=["take away"])
-async def delete_all(call: Administering, query: Annotated[InScope, Query()]) -> Response:
+async def delete_all(call: Administering, query: Annotated[NamedScope, Query()]) -> Response:
     """Remove everything in a scope and below it. The scope must be named."""
-    if query.scope is None:
-        raise InputError("name the scope whose memories are to be removed: ?scope=…")
     return await call.answer("write", "delete_all", lambda: {"count": call.memory.delete_all(query.scope)})
 
 
