@@ -15,6 +15,7 @@ TIME_PATTERN: Final = rf"^(?:19|20)[0-9]{{2}}(?:-(?:0[1-9]|1[0-2])|-{_DAY}(?:T(?
 _SEGMENT: Final = r"[A-Za-z0-9 !$&'()+,;:@=._~-]+"
 SCOPE_PATTERN: Final = rf"^(?:/{{0,3}}{_SEGMENT}(?:/{_SEGMENT}){{0,4}})?$"
 TEXT_PATTERN: Final = r"^[^\u0000-\u001f\u007f-\u00a0]+$"
+SAID_PATTERN: Final = r"^[^\u0000]*[^\s\u0000-\u001f\u007f-\u00a0][^\u0000]*$"
 _NAME: Final = {"type": "string", "minLength": 1, "maxLength": 1_024, "pattern": TEXT_PATTERN}
 
 
@@ -23,7 +24,7 @@ def _text(description: str, most: int, **more: Any) -> dict[str, Any]:  # parts 
 
 
 # The schemas promise what is always accepted. The library reads more than that (line breaks in a text, February 29, other forms of ISO 8601).
-Text = Annotated[str, WithJsonSchema({"type": "string", "minLength": 1, "pattern": r"[^\s\u0000-\u001f\u007f-\u00a0]"})]
+Text = Annotated[str, WithJsonSchema({"type": "string", "minLength": 1, "pattern": SAID_PATTERN})]
 Cue = Annotated[
     str, Field(max_length=10_000), WithJsonSchema(_text("what is asked", 10_000, examples=["where does Ana live now?"]))
 ]
@@ -130,7 +131,7 @@ class Add(Strict):
     """What is to be remembered: a text, a message, or a list of them, in one transaction."""
 
     content: Annotated[Any, WithJsonSchema({"anyOf": [
-        {"type": "string", "minLength": 1, "pattern": r"[^\s\u0000-\u001f\u007f-\u00a0]", "examples": ["Ana moved from Porto to Lisbon in March."]},
+        {"type": "string", "minLength": 1, "pattern": SAID_PATTERN, "examples": ["Ana moved from Porto to Lisbon in March."]},
         {"$ref": "#/components/schemas/Message"},
         {"type": "array", "minItems": 1, "items": {"$ref": "#/components/schemas/Message"}},
     ]})]  # fmt: skip
