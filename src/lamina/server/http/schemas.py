@@ -72,12 +72,19 @@ Metadata = Annotated[
         }
     ),
 ]
+_SCALAR: Final = {
+    "anyOf": [{"type": ["boolean", "null"]}, {"type": "number", "minimum": -(2**53), "maximum": 2**53}, {"type": "string"}]
+}
+_OPERATORS: Final = {
+    **dict.fromkeys(("eq", "ne", "gt", "gte", "lt", "lte", "contains", "exists"), _SCALAR),
+    **dict.fromkeys(("in", "nin"), {"type": "array", "items": _SCALAR}),
+}
 Conditions_ = Annotated[
     dict[str, Any],
     WithJsonSchema({
-        "type": "object", "propertyNames": {**_NAME, "pattern": "^[A-Za-z_]+$"}, "maxProperties": 16,
-        "additionalProperties": {"anyOf": [{"type": ["number", "boolean", "null"]}, _NAME]},
-        "description": "Metadata fields and the values they must have, or {operator: value} with eq, ne, gt, gte, lt, lte, in, nin, contains, exists.",
+        "type": "object", "propertyNames": {"type": "string", "pattern": "^[A-Za-z_]+$"}, "maxProperties": 16,
+        "additionalProperties": {"anyOf": [_SCALAR, {"type": "object", "properties": _OPERATORS, "additionalProperties": False}]},
+        "description": "Metadata fields and the values they must have, or {operator: value}.",
         "examples": [{"project": "kettle", "stars": {"gte": 3}}],
     }),
 ]  # fmt: skip
