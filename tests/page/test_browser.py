@@ -158,7 +158,7 @@ def search(page: Any, cue: str) -> list[str]:
     page.press("#cue", "Enter")
     until(page, "document.getElementById('count').textContent.includes('found')")
     until(page, "!document.querySelector('#list .row') || document.querySelector('#list .meta').textContent.includes('score')")
-    return [text for text in page.locator("#list .row .text").all_inner_texts()]
+    return list(page.locator("#list .row .text").all_inner_texts())
 
 
 def test_search_in_the_page_takes_short_words_whole_and_scripts_without_spaces_in_pairs(running: Any, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ import pytest
 
 import lamina
 from lamina import Memory
+from lamina.server.tokens import TokenBook
 from tests.page.browsing import browser, filled, needs_browser, until, visit
 from tests.page.test_browser import shot, violations
 
@@ -35,14 +36,14 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @contextmanager
-def serving(path: Path, *options: str, **environment: str) -> Iterator[str]:
+def serving(path: Path, *options: str) -> Iterator[str]:
     """A server of its own process."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "lamina", "serve", str(path), "--port", str(port), *options, "--rate", "0"]
     process = subprocess.Popen(
-        command, env={**os.environ, "PYTHONPATH": SOURCE, **environment}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command, env={**os.environ, "PYTHONPATH": SOURCE}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     url = f"http://127.0.0.1:{port}/"
     end = time.monotonic() + 60
@@ -102,13 +103,14 @@ def test_nobody_may_frame_it(served: str) -> None:
 def test_a_token_is_asked_for_once_and_again_where_it_is_wrong(tmp_path: Path) -> None:
     with Memory(tmp_path / "m.db") as memory:
         memory.add("The vault code is 7741.", user="ana")
-    token = "a-token-that-is-long-enough-0123456789"
-    with serving(tmp_path / "m.db", LAMINA_SERVER_TOKEN=token) as url, browser() as running:
+        _, token = TokenBook(memory.store).create("*", "read")
+    with serving(tmp_path / "m.db") as url, browser() as running:
         context = running.new_context()
         page = context.new_page()
         page.goto(url)
         page.wait_for_selector("#asking[open]")
         assert violations(page) == []
+        assert page.locator("#timeline").bounding_box()["height"] < 100  # nothing jumps when the items come
         page.keyboard.type("wrong")
         page.keyboard.press("Enter")
         page.wait_for_selector("#asking[open] #refused:not([hidden])")
