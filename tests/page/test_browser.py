@@ -157,7 +157,7 @@ def search(page: Any, cue: str) -> list[str]:
     page.fill("#cue", cue)
     page.press("#cue", "Enter")
     until(page, "document.getElementById('count').textContent.includes('found')")
-    until(page, "!document.querySelector('#list .row') || document.querySelector('#list .meta').textContent.includes('score')")
+    until(page, "document.querySelector('#list .row') !== null")
     return list(page.locator("#list .row .text").all_inner_texts())
 
 
@@ -308,5 +308,5 @@ def test_a_hundred_thousand_items_open_without_freezing(running: Any, tmp_path: 
         f"longest task while opening {max(opening, default=0):.0f} ms, while used {max(using, default=0):.0f} ms"
     )
     assert paint <= 1000
-    assert max(opening, default=0) <= 400
+    assert max(opening, default=0) <= 200
     assert max(using, default=0) <= 200

@@ -23,7 +23,7 @@ export function formsOf(cue) {
   return (telling.length ? telling : said).map((word) => {
     if (SPACELESS.test(word)) return { word, form: new RegExp(word, "u") };
     const stem = word.length > 4 && /\p{L}$/u.test(word) ? word.replace(/(ing|ed|es|s)$/, "") : word;
-    return { word: stem, form: new RegExp(`(?<![\\p{L}\\p{N}])${stem}${stem.length < 4 || /^\p{N}+$/u.test(stem) ? "(?![\\p{L}\\p{N}])" : ""}`, "u") };
+    return { word, form: new RegExp(`(?<![\\p{L}\\p{N}])${stem}${stem.length < 4 || /^\p{N}+$/u.test(stem) ? "(?![\\p{L}\\p{N}])" : ""}`, "u") };
   });
 }
 
