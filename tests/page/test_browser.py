@@ -145,6 +145,122 @@ def test_hostile_texts_are_shown_as_they_are_and_run_nothing(running: Any, tmp_p
         assert page.locator("img").count() == 0
 
 
+def written(tmp_path: Path, *texts: str, **more: Any) -> str:
+    with Memory(":memory:") as memory:
+        memory.add([{"text": text, **more} for text in texts], user="ana")
+        write_page(memory, tmp_path / "p.html")
+    return (tmp_path / "p.html").as_uri()
+
+
+def search(page: Any, cue: str) -> list[str]:
+    page.evaluate("document.getElementById('count').textContent = ''")
+    page.fill("#cue", cue)
+    page.press("#cue", "Enter")
+    until(page, "document.getElementById('count').textContent.includes('found')")
+    until(page, "document.querySelector('#list .row') !== null")
+    return list(page.locator("#list .row .text").all_inner_texts())
+
+
+def test_search_in_the_page_takes_short_words_whole_and_scripts_without_spaces_in_pairs(running: Any, tmp_path: Path) -> None:
+    texts = ["Good week.", "They go to Braga.", "我喜欢喝绿茶", "昨天下雨了", "Um poço seco", "room 7", "room 77"]
+    with visit(running, written(tmp_path, *texts)) as page:
+        assert search(page, "go") == ["They go to Braga."]
+        assert search(page, "绿茶") == ["我喜欢喝绿茶"]
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#card mark")
+        assert page.locator("#card mark").all_inner_texts() == ["绿茶"]
+        assert search(page, "7") == ["room 7"]
+        assert search(page, "the poco") == ["Um poço seco"]
+        page.keyboard.press("Enter")
+        until(page, "document.querySelector('#card mark')?.textContent === 'poço'")
+        assert search(page, " ".join(f"word{n}" for n in range(60)) + " braga") == ["They go to Braga."]
+
+
+def test_an_empty_memory_is_shown_as_one(running: Any, tmp_path: Path) -> None:
+    with Memory(":memory:") as memory:
+        write_page(memory, tmp_path / "p.html")
+    with visit(running, (tmp_path / "p.html").as_uri()) as page:
+        assert "Nothing here" in page.inner_text("#list")
+        assert violations(page) == []
+
+
+def test_filters_hold_for_a_search_and_come_from_the_card(running: Any, demo: str) -> None:
+    with visit(running, demo) as page:
+        search(page, "rent")
+        page.locator("#list .row .meta", has_text="Iris").first.click()
+        page.click("#card button[aria-label='Only who Iris']")
+        until(page, "document.getElementById('speaker').value === 'Iris'")
+        until(page, "document.getElementById('count').textContent.includes('found')")
+        until(page, "[...document.querySelectorAll('#list .meta')].every((row) => row.textContent.includes('Iris'))")
+        page.focus("#cue")
+        page.keyboard.press("Escape")
+        assert page.is_hidden("#card")
+
+
+def test_the_list_follows_the_time_shown_where_that_is_wanted(running: Any, demo: str) -> None:
+    with visit(running, demo) as page:
+        page.click("#filters summary")
+        page.check("#within")
+        until(page, "document.getElementById('count').textContent.includes('in the time shown')")
+        before = page.inner_text("#count")
+        page.focus("#timeline")
+        for _ in range(4):
+            page.keyboard.press("+")
+        until(page, f"document.getElementById('count').textContent !== {before!r}")
+        page.keyboard.press("ArrowUp")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#card:not([hidden]) h3")
+        assert page.inner_text("#card h3").lower() == "episode"
+        page.keyboard.press("Escape")
+        assert page.evaluate("document.activeElement.id") == "timeline"
+
+
+def test_a_list_taller_than_browsers_lay_out_shows_its_last_item(running: Any, tmp_path: Path) -> None:
+    with Memory(":memory:") as memory:
+        memory.add_many(({"text": f"Message {n}", "at": n * 1_000_000} for n in range(3_000)), user="ana")
+        write_page(memory, tmp_path / "p.html")
+    lower = (tmp_path / "p.html").read_text().replace("TALLEST = 8_000_000", "TALLEST = 20_000")
+    with visit(running, (tmp_path / "p.html").as_uri()) as page:
+        tall = page.evaluate("document.querySelector('#list .inner').clientHeight")
+    assert tall == 3_000 * 56
+    # the policy knows the code by its hash: the page with a lower limit is made with a hash of its own
+    from lamina.page import writing
+
+    code = writing.script()
+    (tmp_path / "q.html").write_text(
+        lower.replace(writing._hash(code), writing._hash(code.replace("TALLEST = 8_000_000", "TALLEST = 20_000")))
+    )
+    with visit(running, (tmp_path / "q.html").as_uri()) as page:
+        assert page.evaluate("document.querySelector('#list .inner').clientHeight") == 20_000
+        page.focus("#list")
+        page.keyboard.press("End")
+        until(page, "document.querySelector('#list [aria-selected=true] .text')?.textContent === 'Message 2999'")
+        inside = """() => { const row = document.querySelector('#list [aria-selected=true]').getBoundingClientRect(), box = document.getElementById('list').getBoundingClientRect();
+            return row.top >= box.top - 1 && row.bottom <= box.bottom + 1; }"""
+        assert page.evaluate(inside)
+        page.keyboard.press("Home")
+        until(page, "document.querySelector('#list [aria-selected=true] .text')?.textContent === 'Message 0'")
+        assert page.evaluate(inside)
+        for _ in range(40):
+            page.keyboard.press("ArrowDown")
+        assert page.inner_text("#list [aria-selected=true] .text") == "Message 40"
+        assert page.evaluate(inside)
+
+
+def test_lines_of_time_stand_at_the_first_of_a_month(running: Any, demo: str) -> None:
+    with visit(running, demo) as page:
+        lines = page.evaluate("""() => new Promise((done) => {
+            const seen = [], write = CanvasRenderingContext2D.prototype.fillText;
+            CanvasRenderingContext2D.prototype.fillText = function (text, x) { seen.push([text, x]); return write.apply(this, arguments); };
+            document.getElementById('timeline').dispatchEvent(new KeyboardEvent('keydown', { key: '0' }));
+            setTimeout(() => { CanvasRenderingContext2D.prototype.fillText = write; done(seen); }, 200);
+        })""")
+        labels = [text for text, _ in lines if text.endswith("2026")]
+        assert labels == ["Feb 2026", "Mar 2026", "Apr 2026", "May 2026", "Jun 2026", "Jul 2026", "Aug 2026", "Sept 2026"]
+        at = [x for text, x in lines if text.endswith("2026")]
+        assert abs((at[2] - at[1]) / (at[1] - at[0]) - 31 / 28) < 0.02  # March is longer than February
+
+
 def test_first_paint_comes_within_a_second_at_ten_thousand_items(running: Any, tmp_path: Path) -> None:
     with Memory(":memory:") as memory:
         filled(memory, 10_000)
@@ -192,5 +308,5 @@ def test_a_hundred_thousand_items_open_without_freezing(running: Any, tmp_path: 
         f"longest task while opening {max(opening, default=0):.0f} ms, while used {max(using, default=0):.0f} ms"
     )
     assert paint <= 1000
-    assert max(opening, default=0) <= 400
+    assert max(opening, default=0) <= 200
     assert max(using, default=0) <= 200

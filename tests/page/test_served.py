@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 
 import lamina
 from lamina import Memory
+from lamina.server.tokens import TokenBook
 from tests.page.browsing import browser, filled, needs_browser, until, visit
 from tests.page.test_browser import shot, violations
 
@@ -29,10 +31,17 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with Memory(path) as memory:
         filled(memory, 10_000)
         memory.add("The vault code is 7741, says Clara.", user="ana", speaker="Clara", session="secret")
+    with serving(path, "--open") as url:
+        yield url
+
+
+@contextmanager
+def serving(path: Path, *options: str) -> Iterator[str]:
+    """A server of its own process."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "lamina", "serve", str(path), "--port", str(port), "--open", "--rate", "0"]
+    command = [sys.executable, "-m", "lamina", "serve", str(path), "--port", str(port), *options, "--rate", "0"]
     process = subprocess.Popen(
         command, env={**os.environ, "PYTHONPATH": SOURCE}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -45,9 +54,11 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         except httpx.HTTPError:
             assert time.monotonic() < end
             time.sleep(0.1)
-    yield url
-    process.terminate()
-    process.wait(30)
+    try:
+        yield url
+    finally:
+        process.terminate()
+        process.wait(30)
 
 
 def test_one_searches_with_reasons_forgets_and_restores(served: str) -> None:
@@ -73,3 +84,49 @@ def test_one_searches_with_reasons_forgets_and_restores(served: str) -> None:
         until(page, "document.querySelector('#card .actions button')?.textContent === 'Forget'")
         found = httpx.post(served + "v1/search", json={"cue": "code of the vault", "k": 3}).json()
         assert any("7741" in hit["text"] for hit in found["hits"])
+
+
+def test_what_was_remembered_since_the_page_was_opened_is_found(served: str) -> None:
+    with browser() as running, visit(running, served, offline=False) as page:
+        httpx.post(served + "v1/memories", json={"content": "The zeppelin lands in Horta.", "scope": "/ana"}).raise_for_status()
+        page.fill("#cue", "where does the zeppelin land?")
+        page.press("#cue", "Enter")
+        until(page, "document.querySelector('#list .text')?.textContent === 'The zeppelin lands in Horta.'")
+
+
+def test_nobody_may_frame_it(served: str) -> None:
+    headers = httpx.get(served).headers
+    assert headers["x-frame-options"] == "DENY"
+    assert headers["content-security-policy"] == "frame-ancestors 'none'"
+
+
+def test_a_token_is_asked_for_once_and_again_where_it_is_wrong(tmp_path: Path) -> None:
+    with Memory(tmp_path / "m.db") as memory:
+        memory.add("The vault code is 7741.", user="ana")
+        _, token = TokenBook(memory.store).create("*", "read")
+    with serving(tmp_path / "m.db") as url, browser() as running:
+        context = running.new_context()
+        page = context.new_page()
+        page.goto(url)
+        page.wait_for_selector("#asking[open]")
+        assert violations(page) == []
+        assert page.locator("#timeline").bounding_box()["height"] < 100  # nothing jumps when the items come
+        page.keyboard.type("wrong")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#asking[open] #refused:not([hidden])")
+        page.keyboard.type(token)
+        shot(page, "token")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("html[data-ready]", state="attached")
+        page.click("#list .row")
+        page.wait_for_selector("#card .said")
+        assert "7741" in page.inner_text("#card .said")
+        assert page.is_hidden("#asking")
+        page.reload()  # kept for this window
+        page.wait_for_selector("html[data-ready]", state="attached")
+        page.evaluate("sessionStorage.clear()")
+        page.reload()
+        page.wait_for_selector("#asking[open]")
+        page.keyboard.press("Escape")
+        until(page, "document.getElementById('count').textContent.length > 3")
+        context.close()

@@ -84,3 +84,26 @@ def test_the_code_is_one_script_without_imports_and_the_policy_forbids_the_rest(
     assert "connect-src &#x27;none&#x27;" in written
     assert "connect-src &#x27;self&#x27;" in served
     assert "unsafe" not in written
+
+
+def test_a_page_that_is_written_anew_is_as_private_as_a_new_one(tmp_path: Path) -> None:
+    page = tmp_path / "p.html"
+    page.write_text("open to all")
+    page.chmod(0o644)
+    with Memory(":memory:") as memory:
+        memory.add("x")
+        write_page(memory, page, overwrite=True)
+        with pytest.raises(InputError, match="is no file"):
+            write_page(memory, tmp_path, overwrite=True)
+    assert stat.S_IMODE(page.stat().st_mode) == 0o600
+    assert [one.name for one in tmp_path.iterdir()] == ["p.html"]
+
+
+def test_newer_versions_are_told_from_older_ones() -> None:
+    with Memory(":memory:") as memory:
+        [old] = memory.add("The ferry leaves at 8.", user="ana")
+        new = memory.update(old, text="The ferry leaves at 9.")
+        columns = columns_of(memory.store, "/ana").columns
+    assert columns["replaces"] == [(new if isinstance(new, str) else new[0], old)]
+    assert columns["state"][columns["id"].index(old)] == 2
+    assert len(columns["recorded"]) == len(columns["id"])

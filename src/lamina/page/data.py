@@ -32,7 +32,7 @@ def where_of(scope: str) -> Filter:
 def columns_of(store: Store, scope: str, *, cursor: str | None = None, limit: int = CHUNK, whole: bool = False) -> Chunk:
     """The next items in a scope in the order of recording, as columns.
 
-    `id`, `kind`, `at` and `until` (milliseconds since 1970), `scope`, `session`, `speaker`, `state` (1: forgotten, 2: replaced), `text`; with `whole`, all of the text
+    `id`, `kind`, `at` and `until` (milliseconds since 1970), `scope`, `session`, `speaker`, `state` (1: forgotten, 2: replaced), `recorded`, `text`, `replaces` (pairs of ids: a newer version and an older one); with `whole`, all of the text
     and `rests` (pairs of ids: an item and what it rests on), else the beginning of the text.
     """
     page = store.items.page(where_of(scope), cursor=cursor, limit=limit, order="recorded")
@@ -46,10 +46,12 @@ def columns_of(store: Store, scope: str, *, cursor: str | None = None, limit: in
         "session": [item.session for item in items],
         "speaker": [item.speaker or item.role for item in items],
         "state": [FORGOTTEN * item.forgotten + RETIRED * (item.retired_at is not None) for item in items],
+        "recorded": [item.recorded_at // 1000 for item in items],
         "text": [item.text if whole else item.text[:TITLE] for item in items],
     }
     if whole:
         columns["rests"] = _rests(store, items)
+    columns["replaces"] = _replaces(store, items)
     return Chunk(columns, page.cursor)
 
 
@@ -62,6 +64,14 @@ def chunks_of(store: Store, scope: str) -> Iterator[dict[str, Any]]:
         cursor = chunk.cursor
         if cursor is None:
             return
+
+
+def _replaces(store: Store, items: Sequence[Item]) -> list[tuple[str, str]]:
+    """Which of the items replace which, by id."""
+    newer = {item.key: item.id for item in items}
+    pairs = dict.fromkeys((edge.src, edge.dst) for edge in store.edges.out(sorted(newer), ["supersedes"])) if newer else {}
+    older = store.items.by_key(sorted({dst for _, dst in pairs})) if pairs else {}
+    return [(newer[src], older[dst].id) for src, dst in pairs if dst in older]
 
 
 def _rests(store: Store, items: Sequence[Item]) -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ import html
 import json
 import os
 import re
+import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -44,10 +45,11 @@ def page_html(title: str, data: list[str] | None = None, settings: dict[str, Any
     and, with data, every request.
     """
     style, code = _asset("page.css"), script()
+    connections = "'self'" if data is None else "'none'"
     policy = (
         f"default-src 'none'; script-src '{_hash(code)}'; style-src '{_hash(style)}'; img-src data:; "
-        f"connect-src {'none' if data is not None else 'self'!r}; base-uri 'none'; form-action 'none'"
-    ).replace("connect-src none", "connect-src 'none'")
+        f"connect-src {connections}; base-uri 'none'; form-action 'none'"
+    )
     blocks = [f'<script type="application/json" class="data">{chunk}</script>' for chunk in data or ()]
     known = json.dumps({"served": data is None, "title": title, **(settings or {})}).replace("<", "\\u003c")
     page = _asset("page.html")
@@ -94,6 +96,8 @@ def write_page(
     target = Path(path)
     if target.exists() and not overwrite:
         raise InputError(f"{target} is there already: name another file, or say that it may be overwritten")
+    if target.exists() and not target.is_file():
+        raise InputError(f"{target} is no file: name one that is to hold the page")
     if not target.parent.is_dir():
         raise InputError(f"the folder {target.parent} does not exist: create it, or choose another path")
     data, count = [], 0
@@ -105,6 +109,18 @@ def write_page(
     title = memory.store.path.name if memory.store.path is not None else "memory"
     settings = {"written": datetime.now(UTC).isoformat(timespec="seconds"), "scope": scope, "count": count}
     text = page_html(title, data, settings)
-    with open(os.open(target, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
+    _put(target, text)
     return count
+
+
+def _put(target: Path, text: str) -> None:
+    """Write a file whole or not at all. A new file takes the name, so the mode is 0600 whatever the mode of the one before."""
+    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)  # mode 0600
+    made = Path(name)
+    try:
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        made.replace(target)
+    except BaseException:
+        made.unlink(missing_ok=True)
+        raise

@@ -1,6 +1,6 @@
 // One item in full: what it says, when and where it was said, what it rests on and what rests on it, why it was found; forgetting and restoring.
 import { FORGOTTEN, RETIRED, layer, when } from "./items.js";
-import { groups, words } from "./searching.js";
+import { groups, pieces } from "./searching.js";
 
 const SHOWN = 60; // of the items an item rests on, how many are listed at once
 
@@ -11,11 +11,12 @@ function made(tag, words = "", more = {}) {
 }
 
 export class Card {
-  constructor(box, { open, close, changed, say }) {
+  constructor(box, { open, close, changed, only, say }) {
     this.box = box;
     this.open = open;
     this.close = close;
     this.changed = changed;
+    this.only = only;
     this.say = say;
     box.addEventListener("keydown", (event) => { if (event.key === "Escape") { event.stopPropagation(); this.hide(); } });
   }
@@ -38,10 +39,12 @@ export class Card {
     const close = made("button", "Close", { className: "close", type: "button" });
     close.addEventListener("click", () => this.hide());
     head.append(made("h3", items.kind[place]), close);
-    const said = made("div", "", { className: "said" });
+    const said = made("div", "", { className: "said", dir: "auto" });
     this.marked(said, whole.text, hit ? cue : "");
     this.box.append(head, said, this.fields(items, place, whole.fields));
     if (hit) this.why(hit);
+    this.rests("Replaced by", items, items.newer.get(id) || []);
+    this.rests("Replaces", items, items.older.get(id) || []);
     this.rests("Rests on", items, whole.below);
     this.rests("Part of, or ground of", items, whole.above);
     if (source.canChange) this.actions(source, items, place);
@@ -52,15 +55,8 @@ export class Card {
 
   // The text with the words of the cue marked; only ever as text.
   marked(box, text, cue) {
-    const wanted = cue ? words(cue).filter((word) => word.length > 2) : [];
-    if (!wanted.length) { box.textContent = text || "(nothing: a source of it was deleted, or it is empty)"; return; }
-    const form = new RegExp(`(?<![\\p{L}\\p{N}])(${wanted.map((word) => word.replace(/[^\p{L}\p{N}]/gu, "")).join("|")})`, "giu");
-    let done = 0;
-    for (const found of text.matchAll(form)) {
-      box.append(text.slice(done, found.index), made("mark", found[0]));
-      done = found.index + found[0].length;
-    }
-    box.append(text.slice(done));
+    if (!cue || !text) box.textContent = text || "(nothing: a source of it was deleted, or it is empty)";
+    else for (const [piece, asked] of pieces(text, cue)) if (piece) box.append(asked ? made("mark", piece) : piece);
   }
 
   fields(items, place, more) {
@@ -68,7 +64,7 @@ export class Card {
     const until = items.until[place];
     const rows = {
       when: when(items.at[place]) + (until !== null && items.kind[place] !== "episode" ? ` until ${when(until)}` : until !== null ? ` – ${when(until)}` : ""),
-      "recorded": more.recorded_at || "",
+      "recorded": when(items.recorded[place]),
       "who": items.speaker[place] || "",
       "scope": items.scope[place] || "(none)",
       "session": items.session[place] || "",
@@ -78,6 +74,15 @@ export class Card {
       "id": items.id[place],
     };
     for (const [name, value] of Object.entries(rows)) if (value) list.append(made("dt", name), made("dd", String(value)));
+    for (const [words, name] of [["who", "speaker"], ["scope", "scope"], ["session", "session"]]) {
+      const value = items[name][place];
+      if (!value) continue;
+      const cell = [...list.children].find((one) => one.tagName === "DT" && one.textContent === words).nextSibling;
+      const button = made("button", "only these", { type: "button", className: "only" });
+      button.setAttribute("aria-label", `Only ${words} ${value}`);
+      button.addEventListener("click", () => this.only(name, value));
+      cell.append(" ", button);
+    }
     return list;
   }
 
@@ -103,7 +108,7 @@ export class Card {
       for (const place of known.slice(start, start + SHOWN)) {
         const row = made("li");
         row.style.setProperty("--layer", layer(items.kind[place]));
-        const go = made("button", items.text[place].slice(0, 220) || "(nothing)", { type: "button" });
+        const go = made("button", items.text[place].slice(0, 220) || "(nothing)", { type: "button", dir: "auto" });
         go.prepend(made("small", [items.kind[place], when(items.at[place]), items.speaker[place]].filter(Boolean).join(" · ")));
         go.addEventListener("click", () => this.open(place));
         row.append(go);

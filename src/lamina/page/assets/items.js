@@ -4,13 +4,17 @@ export const LAYERS = ["portrait", "topic", "fact", "entity", "thought", "note",
 export const FORGOTTEN = 1;
 export const RETIRED = 2;
 
+const push = (map, from, to) => { const there = map.get(from); if (there) there.push(to); else map.set(from, [to]); };
+
 export class Items {
   constructor() {
-    this.id = []; this.kind = []; this.at = []; this.until = []; this.scope = []; this.session = []; this.speaker = []; this.state = []; this.text = [];
+    this.id = []; this.kind = []; this.at = []; this.until = []; this.scope = []; this.session = []; this.speaker = []; this.state = []; this.text = []; this.recorded = [];
     this.whole = [];
     this.place = new Map();
     this.below = new Map();
     this.above = new Map();
+    this.newer = new Map();
+    this.older = new Map();
   }
 
   get length() { return this.id.length; }
@@ -18,16 +22,24 @@ export class Items {
   add(columns, whole) {
     for (let row = 0; row < columns.id.length; row++) {
       this.place.set(columns.id[row], this.id.length);
-      for (const name of ["id", "kind", "at", "until", "scope", "session", "speaker", "state", "text"]) this[name].push(columns[name][row]);
+      for (const name of ["id", "kind", "at", "until", "scope", "session", "speaker", "state", "text", "recorded"]) this[name].push(columns[name][row]);
       this.whole.push(whole);
     }
-    for (const [from, to] of columns.rests || []) this.rest(from, to);
+    for (const [from, to] of columns.rests || []) { push(this.below, from, to); push(this.above, to, from); }
+    for (const [from, to] of columns.replaces || []) { push(this.older, from, to); push(this.newer, to, from); }
   }
 
-  rest(from, to) {
-    if (!this.below.has(from)) this.below.set(from, []);
-    if (!this.above.has(to)) this.above.set(to, []);
-    if (!this.below.get(from).includes(to)) { this.below.get(from).push(to); this.above.get(to).push(from); }
+  // Items as the server's other routes give them.
+  more(found) {
+    for (const one of found) {
+      if (this.place.has(one.id)) continue;
+      const ms = (text) => (text ? Date.parse(text) : null);
+      const columns = {
+        id: one.id, kind: one.kind, at: ms(one.at), until: ms(one.until), scope: one.scope, session: one.session ?? null, speaker: one.speaker ?? one.role ?? null,
+        state: (one.forgotten ? FORGOTTEN : 0) | (one.retired_at ? RETIRED : 0), text: one.text, recorded: ms(one.recorded_at),
+      };
+      this.add(Object.fromEntries(Object.entries(columns).map(([name, value]) => [name, [value]])), false);
+    }
   }
 
   layers() {
@@ -42,17 +54,18 @@ export class Items {
   }
 }
 
+export function passes(items, place, wanted) {
+  if (!wanted.forgotten && items.state[place]) return false;
+  if (wanted.kind && items.kind[place] !== wanted.kind) return false;
+  if (wanted.scope && items.scope[place] !== wanted.scope && !items.scope[place].startsWith(wanted.scope + "/")) return false;
+  if (wanted.session && items.session[place] !== wanted.session) return false;
+  return !wanted.speaker || items.speaker[place] === wanted.speaker;
+}
+
 // What is shown: the places of the items that filters let through, in the order of time.
 export function chosen(items, wanted) {
   const found = [];
-  for (let place = 0; place < items.length; place++) {
-    if (!wanted.forgotten && items.state[place]) continue;
-    if (wanted.kind && items.kind[place] !== wanted.kind) continue;
-    if (wanted.scope && items.scope[place] !== wanted.scope && !items.scope[place].startsWith(wanted.scope + "/")) continue;
-    if (wanted.session && items.session[place] !== wanted.session) continue;
-    if (wanted.speaker && items.speaker[place] !== wanted.speaker) continue;
-    found.push(place);
-  }
+  for (let place = 0; place < items.length; place++) if (passes(items, place, wanted)) found.push(place);
   const at = items.at;
   return found.sort((a, b) => at[a] - at[b] || a - b);
 }

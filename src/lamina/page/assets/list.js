@@ -2,7 +2,7 @@
 import { FORGOTTEN, RETIRED, layer, when } from "./items.js";
 
 const ROW = 56;
-const MOST = 8_000_000 / ROW; // rows that a browser can lay out before it loses count
+const TALLEST = 8_000_000; // pixels that every browser lays out; a longer list is scrolled in proportion
 
 export class List {
   constructor(box, open) {
@@ -23,14 +23,15 @@ export class List {
     this.places = places;
     this.note = note;
     this.current = 0;
-    this.pages = Math.max(1, Math.ceil(places.length / MOST));
     this.inner.textContent = "";
     this.rows.clear();
-    this.inner.style.height = `${Math.min(places.length, MOST) * ROW}px`;
+    this.inner.style.height = `${Math.min(places.length * ROW, TALLEST)}px`;
     this.box.scrollTop = 0;
     if (!places.length) {
       const none = document.createElement("p");
       none.className = "empty";
+      none.setAttribute("role", "option");
+      none.setAttribute("aria-disabled", "true");
       none.textContent = "Nothing here.";
       this.inner.append(none);
     }
@@ -42,13 +43,24 @@ export class List {
     this.waiting = requestAnimationFrame(() => { this.waiting = 0; this.paint(); });
   }
 
+  // How many pixels of the whole list a pixel of scrolling stands for: 1, but in lists that are taller than a browser can lay out.
+  get ratio() {
+    const seen = this.box.clientHeight;
+    const whole = this.places.length * ROW;
+    return whole <= TALLEST ? 1 : (whole - seen) / (TALLEST - seen);
+  }
+
   paint() {
     if (!this.items) return;
-    const first = Math.max(0, Math.floor(this.box.scrollTop / ROW) - 4);
-    const last = Math.min(this.places.length, Math.ceil((this.box.scrollTop + this.box.clientHeight) / ROW) + 4);
+    const top = this.box.scrollTop * this.ratio;
+    const first = Math.max(0, Math.floor(top / ROW) - 4);
+    const last = Math.min(this.places.length, Math.ceil((top + this.box.clientHeight) / ROW) + 4);
     for (const [number, row] of this.rows) if (number < first || number >= last) { row.remove(); this.rows.delete(number); }
     for (let number = first; number < last; number++) if (!this.rows.has(number)) this.rows.set(number, this.inner.appendChild(this.row(number)));
-    for (const [number, row] of this.rows) row.setAttribute("aria-selected", String(number === this.current));
+    for (const [number, row] of this.rows) {
+      row.style.top = `${number * ROW - top + this.box.scrollTop}px`;
+      row.setAttribute("aria-selected", String(number === this.current));
+    }
     const active = this.rows.get(this.current);
     if (active) this.box.setAttribute("aria-activedescendant", active.id);
     else this.box.removeAttribute("aria-activedescendant");
@@ -64,7 +76,7 @@ export class List {
     row.setAttribute("role", "option");
     row.setAttribute("aria-posinset", number + 1);
     row.setAttribute("aria-setsize", this.places.length);
-    row.style.cssText = `top:${number * ROW}px;--layer:${layer(items.kind[place])}`;
+    row.style.setProperty("--layer", layer(items.kind[place]));
     const meta = document.createElement("div");
     meta.className = "meta";
     const kind = document.createElement("b");
@@ -74,6 +86,7 @@ export class List {
     meta.prepend(kind);
     const text = document.createElement("div");
     text.className = "text";
+    text.dir = "auto";
     text.textContent = items.text[place].slice(0, 200) || "(nothing)";
     row.append(meta, text);
     return row;
@@ -89,8 +102,10 @@ export class List {
     if (!this.places.length) return;
     this.current = Math.min(Math.max(number, 0), this.places.length - 1);
     const top = this.current * ROW;
-    if (top < this.box.scrollTop) this.box.scrollTop = top;
-    else if (top + ROW > this.box.scrollTop + this.box.clientHeight) this.box.scrollTop = top + ROW - this.box.clientHeight;
+    const { ratio } = this;
+    const seen = this.box.scrollTop * ratio;
+    if (top < seen) this.box.scrollTop = top / ratio;
+    else if (top + ROW > seen + this.box.clientHeight) this.box.scrollTop = Math.ceil((top + ROW - this.box.clientHeight) / ratio);
     this.paint();
     if (open) this.open(this.places[this.current]);
   }

@@ -28,26 +28,39 @@ export class EmbeddedSource {
 const TOKEN = "lamina-token";
 
 export class ServerSource {
-  constructor(base = "") { this.canChange = true; this.base = base; this.token = sessionStorage.getItem(TOKEN); }
+  constructor(base = location.pathname.replace(/\/[^/]*$/, "")) { this.canChange = true; this.base = base; this.token = sessionStorage.getItem(TOKEN); }
 
   async ask(path, body) {
     const headers = { accept: "application/json" };
     if (this.token) headers.authorization = `Bearer ${this.token}`;
     if (body !== undefined) headers["content-type"] = "application/json";
     const answer = await fetch(this.base + path, { method: body === undefined ? "GET" : "POST", headers, body: body === undefined ? undefined : JSON.stringify(body), cache: "no-store" });
-    if (answer.status === 401) {
-      const given = prompt("This memory asks for a token:");
-      if (given) {
-        this.token = given.trim();
-        sessionStorage.setItem(TOKEN, this.token);
-        return this.ask(path, body);
-      }
-    }
+    if (answer.status === 401 && (await this.given(headers.authorization))) return this.ask(path, body);
     if (!answer.ok) {
       const problem = await answer.json().catch(() => ({}));
       throw new Error(problem.detail || problem.title || `the server answers ${answer.status}`);
     }
     return answer.json();
+  }
+
+  // Asks for a token, once however many requests want one; false where none is given.
+  async given(tried) {
+    if (this.token && tried !== `Bearer ${this.token}`) return true; // another request has got one meanwhile
+    this.asking ||= new Promise((done) => {
+      const dialog = document.getElementById("asking");
+      const box = document.getElementById("token");
+      document.getElementById("refused").hidden = !tried;
+      box.value = dialog.returnValue = "";
+      dialog.addEventListener("close", () => {
+        this.asking = null;
+        if (dialog.returnValue === "go" && box.value.trim()) sessionStorage.setItem(TOKEN, (this.token = box.value.trim()));
+        else { box.value = ""; done(false); return; }
+        box.value = "";
+        done(true);
+      }, { once: true });
+      dialog.showModal();
+    });
+    return this.asking;
   }
 
   async *chunks() {
@@ -63,10 +76,15 @@ export class ServerSource {
   async whole(items, id) {
     const path = `/v1/memories/${encodeURIComponent(id)}`;
     const [item, below, above] = await Promise.all([this.ask(path), this.ask(`${path}/zoom?direction=in`), this.ask(`${path}/zoom?direction=out`)]);
+    items.more([...below.items, ...above.items]);
     return { text: item.text, below: below.items.map((one) => one.id), above: above.items.map((one) => one.id), fields: item };
   }
 
-  async search(cue, k) { return (await this.ask("/v1/search", { cue, k })).hits; }
+  async search(cue, k, { kind, scope, session }) {
+    const conditions = { ...(kind && { kinds: [kind] }), ...(scope && { scope }), ...(session && { sessions: [session] }) };
+    return (await this.ask("/v1/search", { cue, k, ...conditions })).hits;
+  }
+
   async forget(id) { return this.ask("/v1/forget", { ids: [id] }); }
   async restore(id) { return this.ask("/v1/restore", { ids: [id] }); }
 }

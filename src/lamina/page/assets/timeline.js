@@ -5,10 +5,13 @@ const LANE = 26;
 const AXIS = 24;
 const LEFT = 74;
 const NEAR = 3; // pixels between items from which on they are drawn one by one
-const STEPS = [1e3, 6e4, 36e5, 864e5, 6048e5, 2592e6, 7776e6, 31536e6, 31536e7];
+const STEPS = [1e3, 15e3, 6e4, 3e5, 9e5, 36e5, 216e5, 864e5, 6048e5]; // milliseconds from line to line: a second to a week
+const MONTHS = [1, 3, 12, 60, 120, 600, 1200, 12000]; // and from there on whole months of the calendar
+const MONTH = 2629746e3;
 
 export class Timeline {
-  constructor(box, { open, moved }) {
+  constructor(box, { open, moved, say }) {
+    this.say = say;
     this.box = box;
     this.canvas = box.querySelector("canvas");
     this.open = open;
@@ -17,6 +20,8 @@ export class Timeline {
     this.places = [];
     this.lanes = [];
     this.current = -1;
+    this.layer = 0; // the lane that keys act on
+    this.hits = [];
     this.from = 0;
     this.to = 1;
     this.whole = [0, 1];
@@ -35,6 +40,7 @@ export class Timeline {
     const room = Math.max((last - first) * 0.02, 6e4);
     this.whole = [first - room, last + room];
     [this.from, this.to] = this.whole;
+    this.layer = Math.min(this.layer, this.lanes.length - 1);
     this.box.style.height = `${this.lanes.length * LANE + AXIS + 10}px`;
     this.draw();
   }
@@ -48,6 +54,8 @@ export class Timeline {
     this.draw();
   }
 
+  mark(places) { this.hits = places; this.draw(); }
+
   look(from, to) {
     const least = 1e3;
     const most = (this.whole[1] - this.whole[0]) * 1.2;
@@ -55,6 +63,16 @@ export class Timeline {
     let start = Math.min(Math.max(from, this.whole[0] - width * 0.5), this.whole[1] - width * 0.5);
     this.from = start;
     this.to = start + width;
+    this.draw();
+  }
+
+  // Of places in the order of time, those within the time shown.
+  seen(places) { return places.slice(this.first({ places }, this.from), this.first({ places }, this.to)); }
+
+  lay(by) {
+    this.layer = Math.min(Math.max(this.layer + by, 0), this.lanes.length - 1);
+    const lane = this.lanes[this.layer];
+    this.say(`${lane.kind}, ${lane.places.length.toLocaleString("en")}`);
     this.draw();
   }
 
@@ -92,7 +110,7 @@ export class Timeline {
     this.axis(pen, height, colour);
     this.lanes.forEach((lane, number) => {
       const top = 4 + number * LANE;
-      pen.fillStyle = colour("soft");
+      pen.fillStyle = colour(number === this.layer ? lane.kind : "soft");
       pen.fillText(lane.kind, 8, top + LANE / 2);
       pen.save();
       pen.beginPath();
@@ -101,7 +119,7 @@ export class Timeline {
       this.lane(pen, lane, top, colour(lane.kind));
       pen.restore();
     });
-    this.moved(when(this.from), when(this.to));
+    this.moved(when(this.from), when(this.to), this.from, this.to);
   }
 
   lane(pen, lane, top, ink) {
@@ -134,6 +152,10 @@ export class Timeline {
       }
       pen.globalAlpha = 1;
     }
+    for (const place of this.hits) {
+      if (this.items.kind[place] !== lane.kind) continue;
+      pen.beginPath(); pen.arc(this.x(this.items.at[place]), top + 4, 2.5, 0, 7); pen.fill();
+    }
     if (this.current >= 0 && this.items.kind[this.current] === lane.kind) {
       const x = this.x(this.items.at[this.current]);
       pen.fillStyle = pen.strokeStyle = ink;
@@ -144,12 +166,18 @@ export class Timeline {
 
   axis(pen, height, colour) {
     const span = this.to - this.from;
-    const step = STEPS.find((one) => span / one < Math.max(3, (this.width - LEFT) / 110)) || STEPS[STEPS.length - 1];
+    const most = Math.max(3, (this.width - LEFT) / 110);
+    const months = STEPS.some((one) => span / one < most) ? 0 : MONTHS.find((one) => span / (one * MONTH) < most) || MONTHS[MONTHS.length - 1];
+    const step = months ? months * MONTH : STEPS.find((one) => span / one < most);
     pen.strokeStyle = colour("line");
     pen.fillStyle = colour("soft");
     pen.lineWidth = 1;
-    const form = new Intl.DateTimeFormat("en-GB", step < 6e4 ? { timeStyle: "medium", timeZone: "UTC" } : step < 864e5 ? { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", timeZone: "UTC" } : step < 2592e6 ? { day: "numeric", month: "short", year: "2-digit", timeZone: "UTC" } : { month: "short", year: "numeric", timeZone: "UTC" });
-    for (let at = Math.ceil(this.from / step) * step; at < this.to; at += step) {
+    const form = new Intl.DateTimeFormat("en-GB", step < 6e4 ? { timeStyle: "medium", timeZone: "UTC" } : step < 864e5 ? { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", timeZone: "UTC" } : !months ? { day: "numeric", month: "short", year: "2-digit", timeZone: "UTC" } : { month: months % 12 ? "short" : undefined, year: "numeric", timeZone: "UTC" });
+    const start = new Date(this.from);
+    const first = Math.ceil((start.getUTCFullYear() * 12 + start.getUTCMonth()) / (months || 1)) * (months || 1);
+    const line = months ? (number) => new Date(0).setUTCFullYear(0, first + number * months, 1) : (number) => (Math.ceil(this.from / step) + number) * step;
+    for (let number = 0, at; (at = line(number)) < this.to; number++) {
+      if (at < this.from) continue;
       const x = Math.round(this.x(at)) + 0.5;
       pen.beginPath(); pen.moveTo(x, 0); pen.lineTo(x, height - AXIS + 4); pen.stroke();
       if (x + 3 + pen.measureText(form.format(at)).width < this.width) pen.fillText(form.format(at), x + 3, height - AXIS / 2);
@@ -201,7 +229,7 @@ export class Timeline {
     this.box.addEventListener("pointerup", up);
     this.box.addEventListener("pointercancel", up);
     this.box.addEventListener("keydown", (event) => {
-      const done = { ArrowLeft: () => this.pan(-0.2), ArrowRight: () => this.pan(0.2), "+": () => this.zoom(0.6), "=": () => this.zoom(0.6), "-": () => this.zoom(1.7), 0: () => this.look(...this.whole), Enter: () => { const place = this.nearest(LEFT + (this.width - LEFT) / 2, this.lanes.length * LANE - 2); if (place >= 0) this.open(place); } }[event.key];
+      const done = { ArrowUp: () => this.lay(-1), ArrowDown: () => this.lay(1), ArrowLeft: () => this.pan(-0.2), ArrowRight: () => this.pan(0.2), "+": () => this.zoom(0.6), "=": () => this.zoom(0.6), "-": () => this.zoom(1.7), 0: () => this.look(...this.whole), Enter: () => { const place = this.nearest(LEFT + (this.width - LEFT - 8) / 2, 4 + (this.layer + 0.5) * LANE); if (place >= 0) this.open(place); } }[event.key];
       if (done) { event.preventDefault(); done(); }
     });
   }

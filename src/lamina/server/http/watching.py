@@ -15,6 +15,8 @@ from lamina.server.http.metrics import CONTENT_TYPE
 from lamina.server.http.problems import Problem, busy
 
 router = APIRouter()
+UNFRAMED = {"Content-Security-Policy": "frame-ancestors 'none'", "X-Frame-Options": "DENY"}
+"""The page says the rest of its policy itself; this part counts in a header only. Nobody else's page may lay its own over the button that forgets."""
 
 
 @router.get("/healthz", operation_id="healthz", response_model=schemas.Health, responses={500: errors()[500]}, tags=["state"])
@@ -51,4 +53,4 @@ async def metrics(call: Reading) -> Response:
 @router.get("/", include_in_schema=False)
 async def page(request: Request) -> Response:
     """The page; what it shows it asks for with the token of whoever looks at it."""
-    return HTMLResponse(served_page())
+    return HTMLResponse(served_page(), headers=UNFRAMED)
