@@ -284,15 +284,17 @@ class Memory:
 
     def context(
         self, cue: str, *, budget: int = 800, counter: TokenCounter | Callable[[str], int] | None = None, k: int = 100,
-        rerank: int | None = None, **conditions: Unpack[Conditions],
+        rerank: int | None = None, shown: Sequence[str] = (), **conditions: Unpack[Conditions],
     ) -> Recall:  # fmt: skip
         """What to put into a prompt for a cue: at most `budget` tokens, by `counter` (default: the packaged tokenizer).
 
         Chosen from the best k hits by what is most likely needed for its tokens; long texts may be excerpts. The text is marked
-        as quoted data, says what was superseded, and is empty where nothing fits or nothing is known.
+        as quoted data, says what was superseded, and is empty where nothing fits or nothing is known. `shown` are texts that the
+        prompt holds already, such as the messages of the conversation: they are not repeated.
         """
         from lamina.models.tokens import CallableTokens
         from lamina.recall.pack import pack
+        from lamina.recall.repeats import not_shown
         from lamina.recall.standing import read_standing
 
         whole_number(budget, "budget", 0)
@@ -302,7 +304,12 @@ class Memory:
             tokens = CallableTokens(counter)
         else:
             tokens = cast("TokenCounter", counter)
-        hits = self._search(cue, k, None, rerank, conditions)
+        whole_number(k, "k", 1)
+        if isinstance(shown, str):
+            raise InputError("shown must be a list of texts, not one text")
+        hits = self._search(cue, k + len(shown), None, rerank, conditions)
+        if shown:
+            hits = not_shown(hits, shown)[:k]
         packed = pack(hits, budget, tokens, cue=cue, standing=read_standing(self._store, hits))
         self._echoes.note(packed.hits)  # what is not in the text cannot come back from it
         return packed

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from lamina.errors import InputError
+from lamina.keeping.gate import DOCUMENT
 from lamina.memory import Memory
 from lamina.records import EVENT, Filter, Item, wall_clock
 from lamina.text import CHUNK, chunks
 
-FIELD: Final = "document"
+FIELD: Final = DOCUMENT
 """The field of a trace's metadata that says which document it is, or is a piece of."""
 
 

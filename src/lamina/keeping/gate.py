@@ -20,6 +20,10 @@ from lamina.words import words
 
 Mode = Literal["mark", "refuse"]
 
+DOCUMENT: Final = "document"
+"""The field of metadata that, beside `searchable`, names what was put under a name on purpose: it is not judged."""
+ENTRY: Final = "entry"
+"""The field of metadata that holds an entry of a log which must be given back as it was: at most hidden, never refused."""
 LONG_REPEAT: Final = 8
 """Words from which on a text that one speaker says again is a repetition; shorter ones are said again by chance."""
 SERIES: Final = 3
@@ -287,7 +291,8 @@ class Gate:
         `originals`: the ids it echoes; `there`: whether all of some traces are stored and shown, without which nothing is a repetition of them; `pending`: what comes
         before it in the same call, by session, with its ids.
         """
-        if draft.data.get("captions") or draft.data.get("tool_calls"):
+        metadata = draft.data.get("metadata", {})
+        if draft.data.get("captions") or draft.data.get("tool_calls") or metadata.keys() >= {DOCUMENT, "searchable"}:
             return None
         with self._lock:
             session = self._known.get((scope, draft.session))

@@ -9,7 +9,7 @@ from typing import Any
 from lamina.errors import InputError, NotFoundError
 from lamina.keeping.echoes import Echoes
 from lamina.keeping.embedding import Embedding
-from lamina.keeping.gate import Gate
+from lamina.keeping.gate import ENTRY, Gate
 from lamina.keeping.messages import Draft, check_lengths
 from lamina.keeping.redaction import Redactor, redacted
 from lamina.records import EVERYWHERE, FORGOTTEN, Edge, Item, Run, TraceIds, check_scope
@@ -101,7 +101,7 @@ class Writer:
                 reason = self._gate.judge(draft, scope, original, self._shown, pending)
                 ready.judged.append((draft, scope, made[0].id, reason))
                 pending.setdefault((scope, draft.session), []).append((draft, made[0].id))
-                if reason is not None and self._gate.mode == "refuse":
+                if reason is not None and self._gate.mode == "refuse" and ENTRY not in draft.data.get("metadata", {}):
                     continue
                 if reason is not None:
                     made = [replace(item, status=FORGOTTEN, data={**item.data, "gate": reason}) for item in made]
