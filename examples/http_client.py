@@ -23,6 +23,7 @@ with TemporaryDirectory() as folder, Memory(Path(folder) / "agent.db") as memory
         time.sleep(0.05)
 
     def client(name: str) -> httpx.Client:
+        """A client that brings its token with every request."""
         headers = {"Authorization": f"Bearer {tokens[name]}"}
         return httpx.Client(base_url=f"http://127.0.0.1:{PORT}", headers=headers, timeout=60, trust_env=False)
 

@@ -112,15 +112,12 @@ def requests(world: World, generator: random.Random) -> Iterator[tuple[str, str,
         ))}  # fmt: skip
 
     def where() -> dict[str, Any]:
-        fields: dict[str, Any] = {}
-        for name, value in (
+        drawn = (
             ("scope", a_scope()), ("metadata", condition()), ("speakers", [CANARY]), ("places", [CANARY]), ("sessions", ["s"]), ("kinds", ["trace", "episode"]),
             ("known_at", "2031"), ("as_of", "2031"), ("roles", ["event"]), ("where", {"scope": "*"}), ("user", "ben"), ("tenant", "acme"), ("ids", [pick(world.theirs)]),
             ("forgotten", True), ("events", True), ("vector", [0.1]),
-        ):  # fmt: skip
-            if generator.random() < 0.15:
-                fields[name] = value
-        return fields
+        )  # fmt: skip
+        return {name: value for name, value in drawn if generator.random() < 0.15}
 
     def query(**fields: Any) -> str:
         parts = [f"{name}={quote(str(value), safe=pick(('', '/*')))}" for name, value in fields.items() if value is not None]

@@ -16,7 +16,7 @@ _SEGMENT: Final = r"[A-Za-z0-9 !$&'()+,;:@=._~-]+"
 SCOPE_PATTERN: Final = rf"^(?:/{{0,3}}{_SEGMENT}(?:/{_SEGMENT}){{0,4}})?$"
 TEXT_PATTERN: Final = r"^[^\u0000-\u001f\u007f-\u00a0]+$"
 SAID_PATTERN: Final = r"^[^\u0000]*[^\s\u0000-\u001f\u007f-\u00a0][^\u0000]*$"
-_NAME: Final = {"type": "string", "minLength": 1, "maxLength": 1_024, "pattern": TEXT_PATTERN}
+_NAME: Final[dict[str, Any]] = {"type": "string", "minLength": 1, "maxLength": 1_024, "pattern": TEXT_PATTERN}
 
 
 def _text(description: str, most: int, **more: Any) -> dict[str, Any]:  # parts of a JSON schema
@@ -77,7 +77,7 @@ _SCALAR: Final = {
 }
 _OPERATORS: Final = {
     **dict.fromkeys(("eq", "ne", "gt", "gte", "lt", "lte", "contains", "exists"), _SCALAR),
-    **dict.fromkeys(("in", "nin"), {"type": "array", "items": _SCALAR}),
+    **{name: {"type": "array", "items": _SCALAR} for name in ("in", "nin")},
 }
 Conditions_ = Annotated[
     dict[str, Any],
