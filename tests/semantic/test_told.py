@@ -83,7 +83,7 @@ STEPS = st.one_of(
     st.tuples(NAMES, NAMES.map(lambda name: ("entity", name))),
     st.tuples(NAMES, st.sampled_from(["likes sardines", "is tall"]).map(lambda text: ("observation", text))),
     st.tuples(NAMES, st.tuples(st.just("relation"), st.sampled_from(["knows", "lives_in"]), NAMES)),
-    st.tuples(st.just("-"), st.integers(0, 5).map(lambda place: ("delete", place))),
+    st.tuples(st.just("-"), st.tuples(st.sampled_from(["delete", "forget", "restore", "consolidate"]), st.integers(0, 5))),
 )
 
 
@@ -99,8 +99,12 @@ def test_step_by_step_is_the_same_as_from_scratch(steps: list[Any]) -> None:
                 ids.append(tell(memory, name, observation_told(name, rest[0])))
             elif verb == "relation":
                 ids.append(tell(memory, name, relation_told(name, *rest)))
+            elif verb == "consolidate":
+                memory.consolidate()
             elif rest[0] < len(ids):
-                memory.delete(ids.pop(rest[0]))
+                {"delete": memory.delete, "forget": memory.forget, "restore": memory.restore}[verb](ids[rest[0]])
+                if verb == "delete":
+                    ids.pop(rest[0])
         memory.consolidate()
         step_by_step = graph(memory)
         identities = {item.id for item in memory.store.items.each(Filter(scope="/ana", kinds=("entity", "fact")))}
@@ -129,3 +133,63 @@ def test_the_stage_can_be_interrupted_and_repeated(interrupted: int) -> None:
         STAGE.consolidate(memory.store, "/ana", Run())
         assert len([row for row in graph(memory) if row[0] == "entity"]) == 3
         assert STAGE.consolidate(memory.store, "/ana", Run()).read == 0
+
+
+@pytest.mark.parametrize(
+    "told",
+    [5, "x", ["entity"], {}, {"entity": 3}, {"entity": "Ana"}, {"entity": "Ana", "type": None}, {"entity": "Ben", "type": "x"}, {"of": "Ana"},
+     {"from": "Ana", "to": "Ben"}, {"from": "Ben", "relation": "x", "to": "Ana"}, {"relation": {}, "observation": []}],
+)  # fmt: skip
+def test_metadata_of_the_callers_own_is_nobodys_word_and_stops_no_stage(told: Any) -> None:
+    with Memory(":memory:") as memory:
+        memory.add("Something else.", session=SESSION + "Ana", metadata={"told": told}, user="ana")
+        memory.add("Something else.", session="talk", metadata={"told": {"entity": "talk", "type": "x"}}, user="ana")
+        tell(memory, "Ben", entity_told("Ben", "person"))
+        memory.consolidate()
+        memory.rebuild()
+        assert [row for row in graph(memory) if row[0] in ("entity", "fact")] == [("entity", "Ben (person)")]
+
+
+def test_a_correction_counts_in_its_own_words() -> None:
+    with Memory(":memory:") as memory:
+        ids = [
+            tell(memory, "Ana", entity_told("Ana", "person")),
+            tell(memory, "Ana", observation_told("Ana", "is tall")),
+            tell(memory, "Ana", relation_told("Ana", "lives_in", "Braga")),
+            tell(memory, "Ana", relation_told("Ana", "knows", "Ben")),
+        ]
+        for id, text in zip(
+            ids, ("Ana (pilot)", "Ana: is small", "Ana moved to Braga", "They have never met, it turned out."), strict=True
+        ):
+            memory.update(id, text)
+        memory.consolidate()
+        found = {row for row in graph(memory) if row[0] in ("entity", "fact")}
+        assert found == {("entity", "Ana (pilot)"), ("fact", "Ana moved to Braga")}
+        assert ("Ana (pilot)", "cites", "Ana: is small") in graph(memory)
+        memory.rebuild()
+        assert {row for row in graph(memory) if row[0] in ("entity", "fact")} == found
+
+
+def test_a_forgotten_relation_leaves_no_empty_fact_behind() -> None:
+    with Memory(":memory:") as memory:
+        tell(memory, "Ana", entity_told("Ana", "person"))
+        told = tell(memory, "Ana", relation_told("Ana", "lives_in", "Braga"))
+        memory.forget(told)
+        memory.consolidate()
+        assert not list(memory.store.items.each(Filter(scope="/ana", kinds=("fact",), stale=True, forgotten=True)))
+        memory.restore(told)
+        memory.consolidate()
+        assert ("fact", "Ana lives in Braga") in graph(memory)
+
+
+def test_a_large_graph_is_not_read_again_for_each_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Memory(":memory:") as memory:
+        for number in range(60):
+            tell(memory, f"Entity {number}", entity_told(f"Entity {number}", "thing"), settle=False)
+        calls = []
+        monkeypatch.setattr(
+            ToldGraph, "derived", lambda self, *rest, _old=ToldGraph.derived, **more: calls.append(1) or _old(self, *rest, **more)
+        )
+        STAGE.consolidate(memory.store, "/ana", Run())
+        assert len([row for row in graph(memory) if row[0] == "entity"]) == 60
+        assert len(calls) <= 4

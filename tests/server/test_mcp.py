@@ -83,6 +83,8 @@ def test_malformed_calls_get_short_errors_and_the_server_lives_on(memory: Memory
             assert len(text) <= ERROR, name
         text, wrong = await call(client, "recall", {"cue": "are you there?"})
         assert not wrong
+        assert "no_such_tool" in (await call(client, "no_such_tool", {}))[0]
+        assert "Unknown" in (await call(client, "no_such_tool", {}))[0]
 
     talk(memory, "/ana", work)
     assert memory.count(scope="*") == 0
@@ -142,7 +144,12 @@ def test_what_is_told_of_entities_is_found_by_recall_and_goes_when_it_is_deleted
         assert "walnuts" in (await call(client, "recall", {"cue": "what is Clara allergic to?"}))[0]
         await call(client, "create_relations", {"relations": [{"from": "Clara", "to": "Clara", "relationType": "is"}]})
         assert json.loads((await call(client, "delete_entities", {"entityNames": ["Clara"]}))[0]) == {"deleted": 1}
-        assert json.loads((await call(client, "read_graph", {}))[0]) == {"entityCount": 0, "relationCount": 0, "entities": []}
+        assert json.loads((await call(client, "read_graph", {}))[0]) == {
+            "entityCount": 0,
+            "relationCount": 0,
+            "entities": [],
+            "relations": [],
+        }
 
     talk(memory, "/ana", work)
     assert memory.count(where=Filter(scope="*", forgotten=True, retired=True, stale=True)) == 0
@@ -215,6 +222,11 @@ def test_over_http_a_token_is_needed_and_other_hosts_are_refused(tmp_path: Path)
         assert asyncio.run(ask(guarded, authorization="Bearer wrong")) == 401
         assert asyncio.run(ask(http_application(confined, Offer(), "127.0.0.1", 8421, None))) == 200
         assert asyncio.run(ask(http_application(confined, Offer(), "127.0.0.1", 8421, None), host="evil.example")) in (403, 421)
+        with pytest.raises(InputError, match="empty"):
+            http_application(confined, Offer(), "127.0.0.1", 8421, " ")
+        for host, status in (("memory.example", 200), ("memory.example:8421", 200), ("evil.example", 421)):
+            named = http_application(confined, Offer(), "127.0.0.1", 8421, None, ["memory.example"])
+            assert asyncio.run(ask(named, host=host)) == status
 
 
 class _nothing:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
@@ -11,6 +11,7 @@ from lamina.cli import options
 from lamina.cli.opening import opened, path_of
 from lamina.cli.output import note
 from lamina.errors import MissingExtraError
+from lamina.keeping.arguments import ScopeArguments, read_scope
 
 PORT = 8420
 MCP_PORT = 8421
@@ -102,6 +103,10 @@ def mcp(
     ] = False,
     host: Annotated[str, typer.Option("--host", help="With --http: the address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="With --http: the port to listen on.")] = MCP_PORT,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option("--allow-host", metavar="NAME", help="With --http: a further host name to answer to. May be repeated."),
+    ] = None,
     token: Annotated[
         str | None,
         typer.Option(
@@ -115,14 +120,14 @@ def mcp(
     reaches beyond it.
     """
     from lamina.server.confined import Confined
-    from lamina.server.mcp.application import Offer, run_http, run_stdio, scope_of
+    from lamina.server.mcp.application import Offer, run_http, run_stdio
 
-    bound = scope_of(options.whose(tenant, user, agent, scope))
+    bound = read_scope(cast("ScopeArguments", options.whose(tenant, user, agent, scope)))
     offer = Offer(tuple(tools) if tools else ("core", "graph"), read_only)
     with opened(file, make=not read_only, read_only=read_only) as memory:
         confined = Confined(memory, bound)
         if http:
             note(f"serving MCP on http://{host}:{port}/mcp")
-            run_http(confined, offer, host, port, token)
+            run_http(confined, offer, host, port, token, allow_host or ())
         else:
             run_stdio(confined, offer)

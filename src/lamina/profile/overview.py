@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from lamina.records import Filter, Item
-from lamina.storage.protocol import Store
+from lamina.storage.consents import Refusals
+from lamina.storage.protocol import Order, Store
 from lamina.text import sentences
 from lamina.times import isoformat
 
@@ -20,6 +21,7 @@ LATEST: Final = 5000  # traces that are read, the newest first
 STATEMENTS: Final = 20
 NAMES: Final = 12
 EPISODES: Final = 5
+ENDS: Final[tuple[Order, Order]] = ("at", "-at")
 LONGEST: Final = 240  # characters of a statement
 
 _SELF = re.compile(
@@ -52,8 +54,9 @@ class Statement:
 class Overview:
     """What a scope holds at a glance.
 
-    `traces` and `sessions` count; `first` and `last` are world times in UTC microseconds (None: nothing is there); `speakers` and `names` are pairs of a
-    name and how often; `statements`, newest first; `episodes`, the newest ones. `read` is how many traces were looked at, the newest first.
+    `traces` counts all; `first` and `last` are world times in UTC microseconds (None: nothing is there); `episodes`, the newest ones.
+    The rest is of the newest traces, of which `read` were looked at: `sessions` counts; `speakers` and `names` are pairs of a name and how often;
+    `statements`, newest first. Nothing is said of what lies in a scope where recall was refused.
     """
 
     scope: str
@@ -81,13 +84,21 @@ class Overview:
                 {"text": one.text, "speaker": one.speaker, "at": isoformat(one.at), "source": one.source}
                 for one in self.statements
             ],
-            "episodes": [{"id": one.id, "at": isoformat(one.at), "text": one.text[:LONGEST]} for one in self.episodes],
+            "episodes": [
+                {
+                    "id": one.id,
+                    "at": isoformat(one.at),
+                    "text": one.text if len(one.text) <= LONGEST else one.text[:LONGEST] + "…",
+                }
+                for one in self.episodes
+            ],
             "read": self.read,
         }
 
 
 def overview(store: Store, scope: str) -> Overview:
     """What is in a scope and below it, at a glance."""
+    refusals = Refusals.of(store, "recall", scope)
     where = Filter(scope=scope, kinds=("trace",))
     newest: list[Item] = []
     cursor = None
@@ -97,15 +108,19 @@ def overview(store: Store, scope: str) -> Overview:
         cursor = page.cursor
         if cursor is None:
             break
-    oldest = store.items.page(where, limit=1, order="at").items
+    if refusals is not None:
+        newest = [item for item in newest if not refusals.refuse(item.scope)]
+    oldest, latest = (store.items.page(where, limit=1, order=order).items for order in ENDS)
     episodes = store.items.page(Filter(scope=scope, kinds=("episode",)), limit=EPISODES, order="-at").items
+    if refusals is not None:
+        episodes = [item for item in episodes if not refusals.refuse(item.scope)]
     speakers = Counter(item.speaker for item in newest if item.speaker)
     return Overview(
         scope=scope,
         traces=store.items.count(where),
         sessions=len({(item.scope, item.session) for item in newest if item.session}),
         first=oldest[0].at if oldest else None,
-        last=newest[0].at if newest else None,
+        last=latest[0].at if latest else None,
         speakers=tuple(speakers.most_common(NAMES)),
         names=tuple(_names(newest).most_common(NAMES)),
         statements=tuple(_statements(newest)),

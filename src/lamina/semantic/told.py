@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from lamina.records import EVENT, Edge, EdgeKind, Filter, Item, Report, Run, derived_id
+from lamina.storage.consents import in_force
 from lamina.storage.protocol import Store
 
 FIELD: Final = "told"
@@ -134,14 +135,15 @@ class ToldGraph:
         return Report(self.stage, scope, read, made, 0, removed, time.monotonic() - began)
 
     def settle_around(self, store: Store, items: Iterable[Item]) -> None:
-        """Bring up to date the entities that some items stand under; the others are left alone."""
+        """Bring up to date the entities that some items stand under, where deriving is not refused."""
         places: dict[str, dict[str, None]] = {}
         for item in items:
             name = name_of(item)
             if name is not None:
                 places.setdefault(item.scope, {})[name] = None
         for scope, names in places.items():
-            self.settle(store, scope, names)
+            if in_force(store, scope)["derive"].granted:
+                self.settle(store, scope, names)
 
     def settle(
         self, store: Store, scope: str, names: Iterable[str], report: Callable[[int], None] | None = None

@@ -13,7 +13,6 @@ from typing import Any, Final
 
 from lamina import __version__
 from lamina.errors import InputError, LaminaError, MissingExtraError
-from lamina.records import EVERYWHERE
 from lamina.server.confined import Confined
 from lamina.server.mcp.graph_tools import GraphTools
 from lamina.server.mcp.memory_tools import MemoryTools
@@ -85,7 +84,7 @@ def mcp_server(memory: Confined, offer: Offer | None = None) -> Any:  # an MCPSe
             try:
                 return await super().call_tool(name, arguments, context)
             except ToolError as error:
-                raise ToolError(_short(error)) from None
+                raise ToolError(_short(error, name)) from None
 
     server = Server("lamina", title="Lamina", instructions=INSTRUCTIONS, version=__version__, log_level="WARNING")
     for method in (offer or Offer()).tools(memory):
@@ -99,7 +98,7 @@ def mcp_server(memory: Confined, offer: Offer | None = None) -> Any:  # an MCPSe
     return server
 
 
-def _short(error: Exception) -> str:
+def _short(error: Exception, name: str) -> str:
     """What was wrong with a call, in at most ERROR characters."""
     found = getattr(error.__cause__, "errors", None)
     if callable(found):
@@ -108,7 +107,7 @@ def _short(error: Exception) -> str:
         more = f"; and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
         text = f"the arguments do not fit: {'; '.join(named)}{more}"
     else:
-        text = str(error).split(": ", 1)[-1]
+        text = str(error).removeprefix(f"Error executing tool {name}: ")
     return text if len(text) <= ERROR else text[: ERROR - 1] + "…"
 
 
@@ -136,7 +135,7 @@ def warm(memory: Confined) -> threading.Thread:
 
     def run() -> None:
         try:
-            memory.search("warm", k=1)
+            memory.context("warm", budget=0, k=1)
         except LaminaError as error:
             log.debug("the memory could not be warmed up (%s)", type(error).__name__)
 
@@ -152,17 +151,21 @@ def run_stdio(memory: Confined, offer: Offer) -> None:
     server.run("stdio")
 
 
-def run_http(memory: Confined, offer: Offer, host: str, port: int, token: str | None) -> None:
+def run_http(memory: Confined, offer: Offer, host: str, port: int, token: str | None, names: Sequence[str] = ()) -> None:
     """Serve streamable HTTP under /mcp. Beyond this machine only with a token; raises `InputError` otherwise."""
     import uvicorn
 
-    application = http_application(memory, offer, host, port, token)
+    application = http_application(memory, offer, host, port, token, names)
     warm(memory)
     uvicorn.run(application, host=host, port=port, log_level="warning")
 
 
-def http_application(memory: Confined, offer: Offer, host: str, port: int, token: str | None) -> Any:  # an ASGI application
-    """The ASGI application of `run_http`."""
+def http_application(
+    memory: Confined, offer: Offer, host: str, port: int, token: str | None, names: Sequence[str] = ()
+) -> Any:  # an ASGI application
+    """The ASGI application of `run_http`. `names`: further host names that it answers to, beside the one it listens on and those of this machine."""
+    if token is not None and not token.strip():
+        raise InputError("the token is empty: everybody has that one")
     if host not in ("127.0.0.1", "localhost", "::1") and not token:
         raise InputError(
             f"{host} can be reached from other machines: give a token (--token or LAMINA_MCP_TOKEN), or keep to 127.0.0.1"
@@ -170,10 +173,10 @@ def http_application(memory: Confined, offer: Offer, host: str, port: int, token
     server = mcp_server(memory, offer)
     from mcp.server.transport_security import TransportSecuritySettings
 
-    names = [host, "127.0.0.1", "localhost", "[::1]"]
+    answered = [f"[{host}]" if ":" in host else host, "127.0.0.1", "localhost", "[::1]", *names]
     security = TransportSecuritySettings(
-        allowed_hosts=[name for one in names for name in (one, f"{one}:{port}")],
-        allowed_origins=[f"http://{one}:{port}" for one in names],
+        allowed_hosts=[name for one in answered for name in (one, f"{one}:{port}")],
+        allowed_origins=[*(f"http://{one}:{port}" for one in answered), *(f"https://{one}" for one in names)],
     )
     application = server.streamable_http_app(transport_security=security, host=host)
     return application if token is None else _guarded(application, token)
@@ -193,12 +196,3 @@ def _guarded(application: Any, token: str) -> Any:
         await application(scope, receive, send)
 
     return call
-
-
-def scope_of(whose: dict[str, str]) -> str:
-    """The scope that the options of the command line name; without any, what was written without a scope ("*" has to be asked for)."""
-    from lamina.records import make_scope
-
-    if "scope" in whose:
-        return EVERYWHERE if whose["scope"] == EVERYWHERE else whose["scope"]
-    return make_scope(**whose) if whose else ""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from lamina.errors import InputError
 from lamina.plain import item_json
-from lamina.profile.overview import overview
 from lamina.records import Hit
+from lamina.semantic.told import ToldGraph
 from lamina.server.confined import Confined
-from lamina.server.mcp.sizes import limit_of, listed, place_of, shortened, written
+from lamina.server.mcp.sizes import limit_of, listed, place_of, shortened, shown, written
 
 BUDGET: Final = 800
 MOST_BUDGET: Final = 4_000
@@ -42,6 +42,8 @@ class MemoryTools:
         ids = self.memory.add(
             {"content": text, "speaker": speaker, "role": role, "metadata": metadata, "origin": origin}, at=at, session=session
         )
+        if not ids:
+            return written({"remembered": None, "note": "the gate of this memory takes that for no memory and has not kept it"})
         return written({"remembered": ids[0], "pieces": len(ids)} if len(ids) > 1 else {"remembered": ids[0]})
 
     def recall(self, cue: str, max_tokens: int = BUDGET, since: str | None = None, before: str | None = None) -> str:
@@ -74,7 +76,7 @@ class MemoryTools:
             raise InputError(f"there is nothing behind {MOST_HITS} hits: make the query narrower")
         hits = self.memory.search(
             query,
-            k=min(start + limit, MOST_HITS),
+            k=min(start + limit + 1, MOST_HITS),  # one more, to know whether there are more
             kinds=kinds,
             speakers=speakers,
             since=since,
@@ -82,28 +84,27 @@ class MemoryTools:
             as_of=as_of,
             rerank=0,
         )
-        return listed("hits", _rows(hits[start:]), size, {}, start)
+        return listed("hits", _rows(hits[start:]), size, {}, start, most=limit)
 
     def explain(self, id: str, query: str, max_characters: int | None = None) -> str:
         """Why a memory answers a query: what matched, how much it counted, and what the memory rests on.
         Answers with at most `max_characters` (default 6,000, at most 40,000)."""
         size = limit_of(max_characters)
-        found = str(self.memory.explain(id, query))
-        return found if len(found) <= size else found[: size - 2] + " …"
+        return shown(str(self.memory.explain(id, query)), size - 1)
 
     def forget(self, ids: list[str], reason: str | None = None) -> str:
         """Hide memories from every recall. They can be brought back with `restore`. Answers with a count."""
-        return written({"forgotten": self.memory.forget(_some(ids), reason)})
+        return written({"forgotten": self._change(_some(ids), lambda: self.memory.forget(ids, reason))})
 
     def restore(self, ids: list[str]) -> str:
         """Bring forgotten memories back. Answers with a count."""
-        return written({"restored": self.memory.restore(_some(ids))})
+        return written({"restored": self._change(_some(ids), lambda: self.memory.restore(ids))})
 
     def profile(self, max_characters: int | None = None) -> str:
         """What is known here at a glance: since when, how much, who speaks, names spoken of, what people said of themselves (with dates and ids), the newest
         episodes. Answers with at most `max_characters` (default 6,000, at most 40,000)."""
         size = limit_of(max_characters)
-        found = overview(self.memory.memory.store, self.memory.scope).as_json()
+        found = self.memory.memory.profile(scope=self.memory.scope).as_json()
         text = written(found)
         return text if len(text) <= size else written(shortened(found, size))
 
@@ -117,11 +118,11 @@ class MemoryTools:
         return self.search(query, limit)
 
     def get_memories(self, cursor: str | None = None, limit: int = 50) -> str:
-        """List memories, newest first. Answers with at most 6,000 characters and a cursor to the rest."""
+        """List memories, newest first, each with its first 400 characters. Answers with at most 6,000 characters and a cursor to the rest."""
         if not 1 <= limit <= MOST_HITS:
             raise InputError(f"limit must lie between 1 and {MOST_HITS}, not {limit}")
         page = self.memory.page(limit=limit, cursor=cursor, order="-recorded", kinds=("trace",))
-        rows = [{"id": item.id, "at": item_json(item)["at"], "text": item.text[:400]} for item in page]
+        rows = [{"id": item.id, "at": item_json(item)["at"], "text": shown(item.text, 400)} for item in page]
         size = limit_of(None)
         kept = len(rows)
         while kept > 1 and len(written(rows[:kept])) > size - 200:
@@ -132,7 +133,18 @@ class MemoryTools:
 
     def delete_memory(self, id: str) -> str:
         """Delete a memory for good. Answers with a count."""
-        return written({"deleted": self.memory.delete([id])})
+        return written({"deleted": self._change([id], lambda: self.memory.delete([id]))})
+
+    def _change(self, ids: list[str], change: Callable[[], int]) -> int:
+        """Change some items, and bring up to date the entities that were told of in them: no stage has to run first."""
+
+        def work() -> int:
+            items = self.memory.own(ids)
+            count = change()
+            ToldGraph().settle_around(self.memory.memory.store, items)
+            return count
+
+        return int(self.memory.atomically(work))
 
 
 def _rows(hits: list[Hit]) -> Iterator[dict[str, Any]]:

@@ -31,10 +31,18 @@ def written(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(", ", ": "))
 
 
-def listed(name: str, rows: Iterable[Mapping[str, Any]], limit: int, head: Mapping[str, Any], start: int = 0) -> str:
-    """An answer with as many rows as fit into `limit` characters.
+def listed(
+    name: str,
+    rows: Iterable[Mapping[str, Any]],
+    limit: int,
+    head: Mapping[str, Any],
+    start: int = 0,
+    more: bool = True,
+    most: int | None = None,
+) -> str:
+    """An answer with as many rows as fit into `limit` characters, and `most` at most.
 
-    Where rows are left out, it says so, and from which `cursor` to ask on; a single row that is too long is shortened.
+    Where rows are left out, it says so, and from which `cursor` to ask on (`more` false: there is no asking on); a single row that is too long is shortened.
 
     >>> listed("names", [{"name": "Ana"}, {"name": "Ben"}], 500, {"total": 2})
     '{"total": 2, "names": [{"name": "Ana"}, {"name": "Ben"}]}'
@@ -43,23 +51,39 @@ def listed(name: str, rows: Iterable[Mapping[str, Any]], limit: int, head: Mappi
     """
     made: list[str] = []
     used = len(written({**head, name: []})) + ROOM
-    more: int | None = None
+    stop: int | None = None
     for place, row in enumerate(rows):
+        if place == most:
+            stop = start + place
+            break
         text = written(row)
         if used + len(text) + 2 > limit:
             if made:
-                more = start + place
+                stop = start + place
                 break
             text = written(shortened(row, limit - used - 2))
             made.append(text)
-            more = start + place + 1
+            stop = start + place + 1
             break
         made.append(text)
         used += len(text) + 2
     body = written(head)[:-1] + (", " if head else "") + f'"{name}": [{", ".join(made)}]'
-    if more is not None:
-        body += f', "cursor": "{more}", "note": "cut here; ask on with cursor"'
+    if stop is not None:
+        body += (
+            f', "cursor": "{stop}", "note": "cut here; ask on with cursor"'
+            if more
+            else ', "note": "there are more, left out here"'
+        )
     return body + "}"
+
+
+def shown(text: str, length: int) -> str:
+    """A text of which no more than a length is shown, with a sign where it goes on.
+
+    >>> shown("The ferry leaves at nine.", 9)
+    'The ferry…'
+    """
+    return text if len(text) <= length else text[:length] + "…"
 
 
 def shortened(row: Mapping[str, Any], room: int) -> dict[str, Any]:
@@ -73,8 +97,8 @@ def shortened(row: Mapping[str, Any], room: int) -> dict[str, Any]:
 
 
 def _cut(value: Any, length: int) -> Any:
-    if isinstance(value, str) and len(value) > length:
-        return value[:length] + "…"
+    if isinstance(value, str):
+        return shown(value, length)
     if isinstance(value, list):
         kept = [_cut(one, length) for one in value[: max(1, length // 16)]]
         return kept if len(kept) == len(value) else [*kept, f"… {len(value) - len(kept)} more"]
