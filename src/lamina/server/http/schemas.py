@@ -72,7 +72,7 @@ Metadata = Annotated[
         }
     ),
 ]
-_SCALAR: Final = {"type": ["boolean", "null", "number", "string"], "minimum": -(2**53), "maximum": 2**53}
+_SCALAR: Final = {"type": ["boolean", "null", "number", "string"]}
 _OPERATORS: Final = {
     **dict.fromkeys(("eq", "ne", "gt", "gte", "lt", "lte", "contains", "exists"), _SCALAR),
     **{name: {"type": "array", "items": _SCALAR} for name in ("in", "nin")},
