@@ -64,7 +64,12 @@ def serve(memory: Memory, settings: Serving) -> None:
     """Serve a memory until a signal comes. Raises `InputError` where it would be open to other machines unasked."""
     server = Server(memory, settings)
     warm(memory)
-    before = {number: signal.signal(number, _ended) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def end(number: int, frame: FrameType | None) -> None:
+        """A signal before the server takes them itself, and once more when it has obeyed one."""
+        server.stop()
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         server.run(
             [server.listening()] if settings.shared else None
@@ -72,10 +77,6 @@ def serve(memory: Memory, settings: Serving) -> None:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _ended(number: int, frame: FrameType | None) -> None:
-    """What is left of a signal when the server has ended."""
 
 
 def warm(memory: Memory) -> threading.Thread:

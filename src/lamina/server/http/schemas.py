@@ -72,9 +72,7 @@ Metadata = Annotated[
         }
     ),
 ]
-_SCALAR: Final = {
-    "anyOf": [{"type": ["boolean", "null"]}, {"type": "number", "minimum": -(2**53), "maximum": 2**53}, {"type": "string"}]
-}
+_SCALAR: Final = {"type": ["boolean", "null", "number", "string"]}
 _OPERATORS: Final = {
     **dict.fromkeys(("eq", "ne", "gt", "gte", "lt", "lte", "contains", "exists"), _SCALAR),
     **{name: {"type": "array", "items": _SCALAR} for name in ("in", "nin")},

@@ -73,7 +73,8 @@ def _watch(count: int, opening: Open, settings: Serving) -> None:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    if failed or any(process.exitcode for process in processes):
+    # one that was ended before it served has acknowledged nothing
+    if failed or any(process.exitcode not in (0, -signal.SIGTERM) for process in processes):
         raise LaminaError("a process of the server ended by itself: its log says why; what was acknowledged is stored")
 
 
