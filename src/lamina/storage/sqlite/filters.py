@@ -37,9 +37,9 @@ def keys_condition(rows: Callable[[str, list[Any]], list[Any]], scope: str, key:
 def where_clause(where: Filter) -> tuple[str, list[Any]]:
     """The condition and its parameters for the table `item`."""
     where.check()
-    clause, values = scope_condition(where.scope)
+    clause, values = _place_condition(where.scope, where.sessions)
     parts = [clause]
-    for column, wanted in (("kind", where.kinds), ("id", where.ids), ("role", where.roles), ("session", where.sessions)):
+    for column, wanted in (("kind", where.kinds), ("id", where.ids), ("role", where.roles)):
         _one_of(parts, values, column, wanted)
     _one_of(parts, values, "json_extract(data, '$.speaker')", where.speakers)
     _one_of(parts, values, "json_extract(data, '$.place')", where.places)
@@ -68,6 +68,21 @@ def where_clause(where: Filter) -> tuple[str, list[Any]]:
             parts.append(clause)
             values += more
     return " AND ".join(parts), values
+
+
+def _place_condition(scope: str, sessions: tuple[str, ...] | None) -> tuple[str, list[Any]]:
+    """The condition for a scope and sessions. Where the scope has two arms, the sessions are named in both: only then are they looked up by
+    the index on scope and session, and not searched for among all items of the scope."""
+    clause, values = scope_condition(scope)
+    parts: list[str] = []
+    more: list[Any] = []
+    _one_of(parts, more, "session", sessions)
+    if not parts:
+        return clause, values
+    [inside] = parts
+    if len(values) < 2:
+        return f"{clause} AND {inside}", [*values, *more]
+    return f"(scope = ? AND {inside} OR scope >= ? AND scope < ? AND {inside})", [values[0], *more, *values[1:], *more]
 
 
 def _one_of(parts: list[str], values: list[Any], column: str, wanted: tuple[str, ...] | None) -> None:
