@@ -6,6 +6,7 @@ import functools
 import inspect
 import logging
 import secrets
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from lamina import __version__
 from lamina.errors import InputError, LaminaError, MissingExtraError
 from lamina.server.confined import Confined
 from lamina.server.mcp.graph_tools import GraphTools
+from lamina.server.mcp.lines import MendedLines
 from lamina.server.mcp.memory_tools import MemoryTools
 
 log = logging.getLogger("lamina.server")
@@ -72,12 +74,13 @@ def mcp_server(memory: Confined, offer: Offer | None = None) -> Any:  # an MCPSe
     try:
         from mcp.server import MCPServer
         from mcp.server.mcpserver.exceptions import ToolError
+        from mcp.server.stdio import stdio_server
         from mcp_types import ToolAnnotations
     except ImportError:
         raise MissingExtraError.for_extra("mcp", "the MCP server", "mcp") from None
 
     class Server(MCPServer[Any]):
-        """The SDK's server, whose errors stay short too, however much of a call is wrong."""
+        """The SDK's server. Its errors stay short too, however much of a call is wrong, and no call goes without an answer."""
 
         async def call_tool(self, name: str, arguments: dict[str, Any], context: Any = None) -> Any:
             """Call a tool by its name."""
@@ -85,6 +88,14 @@ def mcp_server(memory: Confined, offer: Offer | None = None) -> Any:  # an MCPSe
                 return await super().call_tool(name, arguments, context)
             except ToolError as error:
                 raise ToolError(_short(error, name)) from None
+
+        async def run_stdio_async(self) -> None:
+            """Serve over standard input and output."""
+            import anyio
+
+            lines: Any = MendedLines(sys.stdin.buffer)  # of a file, the transport reads its lines alone
+            async with stdio_server(stdin=anyio.wrap_file(lines)) as (read, write):
+                await self._lowlevel_server.run(read, write, self._lowlevel_server.create_initialization_options())
 
     server = Server("lamina", title="Lamina", instructions=INSTRUCTIONS, version=__version__, log_level="WARNING")
     for method in (offer or Offer()).tools(memory):
