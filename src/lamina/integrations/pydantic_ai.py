@@ -25,7 +25,6 @@ try:
         ModelRequest,
         ModelResponse,
         SystemPromptPart,
-        ToolCallPart,
         UserPromptPart,
     )
     from pydantic_ai.toolsets import FunctionToolset
@@ -217,9 +216,9 @@ def _until_failure(messages: Sequence[ModelMessage], run: str) -> list[ModelMess
         getattr(part, "tool_call_id", None) for message in added if isinstance(message, ModelRequest) for part in message.parts
     }
     for place, message in enumerate(added):
-        if isinstance(message, ModelResponse):
-            if any(isinstance(part, ToolCallPart) and part.tool_call_id not in answered for part in message.parts):
-                return added[:place]
+        calls = message.tool_calls if isinstance(message, ModelResponse) else ()
+        if any(call.tool_call_id not in answered for call in calls):
+            return added[:place]
     return added
 
 

@@ -169,3 +169,6 @@ class ItemConformance(Conformance):
         assert store.items.last_trace("", "t") is None
         assert set(store.items.sessions_since("", 0)) == {"s", None}
         assert store.items.sessions_since("", keys[2]) == [None]
+        assert store.items.sessions_between("", "r", "s") == []
+        assert store.items.sessions_between("", "s", "t") == ["s"]
+        assert store.items.sessions_between("/other", "", "z") == []

@@ -288,6 +288,15 @@ class SQLiteItems:
         rows = self._db.rows("SELECT DISTINCT session FROM item WHERE scope = ? AND key > ? AND kind = 'trace'", (scope, key))
         return [row[0] for row in rows]
 
+    def sessions_between(self, scope: str, first: str, end: str) -> list[str]:
+        """The names, in order, from `first` up to but not with `end`, of the sessions of exactly this scope that have traces to show."""
+        rows = self._db.rows(
+            "SELECT DISTINCT session FROM item INDEXED BY item_session WHERE scope = ? AND session >= ? AND session < ? AND kind = 'trace'"
+            " AND role IS NOT 'event' AND status = 0 AND retired_at IS NULL ORDER BY session",
+            (scope, first, end),
+        )
+        return [row[0] for row in rows]
+
     def last_trace(self, scope: str, session: str | None) -> int | None:
         """The key of the newest trace of a session, or None."""
         rows = self._db.rows(
