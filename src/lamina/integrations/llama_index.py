@@ -244,5 +244,6 @@ def newest_question(messages: Sequence[ChatMessage]) -> str:
 
 def _whole_from(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
     """Messages from the first that does not answer a call of a tool which was cut off."""
-    first = next((place for place, message in enumerate(messages) if message.role != MessageRole.TOOL), len(messages))
+    answers = (MessageRole.TOOL, MessageRole.FUNCTION)
+    first = next((place for place, message in enumerate(messages) if message.role not in answers), len(messages))
     return list(messages[first:])
