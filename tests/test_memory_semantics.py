@@ -129,6 +129,19 @@ def test_a_correction_takes_the_place_of_the_old_and_keeps_it_in_history(memory:
     assert [one.id for one in memory.get_all()] == [new]
 
 
+def test_a_correction_can_move_a_trace_to_another_session(memory: Memory) -> None:
+    first, second = memory.add(["I live in Porto.", "I like sardines."], session="monday", user="ana")
+    memory.consolidate(user="ana")
+    new = memory.update(first, "I live in Braga.", session="friday")
+    memory.consolidate(user="ana")
+    assert [item.text for item in memory.get_all(user="ana", sessions="friday", kinds="trace")] == ["I live in Braga."]
+    assert [item.id for item in memory.get_all(user="ana", sessions="monday", kinds="trace")] == [second]
+    assert [item.session for item in memory.history(new)] == ["monday", "friday"]
+    assert all("Porto" not in item.text for item in memory.get_all(user="ana"))
+    with pytest.raises(InputError):
+        memory.update(new, session="")
+
+
 def test_what_was_corrected_is_not_corrected_again(memory: Memory) -> None:
     id = memory.add("one")[0]
     memory.update(id, "two")

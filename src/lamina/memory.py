@@ -249,14 +249,15 @@ class Memory:
         return done
 
     def update(
-        self, id: str, text: str | None = None, *, at: MomentLike | None = None, metadata: Mapping[str, Any] | None = None
-    ) -> str:
+        self, id: str, text: str | None = None, *, at: MomentLike | None = None, metadata: Mapping[str, Any] | None = None,
+        session: str | None = None,
+    ) -> str:  # fmt: skip
         """Correct a trace: a new one takes its place, the old one stays in history. Returns the new id.
 
-        What is not given is kept; `metadata` is merged. Raises `NotFoundError`, and `InputError` for a derived item.
+        What is not given is kept; `metadata` is merged; `session` moves it to another one. Raises `NotFoundError`, and `InputError` for a derived item.
         """
         old = self._keeper.required(read_ids([id]))[0]
-        return self._keeper.update(id, read_correction(old, text, at, metadata, self._zone))
+        return self._keeper.update(id, read_correction(old, text, at, metadata, self._zone, session))
 
     # -------------------------------------------------------------------------------------------------- recall
     def search(

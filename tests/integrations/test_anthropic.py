@@ -10,7 +10,7 @@ from anthropic.lib.tools import ToolError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lamina import Memory
+from lamina import Filter, Memory
 from lamina.integrations.anthropic import AsyncLaminaMemoryTool, LaminaMemoryTool, MemoryFiles, checked
 
 
@@ -128,3 +128,67 @@ def test_an_empty_file_and_a_very_long_one_are_files_too(files: MemoryFiles) -> 
     assert len(files.view("/memories/long").splitlines()) == 2002
     files.rename("/memories/long", "/memories/longer")
     assert files.view("/memories/longer", [2000, -1]).splitlines()[1] == "  2000\tThe log is quiet."
+
+
+def test_a_renamed_file_keeps_its_history_and_its_length(files: MemoryFiles) -> None:
+    memory = files.documents.memory
+    text = "The log is quiet.\n" * 1500
+    files.create("/memories/a.txt", text)
+    files.str_replace("/memories/a.txt", text, text + "Porto")
+    files.rename("/memories/a.txt", "/memories/b/c.txt")
+    files.str_replace("/memories/b/c.txt", "Porto", "Braga")
+    document = files.documents.get("/ana", "/memories/b/c.txt")
+    assert document is not None
+    assert document.value == text + "Braga"
+    assert [version.metadata["value"][-5:] for version in memory.history(document.item.id)] == [
+        "iet.\n",
+        "Porto",
+        "Porto",
+        "Braga",
+    ]
+    assert memory.search("Braga", user="ana")
+    files.create("/memories/a.txt", "new")
+    assert len(memory.history(files.documents.get("/ana", "/memories/a.txt").item.id)) == 1  # type: ignore[union-attr]
+    files.clear_all_memory()
+    assert memory.count(scope="*", where=Filter(retired=True, forgotten=True)) == 0
+
+
+def test_no_path_leads_through_a_file(files: MemoryFiles) -> None:
+    files.create("/memories/a", "a file")
+    files.create("/memories/b", "another")
+    with pytest.raises(ToolError, match="not a directory"):
+        files.create("/memories/a/b.txt", "x")
+    with pytest.raises(ToolError, match="not a directory"):
+        files.rename("/memories/b", "/memories/a/c/b")
+    assert len(files.view("/memories").splitlines()) == 4
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [("/memories/\ud800", "x"), ("/memories/a", "x\0"), ("/memories/" + "a" * 2000, "x"), ("/memories/b", "\udfff")],
+)
+def test_what_cannot_be_kept_is_refused_as_the_tool_refuses(files: MemoryFiles, path: str, text: str) -> None:
+    with pytest.raises(ToolError):
+        files.create(path, text)
+    if not path.isascii():
+        with pytest.raises(ToolError):
+            files.view(path)
+    assert files.documents.memory.count(scope="*") == 0
+
+
+@pytest.mark.parametrize("gate", ["mark", "refuse"])
+def test_a_write_gate_takes_no_file_away(gate: str) -> None:
+    with Memory(":memory:", gate=gate) as memory:
+        files = MemoryFiles(memory)
+        files.create("/memories/a", "Thanks!")
+        files.create("/memories/b", "ok")
+        assert files.view("/memories/a").endswith("\tThanks!")
+        assert len(files.view("/memories").splitlines()) == 4
+
+
+def test_names_beside_a_directory_are_not_in_it(files: MemoryFiles) -> None:
+    for name in ("a/1", "a.txt", "a0", "ab/2", "a-b"):
+        files.create(f"/memories/{name}", "x")
+    assert [row.split("\t")[1] for row in files.view("/memories/a").splitlines()[1:]] == ["/memories/a", "/memories/a/1"]
+    files.documents.memory.add("not a file", session="/memories/zzz", user="ana")
+    assert "zzz" not in files.view("/memories")

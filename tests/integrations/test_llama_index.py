@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from llama_index.core.base.llms.types import ChatMessage, ImageBlock, TextBlock
+from llama_index.core.agent.workflow import FunctionAgent
+from llama_index.core.base.llms.types import ChatMessage, ImageBlock, TextBlock, ToolCallBlock
 from llama_index.core.chat_engine import SimpleChatEngine
 from llama_index.core.llms import MockLLM
+from llama_index.core.llms.mock import MockFunctionCallingLLM
 from llama_index.core.memory import ChatMemoryBuffer
 from llama_index.core.memory import Memory as TheirMemory
 from llama_index.core.storage.chat_store import SimpleChatStore
@@ -110,3 +112,44 @@ def test_it_is_a_block_of_llama_indexes_own_memory() -> None:
 def test_a_session_without_a_name_is_refused() -> None:
     with Memory(":memory:") as memory, pytest.raises(InputError):
         LaminaMemory(memory, session="").put(ChatMessage(role="user", content="x"))
+
+
+def test_what_is_handed_over_already_is_not_recalled_beside_it() -> None:
+    with Memory(":memory:") as memory:
+        LaminaMemory(memory, session="monday", scope="/ana").put(ChatMessage(role="user", content="Clara plays the cello."))
+        mine = LaminaMemory(memory, session="friday", scope="/ana")
+        mine.put(ChatMessage(role="user", content="Clara lives in Braga."))
+        mine.put(ChatMessage(role="user", content="Where does Clara live?"))
+        told, *messages = mine.get()
+        assert "cello" in str(told.content)
+        assert "Braga" not in str(told.content)
+        assert "Where does" not in str(told.content)
+        assert len(messages) == 2
+        [older] = LaminaMemory(memory, session="friday", scope="/ana", limit=1).get()[:1]
+        assert "Braga" in str(older.content)  # what the limit leaves out is recalled
+
+
+def test_calls_of_tools_are_found_and_come_back() -> None:
+    with Memory(":memory:") as memory:
+        store = LaminaChatStore(memory, scope="/ana")
+        call = ChatMessage(
+            role="assistant", blocks=[ToolCallBlock(tool_call_id="1", tool_name="weather", tool_kwargs={"city": "Faro"})]
+        )
+        store.set_messages("s", [call, ChatMessage(role="tool", content="sun\0", additional_kwargs={"tool_call_id": "1"})])
+        assert store.get_messages("s")[0] == call
+        assert store.get_messages("s")[1].content == "sun\0"
+        assert memory.search("weather in Faro", user="ana")[0].text == 'weather {"city": "Faro"}'
+
+
+def test_an_agent_with_tools_works_on_it() -> None:
+    def weather(city: str) -> str:
+        """The weather in a city."""
+        return f"sun in {city}"
+
+    async def work() -> list[str]:
+        with Memory(":memory:") as memory:
+            mine = LaminaMemory(memory, session="s", scope="/ana")
+            await FunctionAgent(tools=[weather], llm=MockFunctionCallingLLM()).run("Is it sunny in Faro?", memory=mine)
+            return [message.role.value for message in mine.get_all()]
+
+    assert asyncio.run(work()) == ["user", "assistant", "tool", "assistant"]

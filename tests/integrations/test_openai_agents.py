@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openai.types.responses import ResponseOutputMessage, ResponseOutputText
 
-from lamina import Memory
+from lamina import Filter, Memory
 from lamina.errors import InputError
 from lamina.integrations.openai_agents import LaminaSession, recalling
 from lamina.text import CHUNK
@@ -26,7 +28,7 @@ def said(text: str) -> ResponseOutputMessage:
     return ResponseOutputMessage(id="1", role="assistant", type="message", status="completed", content=[content])
 
 
-TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=40)
+TEXT = st.text(st.characters(), max_size=40) | st.sampled_from(["a\0b", "\ud800", "\\u0000", "\\", "c:\\new\0"])
 ITEMS = st.one_of(
     st.fixed_dictionaries({"role": st.sampled_from(["user", "assistant", "system"]), "content": TEXT}),
     st.fixed_dictionaries({"type": st.just("function_call"), "name": TEXT, "arguments": TEXT, "call_id": TEXT}),
@@ -126,3 +128,100 @@ def test_what_is_no_session_or_no_json_is_refused() -> None:
         with pytest.raises(ValueError, match="JSON"):
             asyncio.run(LaminaSession("s", memory).add_items([{"role": "user", "content": float("nan")}]))  # type: ignore[list-item]
         assert memory.count() == 0
+
+
+def test_what_the_input_holds_already_is_not_recalled_into_it() -> None:
+    async def work() -> None:
+        with Memory(":memory:") as memory:
+            model = ScriptedModel([[said("Noted.")], [said("In Braga.")], [said("She plays the cello.")]])
+            agent = Agent(name="companion", model=model)
+            config = RunConfig(call_model_input_filter=recalling(memory, user="ana"))
+            monday, friday = (LaminaSession(day, memory, user="ana") for day in ("monday", "friday"))
+            await Runner.run(agent, "Clara plays the cello.", session=monday, run_config=config)
+            await Runner.run(agent, "Clara lives in Braga.", session=friday, run_config=config)
+            await Runner.run(agent, "What does Clara play?", session=friday, run_config=config)
+            [told] = [item["content"] for item in model.calls[-1].input if "recalled-memory" in str(item)]
+            assert "Clara plays the cello." in told
+            assert "In Braga" not in told
+            assert "What does" not in told
+
+    asyncio.run(work())
+
+
+PICTURE = "data:image/png;base64," + "iVBOR" * 4000
+
+
+@pytest.mark.parametrize(
+    ("item", "text"),
+    [
+        ({"role": "user", "content": [{"type": "input_image", "image_url": PICTURE}]}, "(empty)"),
+        ({"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAAAB" * 900}, "(reasoning)"),
+        ({"type": "computer_call_output", "call_id": "c", "output": {"type": "computer_screenshot", "image_url": PICTURE}},
+         "(computer_call_output)"),
+        ({"type": "image_generation_call", "id": "ig", "status": "completed", "result": "iVBOR" * 4000}, "(image_generation_call)"),
+        ({"type": "web_search_call", "id": "w", "status": "completed", "action": {"type": "search", "query": "trams of Braga"}},
+         "trams of Braga"),
+    ],
+)  # fmt: skip
+def test_pictures_and_ciphers_are_kept_and_say_nothing(item: Any, text: str) -> None:
+    with Memory(":memory:") as memory:
+        session = LaminaSession("s", memory)
+        asyncio.run(session.add_items([item]))
+        assert asyncio.run(session.get_items()) == [item]
+        assert [trace.text for trace in memory.get_all()] == [text]
+
+
+@pytest.mark.parametrize("gate", ["mark", "refuse"])
+def test_a_write_gate_takes_nothing_out_of_a_session(gate: str) -> None:
+    with Memory(":memory:", gate=gate) as memory:
+        session = LaminaSession("s", memory, user="ana")
+        items: list[Any] = [
+            {"role": "user", "content": "Thanks!"},
+            {"role": "assistant", "content": "You're welcome!"},
+            {"role": "user", "content": "My sister lives in Braga."},
+        ]
+        asyncio.run(session.add_items(items))
+        assert asyncio.run(session.get_items()) == items
+        assert [item.text for item in memory.get_all(user="ana")] == ["My sister lives in Braga."]
+        assert asyncio.run(session.pop_item()) == items.pop()
+        assert asyncio.run(session.get_items()) == items
+        asyncio.run(session.clear_session())
+        assert memory.count(user="ana", where=Filter(forgotten=True)) == 0
+
+
+def test_what_was_corrected_or_forgotten_goes_with_its_session() -> None:
+    with Memory(":memory:") as memory:
+        session = LaminaSession("s", memory, user="ana")
+        asyncio.run(session.add_items([{"role": "user", "content": "I live in Porto."}, {"role": "user", "content": "Hello."}]))
+        first, second = memory.get_all(user="ana")
+        memory.update(second.id, "I live in Braga.")
+        memory.forget(first.id)
+        assert asyncio.run(session.pop_item()) == {"role": "user", "content": "Hello."}
+        assert asyncio.run(session.get_items()) == []
+        asyncio.run(session.clear_session())
+        assert memory.count(user="ana", where=Filter(forgotten=True, retired=True)) == 0
+
+
+def test_any_role_is_an_item_like_any_other() -> None:
+    with Memory(":memory:") as memory:
+        session = LaminaSession("s", memory)
+        items: list[Any] = [{"role": role, "content": "x"} for role in ("developer", "event", "", "r" * 3000)]
+        asyncio.run(session.add_items(items))
+        assert asyncio.run(session.get_items()) == items
+
+
+def test_several_processes_share_a_session(tmp_path: Path) -> None:
+    path = tmp_path / "m.db"
+    Memory(path).close()
+    work = (
+        "import asyncio, sys; from lamina import Memory; from lamina.integrations.openai_agents import LaminaSession\n"
+        "with Memory(sys.argv[1]) as memory:\n"
+        "    session = LaminaSession('s', memory, user='ana')\n"
+        "    for n in range(20): asyncio.run(session.add_items([{'role': 'user', 'content': f'{sys.argv[2]} {n}'}]))\n"
+    )
+    running = [subprocess.Popen([sys.executable, "-c", work, str(path), name]) for name in ("a", "b")]
+    assert [process.wait(timeout=120) for process in running] == [0, 0]
+    with Memory(path) as memory:
+        items: list[Any] = asyncio.run(LaminaSession("s", memory, user="ana").get_items())
+        for name in ("a", "b"):
+            assert [one["content"] for one in items if one["content"][0] == name] == [f"{name} {n}" for n in range(20)]

@@ -14,6 +14,7 @@ from pydantic_ai.messages import (
     ModelMessage,
     ModelRequest,
     ModelResponse,
+    SystemPromptPart,
     TextPart,
     ToolCallPart,
     ToolReturnPart,
@@ -23,7 +24,7 @@ from pydantic_ai.models.function import AgentInfo, FunctionModel
 
 from lamina import Memory
 from lamina.errors import InputError
-from lamina.integrations.pydantic_ai import LaminaCapability, fitted, newest_prompt, processor, text_of
+from lamina.integrations.pydantic_ai import LaminaCapability, fitted, memory_tools, newest_prompt, processor, text_of
 from lamina.models.tokens import WordLlamaTokens
 
 
@@ -36,6 +37,8 @@ class Script:
     def __call__(self, messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
         self.seen.append(list(messages))
         answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
         return ModelResponse([answer if not isinstance(answer, str) else TextPart(answer)])
 
 
@@ -137,3 +140,103 @@ def test_it_works_with_asyncio() -> None:
             return memory.count(user="ana")
 
     assert asyncio.run(work()) == 16
+
+
+def test_what_the_request_holds_already_is_not_recalled_into_it() -> None:
+    with Memory(":memory:") as memory:
+        capability = LaminaCapability(memory, "s", user="ana")
+        agent_of(Script("Noted."), LaminaCapability(memory, "earlier", user="ana")).run_sync("Clara plays the cello.")
+        agent_of(Script("Fine."), capability).run_sync("Clara lives in Braga.")
+        script = Script("In Braga.")
+        agent_of(script, capability).run_sync("Where does Clara live?", message_history=capability.messages())
+        [told] = [part.content for message in script.seen[0] for part in message.parts if "recalled-memory" in str(part)]
+        assert "cello" in told
+        assert "Braga" not in told
+        assert "Where does" not in told
+
+
+def test_a_run_that_fails_loses_nothing_that_was_said_and_can_be_gone_on_from() -> None:
+    with Memory(":memory:") as memory:
+        capability = LaminaCapability(memory, "s", user="ana")
+        agent = agent_of(Script(ToolCallPart("look", {}), RuntimeError("no answer")), capability)
+        agent.tool_plain(lambda: "a cat", name="look")
+        with pytest.raises(RuntimeError, match="no answer"):
+            agent.run_sync("My sister lives in Braga. What is there?")
+        assert [type(message) for message in capability.messages()] == [ModelRequest, ModelResponse, ModelRequest]
+        script = Script("A cat.")
+        agent_of(script, capability).run_sync("And now?", message_history=capability.messages())
+        assert len(capability.messages()) == 5
+
+
+def test_a_call_of_a_tool_that_was_never_answered_is_not_stored() -> None:
+    with Memory(":memory:") as memory:
+        capability = LaminaCapability(memory, "s", user="ana")
+        agent = agent_of(Script(ToolCallPart("look", {})), capability)
+
+        @agent.tool_plain
+        def look() -> str:
+            raise OSError("broken")
+
+        with pytest.raises(OSError, match="broken"):
+            agent.run_sync("What is there?")
+        assert [text_of(message) for message in capability.messages()] == ["What is there?"]
+
+
+def test_a_stream_that_is_left_is_stored_as_far_as_it_went() -> None:
+    async def work() -> list[str]:
+        async def stream(messages: list[ModelMessage], info: AgentInfo) -> Any:
+            yield "In "
+            yield "Braga."
+
+        with Memory(":memory:") as memory:
+            capability = LaminaCapability(memory, "s", user="ana")
+            agent: Agent[None, str] = Agent(FunctionModel(stream_function=stream), capabilities=[capability])
+            async with agent.run_stream("Where?") as result:
+                assert await result.get_output() == "In Braga."
+            async with agent.run_stream("And who?"):
+                pass
+            return [text_of(message) for message in capability.messages()]
+
+    assert asyncio.run(work())[:3] == ["Where?", "In Braga.", "And who?"]
+
+
+def test_system_prompts_stay_with_the_model_and_out_of_the_memory() -> None:
+    with Memory(":memory:") as memory:
+        capability = LaminaCapability(memory, "s", user="ana", history=1)
+        agent = Agent(FunctionModel(Script("one")), capabilities=[capability], system_prompt="Answer in rhyme about sardines.")
+        agent.run_sync("First.")
+        assert not any("sardines" in hit.text for hit in memory.search("rhyme about sardines", user="ana"))
+        script = Script("two")
+        agent_of(script, capability).run_sync("Second.", message_history=capability.messages())
+        [request] = script.seen[0]
+        assert isinstance(request.parts[0], SystemPromptPart)
+        assert newest_prompt([request]).endswith("Second.")
+
+
+def test_what_stands_before_the_first_prompt_counts_too() -> None:
+    messages = [ModelResponse([TextPart("word " * 50)]), ModelRequest([UserPromptPart("now")])]
+    assert fitted(messages, 20) == messages[1:]
+    assert fitted(messages, 200) == messages
+
+
+def test_whatever_a_tool_returns_is_kept_and_found() -> None:
+    with Memory(":memory:") as memory:
+        capability = LaminaCapability(memory, "s", user="ana")
+        agent = agent_of(Script(ToolCallPart("look", {}), "Done."), capability)
+        agent.tool_plain(lambda: [{"city": "Faro"}, "a\0b \\u0000"], name="look")
+        result = agent.run_sync("Look.")
+        assert capability.messages() == result.all_messages()
+        assert any("Faro" in hit.text for hit in memory.search("Faro", user="ana"))
+
+
+def test_a_model_can_remember_and_recall_by_itself() -> None:
+    with Memory(":memory:") as memory:
+        script = Script(ToolCallPart("remember", {"statement": "Clara lives in Braga."}), "Noted.")
+        tools = memory_tools(memory, user="ana")
+        Agent(FunctionModel(script), toolsets=[tools]).run_sync("Clara lives in Braga.")
+        script = Script(ToolCallPart("recall", {"question": "where does Clara live?"}), "In Braga.")
+        Agent(FunctionModel(script), toolsets=[tools]).run_sync("Where does Clara live?")
+        returned = script.seen[1][-1].parts[0].content
+        assert "Clara lives in Braga." in returned
+        assert returned.startswith("<recalled-memory>")
+        assert memory.count(user="ben") == 0

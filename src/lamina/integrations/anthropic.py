@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, Unpack
 from urllib.parse import unquote
 
-from lamina.errors import MissingExtraError
+from lamina.errors import InputError, MissingExtraError
 from lamina.integrations.documents import Document, Documents
 from lamina.keeping.arguments import ScopeArguments, read_scope
 from lamina.memory import Memory
-from lamina.records import Filter
+from lamina.text import check_text
 
 try:
     from anthropic.lib.tools import BetaAbstractMemoryTool, BetaAsyncAbstractMemoryTool, ToolError
@@ -31,7 +32,7 @@ Command = Any  # the commands of the tool, whose classes differ between releases
 class MemoryFiles:
     """Files under /memories, each a document of a memory, with the six commands of the tool and the answers that Claude knows.
 
-    A directory is there as long as a file is in it. Changing a file corrects its document, so every version stays in the history; deleting takes them all.
+    A directory is there as long as a file is in it. Changing or renaming a file corrects its document, so every version stays in the history; deleting takes them all.
 
     >>> files = MemoryFiles(Memory(":memory:"), "/ana")
     >>> files.create("/memories/notes.txt", "Ana likes sardines.\\n")
@@ -86,6 +87,7 @@ class MemoryFiles:
         with self.documents.memory.store.transaction():
             if name == ROOT or self._get(name) is not None or self._below(name):
                 raise ToolError(f"File {path} already exists")
+            self._check_directories(name)
             self._put(name, file_text)
         return f"File created successfully at: {path}"
 
@@ -151,8 +153,10 @@ class MemoryFiles:
             moved = [old] if found is not None else [document.name for document in self._below(old)]
             if not moved or new.startswith(old + "/"):
                 raise ToolError(f"The path {old_path} does not exist" if not moved else f"{new_path} lies inside {old_path}")
+            self._check_directories(new)
             for name in moved:
-                self.documents.rename(self.scope, name, new + name[len(old) :])
+                with _refusing():
+                    self.documents.rename(self.scope, name, new + name[len(old) :])
         return f"Successfully renamed {old_path} to {new_path}"
 
     def clear_all_memory(self) -> str:
@@ -168,9 +172,13 @@ class MemoryFiles:
 
     def _below(self, name: str) -> list[Document]:
         """The files in a directory and the directories in it."""
-        where = Filter(scope=self.scope, kinds=("trace",), metadata={"document": {"exists": True}})
-        every = (document for document in self.documents.each(where) if document.item.scope == self.scope)
-        return sorted((document for document in every if document.name.startswith(name + "/")), key=lambda one: one.name)
+        return self.documents.within(self.scope, name + "/", name + "0")  # '0' is the character after '/'
+
+    def _check_directories(self, name: str) -> None:
+        """Refuse a path that leads through a file."""
+        while (name := name.rpartition("/")[0]) != ROOT:
+            if self._get(name) is not None:
+                raise ToolError(f"The path {name} is not a directory.")
 
     def _read(self, path: str) -> tuple[str, str]:
         name = checked(path)
@@ -182,7 +190,8 @@ class MemoryFiles:
         return name, found.value
 
     def _put(self, name: str, text: str) -> None:
-        self.documents.put(self.scope, name, text, text if text.strip() else name, searchable=bool(text.strip()))
+        with _refusing():
+            self.documents.put(self.scope, name, text, text if text.strip() else name, searchable=bool(text.strip()))
 
 
 class LaminaMemoryTool(BetaAbstractMemoryTool):
@@ -276,6 +285,8 @@ def checked(path: str) -> str:
     """
     if not isinstance(path, str) or not (path == ROOT or path.startswith(ROOT + "/")):
         raise ToolError(f"Path must start with {ROOT}, got: {path}")
+    with _refusing():
+        check_text(path, "the path")
     parts: list[str] = []
     for part in path[len(ROOT) :].split("/"):
         plain = unquote(unquote(part)).replace("\\", "/")
@@ -286,6 +297,15 @@ def checked(path: str) -> str:
         elif part not in ("", "."):
             parts.append(part)
     return "/".join([ROOT, *parts])
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """What the memory cannot keep is refused in the way that Claude is told of errors."""
+    try:
+        yield
+    except InputError as error:
+        raise ToolError(str(error)) from error
 
 
 def _bytes(document: Document) -> int:

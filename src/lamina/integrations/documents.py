@@ -5,7 +5,7 @@ Frameworks that keep values under keys, or text under paths, stand on this.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -79,11 +79,8 @@ class Documents:
             else:
                 self._delete_pieces(scope, name)
                 id = self.memory.update(old.item.id, first, at=self.clock(), metadata=metadata)
-            for piece in rest:
-                self.memory.add(piece, session=name, metadata={FIELD: name, "searchable": searchable}, scope=scope)
-        item = self.memory.get(id)
-        assert item is not None
-        return document_of(item)
+            self._add_pieces(scope, name, rest, searchable)
+        return self._document(id)
 
     def delete(self, scope: str, name: str) -> bool:
         """Remove a document with all its versions; says whether there was one."""
@@ -96,15 +93,28 @@ class Documents:
         return True
 
     def rename(self, scope: str, old: str, new: str) -> Document | None:
-        """Give a document another name; None where there is none of the old one. What bore the new name is replaced."""
+        """Give a document another name, its history with it; None where there is none of the old one. What bore the new name is replaced."""
+        if old == new:
+            return self.get(scope, old)
         with self.memory.store.transaction():
             found = self.get(scope, old)
             if found is None:
                 return None
-            text = "".join(item.text for item in self._traces(scope, old))
-            made = self.put(scope, new, found.value, text, searchable=found.searchable)
-            self.delete(scope, old)
-        return made
+            self.delete(scope, new)
+            pieces = [item.text for item in self._traces(scope, old) if "value" not in item.metadata]
+            self._delete_pieces(scope, old)
+            named = {FIELD: new, "created_at": found.created_at}
+            text = found.item.text if found.searchable else new
+            id = self.memory.update(found.item.id, text, at=self.clock(), metadata=named, session=new)
+            self._add_pieces(scope, new, pieces, found.searchable)
+        return self._document(id)
+
+    def within(self, scope: str, first: str, end: str) -> list[Document]:
+        """The documents of exactly this scope whose names lie from `first` up to but not with `end`, by name."""
+        names = self.memory.store.items.sessions_between(scope, first, end)
+        where = Filter(scope=scope, kinds=("trace",), sessions=tuple(names))
+        found = (one for one in self.each(where) if one.item.scope == scope and one.name == one.item.session) if names else ()
+        return sorted(found, key=lambda one: one.name)
 
     def each(self, where: Filter) -> Iterator[Document]:
         """Every document that a filter lets through, in the order of recording."""
@@ -114,6 +124,15 @@ class Documents:
 
     def _traces(self, scope: str, name: str) -> list[Item]:
         return [item for item in self.memory.store.items.session_traces(scope, name) if item.metadata.get(FIELD) == name]
+
+    def _document(self, id: str) -> Document:
+        item = self.memory.get(id)
+        assert item is not None
+        return document_of(item)
+
+    def _add_pieces(self, scope: str, name: str, pieces: Sequence[str], searchable: bool) -> None:
+        for piece in pieces:
+            self.memory.add(piece, session=name, metadata={FIELD: name, "searchable": searchable}, scope=scope)
 
     def _delete_pieces(self, scope: str, name: str) -> None:
         pieces = [item.id for item in self._traces(scope, name) if "value" not in item.metadata]

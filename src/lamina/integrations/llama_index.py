@@ -11,9 +11,10 @@ from lamina.errors import MissingExtraError
 from lamina.integrations.log import Entry, SessionLog
 from lamina.memory import Memory
 from lamina.records import Filter
+from lamina.text import mend_text
 
 try:
-    from llama_index.core.base.llms.types import ChatMessage, MessageRole
+    from llama_index.core.base.llms.types import ChatMessage, MessageRole, ToolCallBlock
     from llama_index.core.bridge.pydantic import Field, PrivateAttr
     from llama_index.core.memory import BaseMemory
     from llama_index.core.memory.memory import BaseMemoryBlock
@@ -60,9 +61,10 @@ class LaminaChatStore(BaseChatStore):
         if idx is None:
             self._log(key).append([entry_of(message)])
         else:
-            found = self.get_messages(key)
-            found.insert(idx, message)
-            self.set_messages(key, found)
+            with self._memory.store.transaction():
+                found = self.get_messages(key)
+                found.insert(idx, message)
+                self.set_messages(key, found)
 
     def delete_messages(self, key: str) -> list[ChatMessage] | None:
         """Delete all messages of a key; returns them, None where there were none."""
@@ -135,10 +137,11 @@ class LaminaMemory(BaseMemory):
     def get(self, input: str | None = None, **more: Any) -> list[ChatMessage]:  # theirs
         """What the agent is handed: recalled for `input` (or the newest message of the user), then the newest messages."""
         messages = _whole_from(self._messages(self.limit))
-        asked = input or next((message.content for message in reversed(messages) if message.role == MessageRole.USER), None)
-        if not asked or not asked.strip() or not self.budget:
+        asked, _ = mend_text(input or newest_question(messages))
+        if not asked.strip() or not self.budget:
             return messages
-        recall = self._memory.context(asked, budget=self.budget, scope=self.scope)
+        shown = [asked, *(text_of(message) for message in messages)]
+        recall = self._memory.context(asked, budget=self.budget, shown=shown, scope=self.scope)
         return [ChatMessage(role=MessageRole.USER, content=recall.text), *messages] if recall.text else messages
 
     def get_all(self) -> list[ChatMessage]:
@@ -192,10 +195,11 @@ class LaminaMemoryBlock(BaseMemoryBlock[str]):
         self._memory = memory
 
     async def _aget(self, messages: list[ChatMessage] | None = None, **more: Any) -> str:  # theirs
-        asked = next((m.content for m in reversed(messages or []) if m.role == MessageRole.USER and m.content), None)
-        if not asked or not asked.strip():
+        asked, _ = mend_text(newest_question(messages or []))
+        if not asked.strip():
             return ""
-        recall = await asyncio.to_thread(lambda: self._memory.context(asked, budget=self.budget, scope=self.scope))
+        shown = [text_of(message) for message in messages or []]
+        recall = await asyncio.to_thread(lambda: self._memory.context(asked, budget=self.budget, shown=shown, scope=self.scope))
         return recall.text
 
     async def _aput(self, messages: list[ChatMessage]) -> None:
@@ -212,12 +216,34 @@ class LaminaMemoryBlock(BaseMemoryBlock[str]):
 def entry_of(message: ChatMessage) -> Entry:
     """A message as the log keeps it."""
     raw = json.loads(json.dumps(message.model_dump(mode="json"), allow_nan=False))
-    calls = message.additional_kwargs.get("tool_calls")
-    text = message.content or (json.dumps(calls, default=str) if calls else "")
-    return Entry(raw, text, message.role.value if isinstance(message.role, MessageRole) else str(message.role))
+    return Entry(raw, text_of(message), message.role.value if isinstance(message.role, MessageRole) else str(message.role))
+
+
+def text_of(message: ChatMessage) -> str:
+    """What a message says, for recall: its text, and calls of tools with what they were given.
+
+    >>> text_of(ChatMessage(role="assistant", blocks=[ToolCallBlock(tool_name="weather", tool_kwargs={"city": "Faro"})]))
+    'weather {"city": "Faro"}'
+    """
+    calls = [
+        f"{block.tool_name} {block.tool_kwargs if isinstance(block.tool_kwargs, str) else json.dumps(block.tool_kwargs, ensure_ascii=False, default=str)}"
+        for block in message.blocks
+        if isinstance(block, ToolCallBlock)
+    ]
+    older = message.additional_kwargs.get("tool_calls")  # where the blocks of a model's answer do not tell of them
+    if older and not calls:
+        calls = [json.dumps(older, ensure_ascii=False, default=str)]
+    return "\n".join(text for text in [message.content or "", *calls] if text.strip())
+
+
+def newest_question(messages: Sequence[ChatMessage]) -> str:
+    """The text of the user's newest message that has any; empty where there is none."""
+    said = (message.content for message in reversed(messages) if message.role == MessageRole.USER)
+    return next((text for text in said if text and text.strip()), "")
 
 
 def _whole_from(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
     """Messages from the first that does not answer a call of a tool which was cut off."""
-    first = next((place for place, message in enumerate(messages) if message.role != MessageRole.TOOL), len(messages))
+    answers = (MessageRole.TOOL, MessageRole.FUNCTION)
+    first = next((place for place, message in enumerate(messages) if message.role not in answers), len(messages))
     return list(messages[first:])

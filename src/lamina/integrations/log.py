@@ -13,7 +13,7 @@ from typing import Any, Final
 from lamina.errors import InputError
 from lamina.keeping.gate import ENTRY
 from lamina.memory import Memory
-from lamina.records import EVENT, Filter, Item
+from lamina.records import EVENT, Item
 from lamina.text import CHUNK, chunks, mend_text
 
 ESCAPED: Final = "escaped"
@@ -99,16 +99,10 @@ class SessionLog:
         return (trace for trace in self._traces() if not trace.forgotten or "gate" in trace.data)
 
     def _traces(self, retired: bool = False) -> Iterator[Item]:
-        where = Filter(scope=self.scope, sessions=(self.session,), kinds=("trace",), forgotten=True, retired=retired)
-        cursor = None
-        while True:
-            page = self.memory.get_all(where=where, order="-recorded", cursor=cursor, limit=PAGE)
-            for item in page:
-                if item.scope == self.scope and (ENTRY in item.metadata or "piece" in item.metadata):
-                    yield item
-            cursor = page.cursor
-            if cursor is None:
-                return
+        before, items = None, self.memory.store.items
+        while page := items.newest_traces(self.scope, self.session, before=before, limit=PAGE, retired=retired):
+            yield from (item for item in page if ENTRY in item.metadata or "piece" in item.metadata)
+            before = page[-1].key
 
 
 def _value(trace: Item) -> Any:

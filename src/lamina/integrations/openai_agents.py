@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
-from typing import Any, Unpack, cast
+import re
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, Final, Unpack, cast
 
 from lamina.errors import MissingExtraError
 from lamina.integrations.log import Entry, SessionLog
-from lamina.keeping.arguments import ScopeArguments, read_scope
+from lamina.keeping.arguments import ScopeArguments, read_scope, whole_number
 from lamina.memory import Memory
+from lamina.text import mend_text
 
 try:
     from agents import SessionSettings, TResponseInputItem
@@ -22,6 +24,11 @@ try:
     from agents.run import CallModelData, ModelInputData
 except ImportError:
     raise MissingExtraError.for_extra("openai-agents", "the session for the OpenAI Agents SDK", "openai-agents") from None
+
+ROLES: Final = ("user", "assistant", "system", "developer")
+"""Who speaks in a message; whatever else there is comes from or goes to a tool."""
+_NO_WORDS = re.compile(r"(?:^|_)(?:id|type|role|status|object|detail|encrypted_content|image_url|file_data)$")
+_DATA = re.compile(r"data:[^\s,]*,|\S{200}")
 
 
 class LaminaSession(SessionABC):
@@ -75,14 +82,16 @@ def entry_of(item: TResponseInputItem) -> Entry:
     """An item as the log keeps it. Raises `ValueError` for what is no JSON."""
     raw = json.loads(json.dumps(item, allow_nan=False))
     role = raw.get("role")
-    return Entry(raw, text_of(raw), role if isinstance(role, str) and role else "tool")
+    return Entry(raw, text_of(raw), role if role in ROLES else "tool")
 
 
 def text_of(item: dict[str, Any]) -> str:
-    """What an item says, for recall: its text, a tool's name with what it was given or gave back, else all of it.
+    """What an item says, for recall: its text, a tool's name with what it was given or gave back, else the words that are in it; pictures and ciphers say nothing.
 
     >>> text_of({"type": "function_call", "name": "weather", "arguments": "{\\"city\\": \\"Faro\\"}", "call_id": "1"})
     'weather {"city": "Faro"}'
+    >>> text_of({"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAAAB"})
+    '(reasoning)'
     """
     content = item.get("content", item.get("output", item.get("summary")))
     if isinstance(content, str) and content.strip():
@@ -94,30 +103,45 @@ def text_of(item: dict[str, Any]) -> str:
             return joined
     if isinstance(item.get("name"), str):
         return f"{item['name']} {item.get('arguments', '')}".strip()
-    return json.dumps(item, ensure_ascii=False)
+    return "\n".join(_words(item)) or f"({item.get('type', 'empty')})"
+
+
+def _words(value: Any, name: str = "") -> Iterator[str]:
+    """The texts in an item that somebody may have written: no ids, no kinds, no data."""
+    if isinstance(value, dict):
+        for key, one in value.items():
+            yield from _words(one, key)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _words(one, name)
+    elif isinstance(value, str) and not _NO_WORDS.search(name) and not _DATA.match(value) and value.strip():
+        yield value
 
 
 def recalling(
     memory: Memory, *, budget: int = 600, **whose: Unpack[ScopeArguments]
-) -> Callable[[CallModelData[Any]], ModelInputData]:
+) -> Callable[[CallModelData[Any]], Awaitable[ModelInputData]]:
     """A filter for `RunConfig(call_model_input_filter=…)`: puts what a memory knows before the newest message of the user.
 
-    At most `budget` tokens, delimited and marked as data. The session is not touched, so what was recalled is not stored again; and it stands in the
-    conversation, not among the instructions, since nobody vouches for what was once said.
+    At most `budget` tokens, delimited and marked as data; what the input holds already is not repeated. The session is not touched, so what was recalled
+    is not stored again; and it stands in the conversation, not among the instructions, since nobody vouches for what was once said.
 
     >>> filter = recalling(Memory(":memory:"), user="ana", budget=400)
     """
+    whole_number(budget, "budget", 0)
+    read_scope(whose)
 
-    def add_recalled(data: CallModelData[Any]) -> ModelInputData:
+    async def add_recalled(data: CallModelData[Any]) -> ModelInputData:
         given = data.model_data
-        places = [place for place, item in enumerate(given.input) if dict(item).get("role") == "user"]
-        cue = text_of(dict(given.input[places[-1]])) if places else ""
-        recall = memory.context(cue, budget=budget, **whose) if cue.strip() else None
-        if recall is None or not recall.text:
+        shown = [text_of(dict(item)) for item in given.input]
+        place = next((place for place in reversed(range(len(shown))) if dict(given.input[place]).get("role") == "user"), None)
+        if place is None or not shown[place].strip():
+            return given
+        cue, _ = mend_text(shown[place])
+        recall = await asyncio.to_thread(lambda: memory.context(cue, budget=budget, shown=shown, **whose))
+        if not recall.text:
             return given
         told: TResponseInputItem = {"role": "user", "content": recall.text}
-        return ModelInputData(
-            input=[*given.input[: places[-1]], told, *given.input[places[-1] :]], instructions=given.instructions
-        )
+        return ModelInputData(input=[*given.input[:place], told, *given.input[place:]], instructions=given.instructions)
 
     return add_recalled

@@ -50,6 +50,8 @@ class Keeper:
             new = self._writer.correct(old, draft)
             self._store.journal.clear()
             self._blank_dependents([old])
+            if draft.session != old.session:
+                self._renew(old.scope, old.session)
         self._embedding.notify()
         return new
 

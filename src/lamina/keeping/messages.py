@@ -101,7 +101,12 @@ def _draft(part: str | Message, zone: tzinfo, common: Mapping[str, Any], place: 
 
 
 def read_correction(
-    old: Item, text: str | None, at: MomentLike | None, metadata: Mapping[str, Any] | None, zone: tzinfo = UTC
+    old: Item,
+    text: str | None,
+    at: MomentLike | None,
+    metadata: Mapping[str, Any] | None,
+    zone: tzinfo = UTC,
+    session: str | None = None,
 ) -> Draft:
     """The draft that takes the place of a trace: what is not given is kept, `metadata` is merged."""
     data = dict(old.data)
@@ -115,7 +120,7 @@ def read_correction(
         role=old.role,
         at=old.moment if at is None else parse_moment(at, zone),
         until=None if old.until is None else parse_moment(old.until),
-        session=old.session,
+        session=old.session if session is None else check_text(session, "the session"),
         data={name: value for name, value in data.items() if name not in ("part", "whole", "echo")},
     )
 

@@ -169,3 +169,13 @@ class ItemConformance(Conformance):
         assert store.items.last_trace("", "t") is None
         assert set(store.items.sessions_since("", 0)) == {"s", None}
         assert store.items.sessions_since("", keys[2]) == [None]
+        assert [item.text for item in store.items.newest_traces("", "s")] == ["early", "late"]
+        assert [item.text for item in store.items.newest_traces("", "s", limit=1)] == ["early"]
+        assert [item.text for item in store.items.newest_traces("", "s", before=keys[1])] == ["late"]
+        with store.transaction():
+            store.items.retire([keys[0]], NOW)
+        assert [item.text for item in store.items.newest_traces("", "s")] == ["early"]
+        assert [item.text for item in store.items.newest_traces("", "s", retired=True)] == ["early", "late"]
+        assert store.items.sessions_between("", "r", "s") == []
+        assert store.items.sessions_between("", "s", "t") == ["s"]
+        assert store.items.sessions_between("/other", "", "z") == []

@@ -283,9 +283,33 @@ class SQLiteItems:
         )
         return [_item(row) for row in rows]
 
+    def newest_traces(
+        self, scope: str, session: str | None, *, before: int | None = None, limit: int = 100, retired: bool = False
+    ) -> list[Item]:
+        """The newest traces of one session of exactly this scope, newest first by recording, hidden ones too; no events.
+
+        `before`: only those with a smaller key; `retired`: those that were corrected, too. What it costs does not depend on what else is in the scope.
+        """
+        current = "" if retired else " AND retired_at IS NULL"
+        rows = self._db.rows(
+            f"SELECT key, {_FIELDS} FROM item INDEXED BY item_session WHERE scope = ? AND session IS ? AND key < ? AND kind = 'trace'"
+            f" AND role IS NOT 'event'{current} ORDER BY key DESC LIMIT ?",
+            (scope, session, 2**63 - 1 if before is None else before, limit),
+        )
+        return [_item(row) for row in rows]
+
     def sessions_since(self, scope: str, key: int) -> list[str | None]:
         """The sessions of exactly this scope that got traces after `key`."""
         rows = self._db.rows("SELECT DISTINCT session FROM item WHERE scope = ? AND key > ? AND kind = 'trace'", (scope, key))
+        return [row[0] for row in rows]
+
+    def sessions_between(self, scope: str, first: str, end: str) -> list[str]:
+        """The names, in order, from `first` up to but not with `end`, of the sessions of exactly this scope that have traces to show."""
+        rows = self._db.rows(
+            "SELECT DISTINCT session FROM item INDEXED BY item_session WHERE scope = ? AND session >= ? AND session < ? AND kind = 'trace'"
+            " AND role IS NOT 'event' AND status = 0 AND retired_at IS NULL ORDER BY session",
+            (scope, first, end),
+        )
         return [row[0] for row in rows]
 
     def last_trace(self, scope: str, session: str | None) -> int | None:

@@ -1,0 +1,26 @@
+"""LlamaIndex's own tests of its chat store, with a memory behind it.
+
+Their source distribution holds no tests: PEER_LLAMA_INDEX_CORE names a checkout of the folder `llama-index-core` of their repository.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.integrations.peers.suite import PeerSuite
+
+FILE = "tests/storage/chat_store/test_simple_chat_store.py"
+SUITE = PeerSuite(
+    "llama-index-core", "0.14.25", [FILE], "llama_index_chat_store",
+    {f"{FILE}::test_persist_non_ascii_unescaped": "writes all messages into a file of JSON of its own; a memory is a file"},
+)  # fmt: skip
+
+
+@pytest.mark.slow
+def test_the_chat_stores_own_tests_pass(tmp_path: Path) -> None:
+    outcome = SUITE.run(tmp_path)
+    print(f"{SUITE.package} {SUITE.version}: {outcome}; left out: {dict(SUITE.left_out)}")
+    assert outcome.run >= 6
+    assert not outcome.failed, outcome.output
