@@ -11,15 +11,17 @@ import asyncio
 import hashlib
 import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 from lamina import memory as facade
 from lamina.errors import InputError, NotFoundError
-from lamina.integrations.mem0_filters import IDENTITIES, identities_of, meets
-from lamina.records import EVENT, EVERYWHERE, Filter, Hit, Item, make_scope
+from lamina.integrations.mem0_filters import IDENTITIES, identities_of, meets, names_somebody
+from lamina.keeping.arguments import whole_number
+from lamina.records import EVENT, EVERYWHERE, Filter, Hit, Item, make_scope, split_scope
 from lamina.times import MomentLike, isoformat
 
 log = logging.getLogger("lamina.integrations")
@@ -86,18 +88,27 @@ class Memory:
         """
         whose = identities_of({"user_id": user_id, "agent_id": agent_id, "run_id": run_id})
         own = {**whose, "expires": _day(expiration_date) or NEVER}
-        kept = [message for message in _messages(messages) if message.get("role") != "system"]
-        results = []
+        kept = [message for message in _messages(messages) if message.get("role") != "system" and _says_something(message)]
+        given = _own_fields(metadata)
+        results: list[dict[str, Any]] = []
         with self.memory.store.transaction():
             for message in kept:
-                fields = {**dict(metadata or {}), OWN: own}
-                ids = self.memory.add(
-                    [{**message, "metadata": fields}], at=timestamp, session=whose.get("run_id"), scope=_scope(whose)
-                )
-                results.append({"id": ids[0], "memory": _text(message), "event": "ADD", "role": message.get("role")})
-                if message.get("name"):
-                    results[-1]["actor_id"] = message["name"]
+                fields = {**given, **_own_fields(message.get("metadata")), OWN: own}
+                said = {**message, "metadata": fields, "session": whose.get("run_id")}
+                for id in self.memory.add([said], at=_moment(timestamp), scope=_scope(whose)):
+                    results.append(self._added(id, whose))
         return {"results": results}
+
+    def _added(self, id: str, whose: Mapping[str, str]) -> dict[str, Any]:
+        """What `add` tells of a trace; "NONE" where a write gate hides it."""
+        item = self.memory.get(id)
+        assert item is not None
+        if item.metadata[OWN].get("agent_id") != whose.get("agent_id"):
+            raise InputError(
+                f"the redactor of this memory changes the agent_id {whose['agent_id']!r}: use an id that is no personal data"
+            )
+        told = {"id": id, "memory": item.text, "event": "NONE" if item.forgotten else "ADD", "role": item.role}
+        return {**told, "actor_id": item.speaker} if item.speaker else told
 
     def update(
         self,
@@ -112,11 +123,11 @@ class Memory:
         if text is None and metadata is None and expiration_date is _UNSET:
             raise InputError("give text, metadata or expiration_date to update")
         old = self._newest(memory_id)
+        memory_id = old.metadata.get(OWN, {}).get("id", old.id)
         own = {"created": old.recorded_at, **old.metadata.get(OWN, {}), "id": memory_id}
         if expiration_date is not _UNSET:
             own["expires"] = _day(expiration_date) or NEVER
-        changed = {name: value for name, value in (metadata or {}).items() if name not in IDENTITIES}
-        self.memory.update(old.id, text, metadata={**changed, OWN: own})
+        self.memory.update(old.id, text, metadata={**_own_fields(metadata), OWN: own})
         return {"message": "Memory updated successfully!"}
 
     def delete(self, memory_id: str) -> dict[str, str]:
@@ -163,9 +174,9 @@ class Memory:
         """
         whose, rest = self._split(filters, others)
         count = others.get("limit", top_k)
-        count = 20 if count is None else int(count)
-        if not 0 <= (threshold or 0) <= 1:
-            raise InputError(f"threshold must lie between 0 and 1, not {threshold}")
+        count = 20 if count is None else whole_number(count, "top_k", 0)
+        if not isinstance(threshold or 0, (int, float)) or not 0 <= (threshold or 0) <= 1:
+            raise InputError(f"threshold must be a number between 0 and 1, not {threshold!r}")
         if not isinstance(query, str) or not query.strip():
             raise InputError(f"a query must be text that says something, not {query!r}")
         where = self._where(whose, show_expired)
@@ -174,7 +185,7 @@ class Memory:
         if count < 1 or where.ids == ():
             return {"results": []}
         again = None if rerank else 0
-        hits = self.memory.search(query.strip(), k=count, where=where, as_of=reference_date, rerank=again)
+        hits = self.memory.search(query.strip(), k=count, where=where, as_of=_moment(reference_date), rerank=again)
         results = [{**result_of(hit.item), "score": _squashed(hit), **_details(hit, explain)} for hit in hits]
         return {"results": [one for one in results if one["score"] >= (threshold or 0)]}
 
@@ -191,8 +202,9 @@ class Memory:
         """All memories of somebody, oldest first. `top_k` caps them if it is given; by itself nothing is left out."""
         whose, rest = self._split(filters, others)
         count = others.get("limit", top_k)
-        found = [result_of(item) for item in self._each(self._where(whose, show_expired)) if meets(fields_of(item), rest)]
-        return {"results": found if count is None else found[: int(count)]}
+        found = (item for item in self._each(self._where(whose, show_expired)) if not rest or meets(fields_of(item), rest))
+        wanted = found if count is None else islice(found, whole_number(count, "top_k", 0))
+        return {"results": [result_of(item) for item in wanted]}
 
     def history(self, memory_id: str) -> list[dict[str, Any]]:
         """What was done to a memory, oldest first; nothing once it is deleted."""
@@ -233,22 +245,27 @@ class Memory:
         given = dict(filters or {})
         plain = {name: given.pop(name) for name in IDENTITIES if isinstance(given.get(name), (str, int)) and given[name] != "*"}
         plain |= {name: others[name] for name in IDENTITIES if others.get(name) is not None}
-        nested = any(name in str(given) for name in IDENTITIES)  # inside AND, OR and NOT, or with an operator
-        return identities_of(plain, needed=not nested), given
+        return identities_of(plain, needed=not names_somebody(given)), given
 
     def _where(self, whose: Mapping[str, str], show_expired: bool) -> Filter:
-        scope = make_scope(user=whose["user_id"]) if "user_id" in whose else EVERYWHERE
-        metadata: dict[str, Any] = {f"{OWN}.{name}": value for name, value in whose.items()}
+        user, agent, run = (whose.get(name) for name in IDENTITIES)
+        scope = make_scope(user=user, agent=agent) if user else EVERYWHERE  # by scope and session: no redactor changes those
+        metadata: dict[str, Any] = {f"{OWN}.agent_id": agent} if agent and not user else {}
         if not show_expired:
             metadata[f"{OWN}.expires"] = {"gte": datetime.now(UTC).date().isoformat()}
-        return Filter(scope=scope, kinds=("trace",), metadata=metadata)
+        return Filter(scope=scope, kinds=("trace",), sessions=(run,) if run else None, metadata=metadata)
 
     def _each(self, where: Filter) -> Iterator[Item]:
         return (item for item in self.memory.store.items.each(where) if OWN in item.metadata)
 
     def _newest(self, memory_id: str) -> Item:
         """The version of a memory that holds. Raises `NotFoundError`."""
-        versions = [item for item in self.memory.history(str(memory_id)) if item.role != EVENT and item.retired_at is None]
+        try:
+            found = self.memory.history(str(memory_id))
+        except NotFoundError:  # an id that mem0 gave, of a memory that was taken over from there
+            known = Filter(scope=EVERYWHERE, kinds=("trace",), metadata={f"{OWN}.id": str(memory_id)})
+            found = list(self.memory.store.items.each(known))
+        versions = [item for item in found if item.role != EVENT and item.retired_at is None]
         if not versions:
             raise NotFoundError(f"there is no memory {memory_id!r}")
         return versions[-1]
@@ -269,12 +286,30 @@ class AsyncMemory:
         self.sync = Memory(config, **settings)
 
     @classmethod
-    async def from_config(cls, config_dict: Mapping[str, Any]) -> AsyncMemory:
-        """A memory from mem0's settings."""
+    def from_config(cls, config_dict: Mapping[str, Any]) -> AsyncMemory:
+        """A memory from mem0's settings; it may be awaited, as in mem0 1.x, or not, as in 2.x."""
         return cls(config_dict)
 
+    def __await__(self) -> Generator[Any, None, AsyncMemory]:
+        return self
+        yield  # makes it a generator
+
+    async def __aenter__(self) -> AsyncMemory:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; not a coroutine, as in mem0."""
+        self.sync.close()
+
     def __getattr__(self, name: str) -> Any:  # each method of Memory, as a coroutine function
+        if name == "sync" or name.startswith("__"):
+            raise AttributeError(name)
         method = getattr(self.sync, name)
+        if not callable(method):
+            return method
 
         async def call(*args: Any, **kwargs: Any) -> Any:
             return await asyncio.to_thread(method, *args, **kwargs)
@@ -309,7 +344,7 @@ def result_of(item: Item) -> dict[str, Any]:
         "hash": hashlib.md5(item.text.encode(), usedforsecurity=False).hexdigest(),
         "created_at": isoformat(own.get("created", item.recorded_at)),
         "updated_at": isoformat(item.recorded_at),
-        **{name: own[name] for name in IDENTITIES if name in own},
+        **_whose(item),
     }
     if item.speaker:
         found["actor_id"] = item.speaker
@@ -338,13 +373,31 @@ def _messages(messages: Messages) -> list[Mapping[str, Any]]:
     return list(found)
 
 
-def _text(message: Mapping[str, Any]) -> str:
-    content = message.get("content", message.get("text", ""))
-    return (
-        content
-        if isinstance(content, str)
-        else " ".join(str(part.get("text", "")) for part in content if isinstance(part, Mapping))
-    )
+def _says_something(message: Mapping[str, Any]) -> bool:
+    """Whether there is anything to keep: mem0 passes over messages without content too."""
+    content = message.get("content", message.get("text"))
+    return bool(content.strip() if isinstance(content, str) else content) or bool(message.get("tool_calls"))
+
+
+def _own_fields(metadata: Any) -> dict[str, Any]:  # the caller's
+    """The caller's metadata without the ids, which only the arguments set."""
+    if metadata is not None and not isinstance(metadata, Mapping):
+        raise InputError(f"metadata must map field names to values, not be {type(metadata).__name__}")
+    if OWN in (metadata or {}):
+        raise InputError(f"the metadata field {OWN!r} is kept for this client: use another name")
+    return {name: value for name, value in (metadata or {}).items() if name not in IDENTITIES}
+
+
+def _moment(value: MomentLike | None) -> MomentLike | None:
+    """A time as mem0 writes it: a number counts seconds since 1970."""
+    return datetime.fromtimestamp(value, UTC) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+
+
+def _whose(item: Item) -> dict[str, str]:
+    """The ids a memory belongs to."""
+    segments = (*split_scope(item.scope), None, None, None)
+    found = {"user_id": segments[1], "agent_id": segments[2], "run_id": item.session}
+    return {name: value for name, value in found.items() if value}
 
 
 def _scope(whose: Mapping[str, str]) -> str:
@@ -380,7 +433,7 @@ def _path_in(config: Any) -> str | None:
     ignored = sorted(name for name in given if name not in ("vector_store", "version", "history_db_path"))
     if ignored:
         log.info("of mem0's settings these are not needed and are ignored: %s", ", ".join(ignored))
-    if folder is None:
-        return None
+    if folder is None or folder == ":memory:":
+        return folder
     Path(folder).mkdir(parents=True, exist_ok=True)
     return str(Path(folder) / "lamina.db")
