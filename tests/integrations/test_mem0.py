@@ -305,3 +305,26 @@ def test_a_memory_taken_over_from_mem0_goes_by_the_id_it_had(tmp_path: Path) -> 
         assert [one["new_memory"] for one in memory.history("3f0c-1")] == ["Ana likes figs.", "Ana likes plums."]
         memory.delete("3f0c-1")
         assert memory.get("3f0c-1") is None
+
+
+def test_the_hosted_clients_options_and_pages(tmp_path: Path) -> None:
+    client = MemoryClient(api_key="none", path=str(tmp_path / "a.db"))
+    added = client.add([{"role": "user", "content": f"Fact number {n}."} for n in range(25)], {"filters": ANA})
+    seen, page = [], 1
+    while True:
+        found = client.get_all({"filters": ANA}, page=page, page_size=10)
+        seen += [one["memory"] for one in found["results"]]
+        assert found["count"] == 25
+        if found["next"] is None:
+            break
+        page += 1
+    assert (page, seen) == (3, [f"Fact number {n}." for n in range(25)])
+    assert client.get_all({"filters": ANA}, page=9)["results"] == []
+    assert len(client.get_all(filters=ANA)["results"]) == 25
+    assert client.search("fact", {"filters": ANA, "top_k": 2})["results"][0]["user_id"] == "ana"
+    client.update(added["results"][0]["id"], text="Fact number zero.", timestamp=3)
+    client.delete_all({"filters": ANA})
+    assert client.get_all(filters=ANA)["count"] == 0
+    with pytest.raises(InputError, match="at least one"):
+        client.delete_all()
+    client.close()
