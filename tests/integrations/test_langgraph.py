@@ -150,7 +150,7 @@ def test_a_key_that_a_redactor_would_change_is_still_found_under_itself() -> Non
 def test_whether_a_read_begins_the_time_anew_is_said_with_the_read(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [module.wall_clock()]
     monkeypatch.setattr(module, "wall_clock", lambda: now[0])
-    for settings_, asked, lives in (({"default_ttl": 1}, None, True), ({"refresh_on_read": False, "default_ttl": 1}, True, True),
+    for settings_, asked, lives in (({"default_ttl": 1}, None, False), ({"refresh_on_read": True, "default_ttl": 1}, None, True), ({"refresh_on_read": False, "default_ttl": 1}, True, True),
                                     ({"refresh_on_read": False, "default_ttl": 1}, None, False)):  # fmt: skip
         with Memory(":memory:") as memory:
             store = LaminaStore(memory, ttl=settings_)  # type: ignore[arg-type]

@@ -254,7 +254,12 @@ class LaminaStore(BaseStore):
         return [one for one in every if states.get(one.item.key, {}).get("expires_at", now + 1) > now]
 
     def _refresh(self, documents: Sequence[Document]) -> None:
-        """Begin the time of these anew, where they have one."""
+        """Begin the time of these anew, where they have one.
+
+        What an operation asks for includes the settings; where those say nothing of reads, it does not count, as in LangGraph's own stores.
+        """
+        if self.ttl_config is not None and "refresh_on_read" not in self.ttl_config:
+            return
         states = self._states(documents)
         for state in states.values():
             state["expires_at"] = wall_clock() + round(state["minutes"] * 60e6)
