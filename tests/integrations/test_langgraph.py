@@ -134,6 +134,74 @@ def test_bad_namespaces_values_and_filters_are_refused() -> None:
             store.search(("a",), filter={"text": {"$like": "x"}})
 
 
+def test_a_key_that_a_redactor_would_change_is_still_found_under_itself() -> None:
+    with Memory(":memory:", redact="email") as memory:
+        store = LaminaStore(memory)
+        for text in ("first", "second"):
+            store.put(("people",), "ana@example.org", {"text": f"the {text} kettle of ana@example.org"})
+        item = store.get(("people",), "ana@example.org")
+        assert item is not None
+        assert (item.key, item.value["text"]) == ("ana@example.org", "the second kettle of [email]")
+        assert [one.key for one in store.search(("people",), query="kettle")] == ["ana@example.org"]
+        store.delete(("people",), "ana@example.org")
+        assert store.search(("people",)) == []
+
+
+def test_whether_a_read_begins_the_time_anew_is_said_with_the_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [module.wall_clock()]
+    monkeypatch.setattr(module, "wall_clock", lambda: now[0])
+    for settings_, asked, lives in (({"default_ttl": 1}, None, False), ({"refresh_on_read": True, "default_ttl": 1}, None, True), ({"refresh_on_read": False, "default_ttl": 1}, True, True),
+                                    ({"refresh_on_read": False, "default_ttl": 1}, None, False)):  # fmt: skip
+        with Memory(":memory:") as memory:
+            store = LaminaStore(memory, ttl=settings_)  # type: ignore[arg-type]
+            store.put(("a",), "k", {"text": "sardines"})
+            now[0] += 40_000_000
+            assert store.get(("a",), "k", refresh_ttl=asked) is not None
+            now[0] += 40_000_000
+            assert (store.get(("a",), "k") is not None) == lives
+
+
+def test_what_has_expired_takes_no_place_among_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [module.wall_clock()]
+    monkeypatch.setattr(module, "wall_clock", lambda: now[0])
+    with Memory(":memory:") as memory:
+        store = LaminaStore(memory)
+        for n in range(60):
+            store.put(("a",), f"short{n}", {"text": "the blue kettle"}, ttl=1)
+        store.put(("a",), "long", {"text": "a kettle among many other things in the kitchen"})
+        now[0] += 61_000_000
+        assert [(item.key, item.score is not None) for item in store.search(("a",), query="blue kettle")] == [("long", True)]
+
+
+def test_without_a_base_only_what_the_store_put_is_a_namespace() -> None:
+    with Memory(":memory:") as memory:
+        memory.add("Zoe's own words", user="zoe")
+        store = LaminaStore(memory, base=())
+        store.put(("p", "q"), "k", {"text": "x"})
+        assert store.list_namespaces() == [("p", "q")]
+        assert [item.key for item in store.search(())] == ["k"]
+
+
+def test_odd_pages_queries_and_values_are_refused_or_harmless() -> None:
+    with Memory(":memory:") as memory:
+        store = LaminaStore(memory)
+        with pytest.raises(InputError, match="plain JSON"):
+            store.put(("a",), "k", {"when": memory})
+        with pytest.raises(InputError, match="offset"):
+            store.search(("a",), offset=-1)
+        store.put(("a",), "k", {"text": "x", "n": 1, "none": None, "label": "1"})
+        assert [item.key for item in store.search(("a",), query="  ")] == ["k"]
+        found = lambda **condition: bool(store.search(("a",), filter=condition))  # noqa: E731
+        assert found(n=1)
+        assert found(n=1.0)
+        assert found(none=None)
+        assert found(missing=None)
+        assert found(missing={"$ne": "x"})
+        assert not found(label=1)
+        assert not found(n="1")
+        assert not found(n=2**70)
+
+
 def test_many_writers_at_once_lose_nothing(tmp_path: Path) -> None:
     async def work() -> int:
         await asyncio.gather(*[store.aput(("a", str(n % 3)), f"k{n % 20}", {"n": n}) for n in range(120)])

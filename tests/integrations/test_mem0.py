@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 import lamina
+from lamina.cli import app
 from lamina.errors import InputError, NotFoundError
 from lamina.integrations.mem0 import AsyncMemory, Memory, MemoryClient
 from lamina.integrations.mem0_filters import meets
@@ -193,3 +196,135 @@ def test_bad_input_is_refused_and_nothing_is_kept(memory: Memory, call: dict[str
 def test_a_day_is_a_date_too(memory: Memory) -> None:
     memory.add("x", user_id="ana", expiration_date=date(2999, 1, 1))
     assert memory.get_all(filters=ANA)["results"][0]["expiration_date"] == "2999-01-01"
+
+
+def test_ids_that_a_redactor_would_change_still_find_what_is_theirs() -> None:
+    with Memory(memory=lamina.Memory(":memory:", redact="email")) as memory:
+        added = memory.add("Write to ana@example.org.", user_id="ana@example.org", run_id="ana@example.org")["results"][0]
+        memory.add("Write to ben@example.org.", user_id="ben@example.org")
+        for filters in ({"user_id": "ana@example.org"}, {"run_id": "ana@example.org"}):
+            assert [one["id"] for one in memory.get_all(filters=filters)["results"]] == [added["id"]]
+            assert [one["user_id"] for one in memory.search("write", filters=filters)["results"]] == ["ana@example.org"]
+        assert added["memory"] == "Write to [email]."
+        with pytest.raises(InputError, match="agent_id"):
+            memory.add("x", agent_id="bot@example.org")
+        memory.delete_all(user_id="ana@example.org")
+        assert memory.get_all(filters={"run_id": "ana@example.org"})["results"] == []
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        {"user_id": None}, {"note": "about user_id"}, {"NOT": [{"user_id": "zoe"}]}, {"OR": [{"user_id": "zoe"}, {"k": 1}]},
+        {"user_id": {"ne": "zoe"}}, {},
+    ],
+)  # fmt: skip
+def test_a_filter_that_names_nobody_is_refused(memory: Memory, filters: dict[str, Any]) -> None:
+    memory.add("Ana likes sardines.", user_id="ana", metadata={"k": 1, "note": "about user_id"})
+    for call in (lambda: memory.get_all(filters=filters), lambda: memory.search("sardines", filters=filters)):
+        with pytest.raises(InputError, match="user_id"):
+            call()
+
+
+def test_numbers_as_ids_are_found_in_nested_filters(memory: Memory) -> None:
+    memory.add("seven", user_id=7)  # type: ignore[arg-type]
+    for filters in ({"user_id": 7}, {"AND": [{"user_id": 7}]}, {"OR": [{"user_id": {"in": [7, 8]}}]}):
+        assert [one["user_id"] for one in memory.get_all(filters=filters)["results"]] == ["7"]
+
+
+def test_messages_that_say_nothing_are_passed_over_and_calls_of_tools_are_kept(memory: Memory) -> None:
+    call = {"role": "assistant", "content": None, "tool_calls": [{"function": {"name": "weather", "arguments": "{}"}}]}
+    messages = [
+        {"role": "assistant", "content": None},
+        {"role": "user", "content": ""},
+        call,
+        {"role": "user", "content": "Figs."},
+    ]
+    assert [one["memory"] for one in memory.add(messages, user_id="ana")["results"]] == ["weather({})", "Figs."]
+
+
+def test_every_piece_of_a_long_message_is_told_of(memory: Memory) -> None:
+    added = memory.add("word " * 4000, user_id="ana")["results"]
+    assert [one["id"] for one in added] == [one["id"] for one in memory.get_all(filters=ANA)["results"]]
+    assert len(added) > 1
+
+
+def test_what_a_gate_hides_or_refuses_is_said() -> None:
+    messages = [{"role": "user", "content": "thanks!"}, {"role": "user", "content": "I live in Faro."}]
+    with Memory(memory=lamina.Memory(":memory:", gate="mark")) as memory:
+        assert [one["event"] for one in memory.add(messages, user_id="ana")["results"]] == ["NONE", "ADD"]
+    with Memory(memory=lamina.Memory(":memory:", gate="refuse")) as memory:
+        assert [one["memory"] for one in memory.add(messages, user_id="ana")["results"]] == ["I live in Faro."]
+
+
+def test_numbers_as_times_are_seconds(memory: Memory) -> None:
+    id = memory.add("It rained.", user_id="ana", timestamp=1_700_000_000)["results"][0]["id"]
+    item = memory.memory.get(id)
+    assert item is not None
+    assert item.at == 1_700_000_000_000_000
+    assert memory.search("rain", filters=ANA, reference_date=1_600_000_000)["results"] == []
+
+
+def test_a_callers_fields_are_kept_and_do_not_pose_as_ids(memory: Memory) -> None:
+    memory.add(
+        [{"role": "user", "content": "A parrot.", "metadata": {"source": "x"}}], user_id="ana", metadata={"k": 1, "agent_id": "b"}
+    )
+    assert memory.get_all(filters=ANA)["results"][0]["metadata"] == {"k": 1, "source": "x"}
+    assert memory.get_all(filters={"AND": [{"agent_id": "b"}]})["results"] == []
+    with pytest.raises(InputError, match="'mem0'"):
+        memory.add("x", user_id="ana", metadata={"mem0": 1})
+    with pytest.raises(InputError, match="top_k"):
+        memory.search("x", filters=ANA, top_k=-1)
+
+
+def test_the_asynchronous_client_is_made_and_closed_as_in_both_generations() -> None:
+    async def work() -> None:
+        config = {"vector_store": {"config": {"path": ":memory:"}}}
+        for memory in (AsyncMemory.from_config(config), await AsyncMemory.from_config(config)):
+            async with memory:
+                await memory.add("The kettle is blue.", user_id="ana")
+                assert len((await memory.get_all(filters=ANA))["results"]) == 1
+            memory.close()
+
+    asyncio.run(work())
+    assert not Path(":memory:").exists()
+
+
+def test_a_memory_taken_over_from_mem0_goes_by_the_id_it_had(tmp_path: Path) -> None:
+    row = {"id": "3f0c-1", "memory": "Ana likes figs.", "user_id": "ana", "created_at": "2026-01-02T03:04:05+00:00"}
+    (tmp_path / "mem0.json").write_text(json.dumps({"results": [row]}), encoding="utf-8")
+    path = str(tmp_path / "a.db")
+    assert CliRunner().invoke(app, ["ingest", path, str(tmp_path / "mem0.json")]).exit_code == 0
+    with Memory(path=path) as memory:
+        found = memory.search("figs", filters=ANA)["results"][0]
+        assert (found["id"], found["created_at"][:10]) == ("3f0c-1", "2026-01-02")
+        memory.update("3f0c-1", "Ana likes plums.")
+        again = memory.get("3f0c-1")
+        assert again is not None
+        assert (again["id"], again["memory"], again["created_at"][:10]) == ("3f0c-1", "Ana likes plums.", "2026-01-02")
+        assert [one["new_memory"] for one in memory.history("3f0c-1")] == ["Ana likes figs.", "Ana likes plums."]
+        memory.delete("3f0c-1")
+        assert memory.get("3f0c-1") is None
+
+
+def test_the_hosted_clients_options_and_pages(tmp_path: Path) -> None:
+    client = MemoryClient(api_key="none", path=str(tmp_path / "a.db"))
+    added = client.add([{"role": "user", "content": f"Fact number {n}."} for n in range(25)], {"filters": ANA})
+    seen, page = [], 1
+    while True:
+        found = client.get_all({"filters": ANA}, page=page, page_size=10)
+        seen += [one["memory"] for one in found["results"]]
+        assert found["count"] == 25
+        if found["next"] is None:
+            break
+        page += 1
+    assert (page, seen) == (3, [f"Fact number {n}." for n in range(25)])
+    assert client.get_all({"filters": ANA}, page=9)["results"] == []
+    assert len(client.get_all(filters=ANA)["results"]) == 25
+    assert client.search("fact", {"filters": ANA, "top_k": 2})["results"][0]["user_id"] == "ana"
+    client.update(added["results"][0]["id"], text="Fact number zero.", timestamp=3)
+    client.delete_all({"filters": ANA})
+    assert client.get_all(filters=ANA)["count"] == 0
+    with pytest.raises(InputError, match="at least one"):
+        client.delete_all()
+    client.close()

@@ -114,9 +114,16 @@ class Mem0Dump(RowsReader):
             whose = {name: str(row[name]) for name in ("user_id", "agent_id", "run_id") if row.get(name)}
             id = text_in(row.get("id"))
             metadata = row.get("metadata")
-            own = {**whose, "expires": text_in(row.get("expiration_date"))[:10] or "9999-12-31", **({"id": id} if id else {})}
+            created = moment_of(row.get("created_at"))
+            since = {} if created is None else {"created": int(created.timestamp() * 1e6)}
+            own = {
+                **whose,
+                **since,
+                "expires": text_in(row.get("expiration_date"))[:10] or "9999-12-31",
+                **({"id": id} if id else {}),
+            }
             yield {
-                "content": text, "at": moment_of(row.get("created_at")), "role": text_in(row.get("role")) or None,
+                "content": text, "at": created, "role": text_in(row.get("role")) or None,
                 "speaker": text_in(row.get("actor_id")) or None, "session": whose.get("run_id"), "origin": f"mem0:{id or mark_of(row)}",
                 "scope": _owner(whose.get("user_id"), whose.get("agent_id")),
                 "metadata": {**(metadata if isinstance(metadata, Mapping) else {}), "mem0": own},

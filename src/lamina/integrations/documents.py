@@ -123,7 +123,8 @@ class Documents:
                 yield document_of(item)
 
     def _traces(self, scope: str, name: str) -> list[Item]:
-        return [item for item in self.memory.store.items.session_traces(scope, name) if item.metadata.get(FIELD) == name]
+        """What a document is in now, by its session alone: a redactor may have changed the name in its metadata."""
+        return [item for item in self.memory.store.items.session_traces(scope, name) if FIELD in item.metadata]
 
     def _document(self, id: str) -> Document:
         item = self.memory.get(id)
@@ -143,4 +144,4 @@ class Documents:
 def document_of(item: Item) -> Document:
     """The document that a trace holds."""
     fields = item.metadata
-    return Document(item, str(fields[FIELD]), fields["value"], int(fields.get("created_at", item.recorded_at)))
+    return Document(item, item.session or str(fields[FIELD]), fields["value"], int(fields.get("created_at", item.recorded_at)))

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
+import math
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from operator import ge, gt, le, lt
 from typing import Any, Final
 
-from lamina.errors import InputError, MissingExtraError
-from lamina.integrations.documents import Document, Documents, document_of
+from lamina.errors import InputError, LaminaError, MissingExtraError
+from lamina.integrations.documents import FIELD, Document, Documents, document_of
 from lamina.memory import Memory
 from lamina.plain import texts_in
 from lamina.records import EVERYWHERE, Filter, make_scope, split_scope, wall_clock
+from lamina.records import Item as Trace
 
 try:
     from langgraph.store.base import (
@@ -36,8 +40,15 @@ try:
 except ImportError:
     raise MissingExtraError.for_extra("langgraph", "the LangGraph store", "langgraph-checkpoint") from None
 
+log = logging.getLogger("lamina.integrations")
+
 POLICY: Final = "time-to-live"
 """The name under which the store keeps how long an item may live."""
+
+PAGE: Final = 200
+"""Items that are read at a time when they are listed."""
+EXACT: Final = 2**53
+"""From here on a number is not compared in the store: there it may have lost digits."""
 
 Namespace = tuple[str, ...]
 
@@ -126,7 +137,7 @@ class LaminaStore(BaseStore):
         old = self._documents.get(scope, op.key)
         if old is not None and not self._alive([old]):  # what has expired is not a version of what comes now
             self._documents.delete(scope, op.key)
-        value = json.loads(json.dumps(dict(op.value), allow_nan=False))
+        value = _plain(op.value)
         text = "" if op.index is False else "\n".join(self._texts(value, op.index))
         made = self._documents.put(scope, op.key, value, text or op.key, searchable=bool(text))
         self._live(made, op.ttl)
@@ -150,56 +161,80 @@ class LaminaStore(BaseStore):
 
     # ------------------------------------------------------------------------------------------------ search
     def _search(self, op: SearchOp) -> list[SearchItem]:
-        where = Filter(scope=self.scope(op.namespace_prefix), kinds=("trace",))
+        if op.limit < 0 or op.offset < 0:
+            raise InputError(f"limit and offset must not be below 0, not {op.limit} and {op.offset}")
         last = op.offset + op.limit
+        metadata, rest = _in_store(op.filter)
+        where = Filter(scope=self.scope(op.namespace_prefix), kinds=("trace",), metadata=metadata)
         scores: dict[str, float] = {}
-        found: dict[str, Document] = {}
-        if op.filter or self.ttl_config or not op.query:
-            found = {one.item.id: one for one in self._alive(self._documents.each(where)) if _passes(one.value, op.filter)}
-        chosen: list[Document]
-        if op.query:
-            narrowed = where if not (op.filter or self.ttl_config) else where.within(ids=tuple(found))
-            chosen = self._ranked(op.query, narrowed, last, scores)
-            if len(chosen) < last:  # as LangGraph's own store does: the rest follows without a score
-                known = {one.item.id for one in chosen}
-                every = list(found.values()) or self._alive(self._documents.each(where))
-                chosen += [one for one in every if one.item.id not in known][: last - len(chosen)]
-        else:
-            chosen = sorted(found.values(), key=lambda one: one.item.key, reverse=True)
+        chosen: list[Document] = []
+        query = (op.query or "").strip()
+        if query and last:
+            narrowed = where
+            if rest:
+                narrowed = where.within(ids=tuple(one.item.id for one in self._documents.each(where) if _passes(one.value, rest)))
+            chosen = self._ranked(query, narrowed, last, scores)
+        if len(chosen) < last:  # with a query, the rest follows without a score, as in LangGraph's own store
+            known = {one.item.id for one in chosen}
+            others = (one for one in self._newest(where, rest) if one.item.id not in known)
+            chosen += islice(others, last - len(chosen))
         page = chosen[op.offset : last]
         if op.refresh_ttl:
             self._refresh(page)
         return [SearchItem(**self._fields(one), score=scores.get(one.item.id)) for one in page]
 
+    def _newest(self, where: Filter, rest: Mapping[str, Any]) -> Iterator[Document]:
+        """Documents that are alive and meet the rest of a filter, the newest first; no more are read than are asked for."""
+        keys = self.memory.store.items.matching(where)[::-1].tolist()
+        for start in range(0, len(keys), PAGE):
+            part = keys[start : start + PAGE]
+            found = self.memory.store.items.by_key(part)
+            documents = [
+                document_of(found[key]) for key in part if key in found and found[key].metadata.keys() >= {FIELD, "value"}
+            ]
+            yield from (one for one in self._alive(documents) if _passes(one.value, rest))
+
     def _ranked(self, query: str, where: Filter, count: int, scores: dict[str, float]) -> list[Document]:
         """Documents by recall, each once, at the rank of its best piece."""
         if where.ids is not None and not where.ids:
             return []
-        allowed = where.within(metadata={"searchable": True})
-        chosen: dict[str, Document] = {}
-        for hit in self.memory.search(query, k=max(count * 2, 20), where=allowed):
-            if "document" not in hit.item.metadata:
-                continue
-            one = document_of(hit.item) if "value" in hit.item.metadata else None
-            if one is None:  # a later piece of a long text
-                one = self._documents.get(hit.item.scope, hit.item.metadata["document"])
-            if one is not None and one.item.id not in chosen and self._alive([one]):
-                chosen[one.item.id] = one
-                scores[one.item.id] = hit.score
-        return list(chosen.values())[:count]
+        allowed = where.within(metadata={**where.metadata, "searchable": True})
+        asked = max(count * 2, 20)
+        while True:  # pieces of long texts and what has expired take places: then more are asked for
+            hits = self.memory.search(query, k=asked, where=allowed)
+            found: dict[str, Document] = {}
+            for hit in hits:
+                one = self._document_of(hit.item)
+                if one is not None and one.item.id not in found:
+                    found[one.item.id] = one
+                    scores[one.item.id] = hit.score
+            alive = self._alive(found.values())
+            if len(alive) >= count or len(hits) < asked:
+                return alive[:count]
+            asked *= 4
+
+    def _document_of(self, trace: Trace) -> Document | None:
+        """The document that a trace is in, or is a later piece of."""
+        if FIELD not in trace.metadata:
+            return None
+        return document_of(trace) if "value" in trace.metadata else self._documents.get(trace.scope, trace.session or "")
 
     # ------------------------------------------------------------------------------------------------ namespaces
     def _namespaces(self, op: ListNamespacesOp) -> list[Namespace]:
-        if self.ttl_config:
-            self.sweep_ttl()
+        self.sweep_ttl()
         depth = len(self.base)
         under = make_scope(*self.base) or EVERYWHERE
         found: dict[Namespace, None] = {}
         for scope in self.memory.scopes(under):
             namespace = tuple(part or "" for part in split_scope(scope))[depth:]
-            if namespace and all(_matches(namespace, condition) for condition in op.match_conditions or ()):
+            if namespace and all(_matches(namespace, one) for one in op.match_conditions or ()) and self._holds(scope):
                 found[namespace[: op.max_depth]] = None
         return sorted(found)[op.offset : op.offset + op.limit]
+
+    def _holds(self, scope: str) -> bool:
+        """Whether anything of the store's own lies in a scope: without a base, other traces lie beside it."""
+        where = Filter(scope=scope, kinds=("trace",), metadata={FIELD: {"exists": True}})
+        return bool(self.base) or any(one.item.scope == scope for one in self._documents.each(where))
 
     # ------------------------------------------------------------------------------------------------ time to live
     def _live(self, document: Document, minutes: float | None) -> None:
@@ -219,8 +254,11 @@ class LaminaStore(BaseStore):
         return [one for one in every if states.get(one.item.key, {}).get("expires_at", now + 1) > now]
 
     def _refresh(self, documents: Sequence[Document]) -> None:
-        """Begin the time of these anew, where they have one and the settings do not say otherwise."""
-        if self.ttl_config is not None and not self.ttl_config.get("refresh_on_read", False):
+        """Begin the time of these anew, where they have one.
+
+        What an operation asks for includes the settings; where those say nothing of reads, it does not count, as in LangGraph's own stores.
+        """
+        if self.ttl_config is not None and "refresh_on_read" not in self.ttl_config:
             return
         states = self._states(documents)
         for state in states.values():
@@ -251,7 +289,10 @@ class LaminaStore(BaseStore):
 
     def _sweep(self, seconds: float) -> None:
         while not self._stop.wait(seconds):
-            self.sweep_ttl()
+            try:
+                self.sweep_ttl()
+            except LaminaError as error:  # another process may hold the lock for long: the next round does it
+                log.warning("what has expired could not be swept (%s)", type(error).__name__)
 
     def stop_ttl_sweeper(self, timeout: float | None = None) -> bool:
         """Stop the sweeping; says whether the thread has ended within `timeout` seconds."""
@@ -264,6 +305,39 @@ class LaminaStore(BaseStore):
 
 def _moment(micros: int) -> datetime:
     return datetime.fromtimestamp(micros / 1e6, UTC)
+
+
+def _plain(value: Mapping[str, Any]) -> dict[str, Any]:
+    """A value as JSON gives it back."""
+    try:
+        plain: dict[str, Any] = json.loads(json.dumps(dict(value), allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(
+            f"a value must be plain JSON (text, finite numbers, true, false, null, lists, objects): {error}"
+        ) from None
+    return plain
+
+
+def _in_store(conditions: Mapping[str, Any] | None) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What of a filter the store can decide by itself, as conditions on metadata, and the rest of it."""
+    inside: dict[str, Any] = {}
+    rest: dict[str, Any] = {}
+    for name, condition in (conditions or {}).items():
+        asked = condition if isinstance(condition, Mapping) and condition else {"$eq": condition}
+        if name.isidentifier() and asked.keys() <= {"$eq", "$ne"} and all(_is_simple(one) for one in asked.values()):
+            inside[f"value.{name}"] = {operator[1:]: operand for operator, operand in asked.items()}
+        else:
+            rest[name] = condition
+    return inside, rest
+
+
+def _is_simple(operand: Any) -> bool:
+    """Whether the store compares with it as Python does."""
+    if isinstance(operand, str):
+        return operand.isprintable()
+    if isinstance(operand, (int, float)):
+        return math.isfinite(operand) and abs(operand) < EXACT
+    return operand is None
 
 
 def _passes(value: Mapping[str, Any], conditions: Mapping[str, Any] | None) -> bool:

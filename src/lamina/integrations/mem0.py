@@ -8,28 +8,40 @@ No key, no model and no network are needed. Nothing of mem0 is imported.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping
 from datetime import UTC, date, datetime
-from pathlib import Path
-from typing import Any, Final
+from itertools import islice
+from typing import Any
 
 from lamina import memory as facade
 from lamina.errors import InputError, NotFoundError
-from lamina.integrations.mem0_filters import IDENTITIES, identities_of, meets
-from lamina.records import EVENT, EVERYWHERE, Filter, Hit, Item, make_scope
+from lamina.integrations.mem0_filters import IDENTITIES, identities_of, meets, names_somebody
+from lamina.integrations.mem0_forms import (
+    NEVER,
+    OWN,
+    Messages,
+    day_of,
+    details,
+    fields_of,
+    messages_in,
+    moment,
+    options_in,
+    own_fields,
+    path_in,
+    result_of,
+    says_something,
+    scope_of,
+    squashed,
+)
+from lamina.keeping.arguments import whole_number
+from lamina.records import EVENT, EVERYWHERE, Filter, Item, make_scope
 from lamina.times import MomentLike, isoformat
 
 log = logging.getLogger("lamina.integrations")
 
-OWN: Final = "mem0"
-"""The field of a trace's metadata that holds what mem0 keeps beside the caller's own fields."""
-NEVER: Final = "9999-12-31"
 _UNSET: Any = object()
 
-Messages = str | Mapping[str, Any] | Sequence[Mapping[str, Any]]
 Results = dict[str, list[dict[str, Any]]]
 
 
@@ -56,7 +68,7 @@ class Memory:
     def __init__(
         self, config: Any = None, *, path: str | None = None, memory: facade.Memory | None = None
     ) -> None:  # config: theirs
-        self.memory = memory if memory is not None else facade.Memory(path or _path_in(config))
+        self.memory = memory if memory is not None else facade.Memory(path or path_in(config))
 
     @classmethod
     def from_config(cls, config_dict: Mapping[str, Any]) -> Memory:
@@ -85,19 +97,28 @@ class Memory:
         cannot be kept; nothing is then stored.
         """
         whose = identities_of({"user_id": user_id, "agent_id": agent_id, "run_id": run_id})
-        own = {**whose, "expires": _day(expiration_date) or NEVER}
-        kept = [message for message in _messages(messages) if message.get("role") != "system"]
-        results = []
+        own = {**whose, "expires": day_of(expiration_date) or NEVER}
+        kept = [message for message in messages_in(messages) if message.get("role") != "system" and says_something(message)]
+        given = own_fields(metadata)
+        results: list[dict[str, Any]] = []
         with self.memory.store.transaction():
             for message in kept:
-                fields = {**dict(metadata or {}), OWN: own}
-                ids = self.memory.add(
-                    [{**message, "metadata": fields}], at=timestamp, session=whose.get("run_id"), scope=_scope(whose)
-                )
-                results.append({"id": ids[0], "memory": _text(message), "event": "ADD", "role": message.get("role")})
-                if message.get("name"):
-                    results[-1]["actor_id"] = message["name"]
+                fields = {**given, **own_fields(message.get("metadata")), OWN: own}
+                said = {**message, "metadata": fields, "session": whose.get("run_id")}
+                for id in self.memory.add([said], at=moment(timestamp), scope=scope_of(whose)):
+                    results.append(self._added(id, whose))
         return {"results": results}
+
+    def _added(self, id: str, whose: Mapping[str, str]) -> dict[str, Any]:
+        """What `add` tells of a trace; "NONE" where a write gate hides it."""
+        item = self.memory.get(id)
+        assert item is not None
+        if item.metadata[OWN].get("agent_id") != whose.get("agent_id"):
+            raise InputError(
+                f"the redactor of this memory changes the agent_id {whose['agent_id']!r}: use an id that is no personal data"
+            )
+        told = {"id": id, "memory": item.text, "event": "NONE" if item.forgotten else "ADD", "role": item.role}
+        return {**told, "actor_id": item.speaker} if item.speaker else told
 
     def update(
         self,
@@ -112,11 +133,11 @@ class Memory:
         if text is None and metadata is None and expiration_date is _UNSET:
             raise InputError("give text, metadata or expiration_date to update")
         old = self._newest(memory_id)
+        memory_id = old.metadata.get(OWN, {}).get("id", old.id)
         own = {"created": old.recorded_at, **old.metadata.get(OWN, {}), "id": memory_id}
         if expiration_date is not _UNSET:
-            own["expires"] = _day(expiration_date) or NEVER
-        changed = {name: value for name, value in (metadata or {}).items() if name not in IDENTITIES}
-        self.memory.update(old.id, text, metadata={**changed, OWN: own})
+            own["expires"] = day_of(expiration_date) or NEVER
+        self.memory.update(old.id, text, metadata={**own_fields(metadata), OWN: own})
         return {"message": "Memory updated successfully!"}
 
     def delete(self, memory_id: str) -> dict[str, str]:
@@ -163,9 +184,9 @@ class Memory:
         """
         whose, rest = self._split(filters, others)
         count = others.get("limit", top_k)
-        count = 20 if count is None else int(count)
-        if not 0 <= (threshold or 0) <= 1:
-            raise InputError(f"threshold must lie between 0 and 1, not {threshold}")
+        count = 20 if count is None else whole_number(count, "top_k", 0)
+        if not isinstance(threshold or 0, (int, float)) or not 0 <= (threshold or 0) <= 1:
+            raise InputError(f"threshold must be a number between 0 and 1, not {threshold!r}")
         if not isinstance(query, str) or not query.strip():
             raise InputError(f"a query must be text that says something, not {query!r}")
         where = self._where(whose, show_expired)
@@ -174,8 +195,8 @@ class Memory:
         if count < 1 or where.ids == ():
             return {"results": []}
         again = None if rerank else 0
-        hits = self.memory.search(query.strip(), k=count, where=where, as_of=reference_date, rerank=again)
-        results = [{**result_of(hit.item), "score": _squashed(hit), **_details(hit, explain)} for hit in hits]
+        hits = self.memory.search(query.strip(), k=count, where=where, as_of=moment(reference_date), rerank=again)
+        results = [{**result_of(hit.item), "score": squashed(hit), **details(hit, explain)} for hit in hits]
         return {"results": [one for one in results if one["score"] >= (threshold or 0)]}
 
     def get(self, memory_id: str) -> dict[str, Any] | None:
@@ -191,8 +212,9 @@ class Memory:
         """All memories of somebody, oldest first. `top_k` caps them if it is given; by itself nothing is left out."""
         whose, rest = self._split(filters, others)
         count = others.get("limit", top_k)
-        found = [result_of(item) for item in self._each(self._where(whose, show_expired)) if meets(fields_of(item), rest)]
-        return {"results": found if count is None else found[: int(count)]}
+        found = (item for item in self._each(self._where(whose, show_expired)) if not rest or meets(fields_of(item), rest))
+        wanted = found if count is None else islice(found, whole_number(count, "top_k", 0))
+        return {"results": [result_of(item) for item in wanted]}
 
     def history(self, memory_id: str) -> list[dict[str, Any]]:
         """What was done to a memory, oldest first; nothing once it is deleted."""
@@ -233,22 +255,27 @@ class Memory:
         given = dict(filters or {})
         plain = {name: given.pop(name) for name in IDENTITIES if isinstance(given.get(name), (str, int)) and given[name] != "*"}
         plain |= {name: others[name] for name in IDENTITIES if others.get(name) is not None}
-        nested = any(name in str(given) for name in IDENTITIES)  # inside AND, OR and NOT, or with an operator
-        return identities_of(plain, needed=not nested), given
+        return identities_of(plain, needed=not names_somebody(given)), given
 
     def _where(self, whose: Mapping[str, str], show_expired: bool) -> Filter:
-        scope = make_scope(user=whose["user_id"]) if "user_id" in whose else EVERYWHERE
-        metadata: dict[str, Any] = {f"{OWN}.{name}": value for name, value in whose.items()}
+        user, agent, run = (whose.get(name) for name in IDENTITIES)
+        scope = make_scope(user=user, agent=agent) if user else EVERYWHERE  # by scope and session: no redactor changes those
+        metadata: dict[str, Any] = {f"{OWN}.agent_id": agent} if agent and not user else {}
         if not show_expired:
             metadata[f"{OWN}.expires"] = {"gte": datetime.now(UTC).date().isoformat()}
-        return Filter(scope=scope, kinds=("trace",), metadata=metadata)
+        return Filter(scope=scope, kinds=("trace",), sessions=(run,) if run else None, metadata=metadata)
 
     def _each(self, where: Filter) -> Iterator[Item]:
         return (item for item in self.memory.store.items.each(where) if OWN in item.metadata)
 
     def _newest(self, memory_id: str) -> Item:
         """The version of a memory that holds. Raises `NotFoundError`."""
-        versions = [item for item in self.memory.history(str(memory_id)) if item.role != EVENT and item.retired_at is None]
+        try:
+            found = self.memory.history(str(memory_id))
+        except NotFoundError:  # an id that mem0 gave, of a memory that was taken over from there
+            known = Filter(scope=EVERYWHERE, kinds=("trace",), metadata={f"{OWN}.id": str(memory_id)})
+            found = list(self.memory.store.items.each(known))
+        versions = [item for item in found if item.role != EVENT and item.retired_at is None]
         if not versions:
             raise NotFoundError(f"there is no memory {memory_id!r}")
         return versions[-1]
@@ -269,12 +296,30 @@ class AsyncMemory:
         self.sync = Memory(config, **settings)
 
     @classmethod
-    async def from_config(cls, config_dict: Mapping[str, Any]) -> AsyncMemory:
-        """A memory from mem0's settings."""
+    def from_config(cls, config_dict: Mapping[str, Any]) -> AsyncMemory:
+        """A memory from mem0's settings; it may be awaited, as in mem0 1.x, or not, as in 2.x."""
         return cls(config_dict)
 
+    def __await__(self) -> Generator[Any, None, AsyncMemory]:
+        return self
+        yield  # makes it a generator
+
+    async def __aenter__(self) -> AsyncMemory:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; not a coroutine, as in mem0."""
+        self.sync.close()
+
     def __getattr__(self, name: str) -> Any:  # each method of Memory, as a coroutine function
+        if name == "sync" or name.startswith("__"):
+            raise AttributeError(name)
         method = getattr(self.sync, name)
+        if not callable(method):
+            return method
 
         async def call(*args: Any, **kwargs: Any) -> Any:
             return await asyncio.to_thread(method, *args, **kwargs)
@@ -283,7 +328,15 @@ class AsyncMemory:
 
 
 class MemoryClient(Memory):
-    """The shape of mem0's client of its hosted service; `api_key`, `host` and the like are accepted and not needed."""
+    """The shape of mem0's client of its hosted service: options may be handed in as one argument, and `get_all` has pages.
+
+    `api_key`, `host` and the like are accepted and not needed.
+
+    >>> client = MemoryClient(api_key="any", path=":memory:")
+    >>> _ = client.add("I am vegetarian.", {"filters": {"user_id": "ana"}})
+    >>> client.get_all({"filters": {"user_id": "ana"}}, page=1, page_size=50)["count"]
+    1
+    """
 
     def __init__(
         self, api_key: str | None = None, host: str | None = None, **settings: Any
@@ -291,96 +344,41 @@ class MemoryClient(Memory):
         known = {name: settings[name] for name in ("path", "memory") if name in settings}
         super().__init__(**known)
 
+    def add(self, messages: Messages, options: Any = None, **settings: Any) -> Results:  # options: theirs, or a dict
+        """As in `Memory`; the ids may stand in `filters`."""
+        given = options_in(options, settings)
+        ids = {name: value for name, value in (given.pop("filters", None) or {}).items() if name in IDENTITIES}
+        return super().add(messages, **{**ids, **given})
+
+    def search(self, query: str, options: Any = None, **settings: Any) -> Results:  # as above
+        """As in `Memory`."""
+        return super().search(query, **options_in(options, settings))
+
+    def update(self, memory_id: str, options: Any = None, **settings: Any) -> dict[str, str]:  # type: ignore[override]  # as above; or the text, as in 1.x
+        """As in `Memory`."""
+        given = options_in({"text": options} if isinstance(options, str) else options, settings)
+        return super().update(memory_id, **{name: value for name, value in given.items() if name != "timestamp"})
+
+    def delete_all(self, options: Any = None, **settings: Any) -> dict[str, str]:  # type: ignore[override]  # as above
+        """As in `Memory`; the ids may stand in `filters`."""
+        given = options_in({"user_id": options} if isinstance(options, str) else options, settings)
+        return super().delete_all(**{**(given.pop("filters", None) or {}), **given})
+
+    def get_all(self, options: Any = None, **settings: Any) -> dict[str, Any]:  # the service tells more
+        """All memories of somebody, or `page` of them with `page_size` a page (100 if none is given), and how many there are."""
+        given = options_in(options, settings)
+        page, size = given.pop("page", None), given.pop("page_size", None)
+        found = super().get_all(**given)["results"]
+        if page is None and size is None:
+            return {"count": len(found), "next": None, "previous": None, "results": found}
+        first, size = whole_number(page or 1, "page", 1), whole_number(size or 100, "page_size", 1)
+        part = found[(first - 1) * size : first * size]
+        after = f"page={first + 1}" if first * size < len(found) else None
+        return {"count": len(found), "next": after, "previous": f"page={first - 1}" if first > 1 else None, "results": part}
+
 
 class AsyncMemoryClient(AsyncMemory):
     """The same for asyncio."""
 
     def __init__(self, api_key: str | None = None, host: str | None = None, **settings: Any) -> None:  # as above
         self.sync = MemoryClient(api_key, host, **settings)
-
-
-# ---------------------------------------------------------------------------------------------------- forms
-def result_of(item: Item) -> dict[str, Any]:
-    """A trace as mem0 shows a memory."""
-    own = item.metadata.get(OWN, {})
-    found: dict[str, Any] = {
-        "id": own.get("id", item.id),
-        "memory": item.text,
-        "hash": hashlib.md5(item.text.encode(), usedforsecurity=False).hexdigest(),
-        "created_at": isoformat(own.get("created", item.recorded_at)),
-        "updated_at": isoformat(item.recorded_at),
-        **{name: own[name] for name in IDENTITIES if name in own},
-    }
-    if item.speaker:
-        found["actor_id"] = item.speaker
-    if item.role:
-        found["role"] = item.role
-    if own.get("expires", NEVER) != NEVER:
-        found["expiration_date"] = own["expires"]
-    more = {name: value for name, value in item.metadata.items() if name != OWN}
-    if more:
-        found["metadata"] = more
-    return found
-
-
-def fields_of(item: Item) -> dict[str, Any]:
-    """What a filter may ask for: the caller's metadata, and the fields of the result."""
-    result = result_of(item)
-    return {**result.pop("metadata", {}), **result}
-
-
-def _messages(messages: Messages) -> list[Mapping[str, Any]]:
-    if isinstance(messages, str):
-        return [{"role": "user", "content": messages}]
-    found = [messages] if isinstance(messages, Mapping) else messages
-    if not isinstance(found, Sequence) or not all(isinstance(one, Mapping) for one in found):
-        raise InputError(f"messages must be text, a message or a list of messages, not {type(messages).__name__}")
-    return list(found)
-
-
-def _text(message: Mapping[str, Any]) -> str:
-    content = message.get("content", message.get("text", ""))
-    return (
-        content
-        if isinstance(content, str)
-        else " ".join(str(part.get("text", "")) for part in content if isinstance(part, Mapping))
-    )
-
-
-def _scope(whose: Mapping[str, str]) -> str:
-    return make_scope(user=whose.get("user_id"), agent=whose.get("agent_id"))
-
-
-def _day(value: str | date | None) -> str | None:
-    if value is None:
-        return None
-    text = value.isoformat()[:10] if isinstance(value, date) else value
-    try:
-        return date.fromisoformat(str(text)).isoformat()
-    except ValueError:
-        raise InputError(f"expiration_date must be a day such as 2026-12-31, not {value!r}") from None
-
-
-def _squashed(hit: Hit) -> float:
-    return round(1 / (1 + math.exp(-max(-30.0, min(30.0, hit.score)))), 4)
-
-
-def _details(hit: Hit, explain: bool) -> dict[str, Any]:
-    if not explain:
-        return {}
-    return {"score_details": {reason.feature: round(reason.contribution, 4) for reason in hit.reasons}}
-
-
-def _path_in(config: Any) -> str | None:
-    """The file that mem0's settings lead to; None where they name no folder."""
-    given = config if isinstance(config, Mapping) else getattr(config, "__dict__", {})
-    store = given.get("vector_store") or {}
-    settings = store.get("config", {}) if isinstance(store, Mapping) else getattr(store, "config", {})
-    folder = settings.get("path") if isinstance(settings, Mapping) else getattr(settings, "path", None)
-    ignored = sorted(name for name in given if name not in ("vector_store", "version", "history_db_path"))
-    if ignored:
-        log.info("of mem0's settings these are not needed and are ignored: %s", ", ".join(ignored))
-    if folder is None:
-        return None
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    return str(Path(folder) / "lamina.db")

@@ -27,6 +27,43 @@ def identities_of(given: Mapping[str, Any], needed: bool = True) -> dict[str, st
     return found
 
 
+def names_somebody(conditions: Mapping[str, Any]) -> bool:
+    """Whether a filter lets nothing through but what belongs to ids that it names, or asks for by "*".
+
+    >>> names_somebody({"AND": [{"user_id": "ana"}, {"stars": 3}]}), names_somebody({"OR": [{"user_id": "ana"}, {"stars": 3}]})
+    (True, False)
+    >>> names_somebody({"NOT": [{"user_id": "ana"}]}), names_somebody({"note": "user_id"})
+    (False, False)
+    """
+    for name, condition in conditions.items():
+        word = name.lstrip("$").upper()
+        if word in ("AND", "OR"):
+            parts = [part for part in _parts(name, condition) if isinstance(part, Mapping)]
+            if parts and (any if word == "AND" else all)(names_somebody(part) for part in parts):
+                return True
+        elif name in IDENTITIES:
+            if condition is None:
+                raise InputError(f"{name} must be text without blanks, not None: leave it out where there is none")
+            if not isinstance(condition, Mapping) or condition.keys() & {"eq", "in", "contains", "icontains"}:
+                return True
+    return False
+
+
+def _parts(name: str, condition: Any) -> list[Any]:
+    """The filters that AND, OR or NOT joins."""
+    parts = list(condition) if isinstance(condition, Sequence) and not isinstance(condition, str) else [condition]
+    if not all(isinstance(part, Mapping) for part in parts):
+        raise InputError(f"{name} takes a list of filters, not {condition!r}")
+    return parts
+
+
+def _as_text(operand: Any) -> Any:
+    """An id as it is kept: numbers as text."""
+    if isinstance(operand, (list, tuple, set)):
+        return [_as_text(one) for one in operand]
+    return str(operand).strip() if isinstance(operand, (str, int)) else operand
+
+
 def meets(fields: Mapping[str, Any], conditions: Mapping[str, Any]) -> bool:
     """Whether the fields of a memory meet a filter.
 
@@ -39,12 +76,13 @@ def meets(fields: Mapping[str, Any], conditions: Mapping[str, Any]) -> bool:
 def _meets(fields: Mapping[str, Any], name: str, condition: Any) -> bool:
     word = name.lstrip("$").upper()
     if word in ("AND", "OR", "NOT"):
-        parts = condition if isinstance(condition, Sequence) and not isinstance(condition, str) else [condition]
-        if not all(isinstance(part, Mapping) for part in parts):
-            raise InputError(f"{name} takes a list of filters, not {condition!r}")
-        found = [meets(fields, part) for part in parts]
+        found = [meets(fields, part) for part in _parts(name, condition)]
         return {"AND": all(found), "OR": any(found), "NOT": not any(found)}[word]
     value = fields.get(name)
+    if name in IDENTITIES:
+        condition = (
+            {op: _as_text(one) for op, one in condition.items()} if isinstance(condition, Mapping) else _as_text(condition)
+        )
     if condition == "*":
         return name in fields
     if not isinstance(condition, Mapping):
