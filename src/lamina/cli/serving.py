@@ -11,7 +11,6 @@ from lamina.cli import options
 from lamina.cli.opening import opened, path_of
 from lamina.cli.output import note
 from lamina.errors import MissingExtraError
-from lamina.keeping.arguments import ScopeArguments, read_scope
 
 PORT = 8420
 MCP_PORT = 8421
@@ -119,6 +118,7 @@ def mcp(
     The server sees one scope and what lies below it: the one that is named, or without one what was written without a scope. Nothing a client sends
     reaches beyond it.
     """
+    from lamina.keeping.arguments import ScopeArguments, read_scope
     from lamina.server.confined import Confined
     from lamina.server.mcp.application import Offer, run_http, run_stdio
 

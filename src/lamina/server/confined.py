@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from lamina.errors import InputError, NotFoundError
 from lamina.memory import Memory
 from lamina.recall.explain import Explanation
-from lamina.records import EVERYWHERE, Filter, Hit, Item, Page, Recall, Report, Run, check_scope, covers
+from lamina.records import EVERYWHERE, Hit, Item, Page, Recall, Report, Run, check_scope, covers
 
 if TYPE_CHECKING:
     from lamina.storage.transfer import ImportReport
@@ -172,8 +172,3 @@ class Confined:
         """Run a call in one transaction."""
         with self.memory.store.transaction():
             return call()
-
-
-def filter_of(scope: str, **conditions: Any) -> Filter:
-    """A filter on one scope and what lies below it."""
-    return Filter(scope=scope, **conditions).check()
