@@ -207,19 +207,21 @@ class Memory:
         metadata: Mapping[str, Any] | None = None,
         origin: str | None = None,
         echo_of: Sequence[str] | None = None,
+        resent: bool = False,
         **whose: Unpack[ScopeArguments],
     ) -> list[str]:
         """Remember a text, a message, or a list of messages, verbatim; returns the ids of the traces in order.
 
         All of it is stored in one transaction before the call returns; no model is waited for. `origin` makes the call
-        repeatable: what was stored under it is not stored again. A message of more than 8,000 characters becomes several
-        traces in order. Raises `InputError` for anything that cannot be kept as it is; nothing is then stored.
+        repeatable: what was stored under it is not stored again. `resent` says that this is the history of a session, sent once
+        more with what is new in it: only that is stored. A message of more than 8,000 characters becomes several traces in order. Raises `InputError` for anything that cannot be kept as it is; nothing is then stored.
         """
         drafts = read_drafts(
             content, self._zone, session=session, at=at, until=until, role=role, speaker=speaker, place=place, metadata=metadata,
             origin=origin, echo_of=echo_of,
         )  # fmt: skip
-        return self._writer.write(drafts, read_scope(whose))
+        scope = read_scope(whose)
+        return self._writer.write_resent(drafts, scope) if resent else self._writer.write(drafts, scope)
 
     def add_many(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import Any
 
 from lamina.errors import InputError, NotFoundError
@@ -12,6 +13,7 @@ from lamina.keeping.embedding import Embedding
 from lamina.keeping.gate import ENTRY, Gate
 from lamina.keeping.messages import Draft, check_lengths
 from lamina.keeping.redaction import Redactor, redacted
+from lamina.keeping.resent import known
 from lamina.records import EVERYWHERE, FORGOTTEN, Edge, Item, Run, TraceIds, check_scope
 from lamina.storage.consents import require
 from lamina.storage.protocol import Store
@@ -61,6 +63,20 @@ class Writer:
         """Store drafts in one transaction; returns the ids of their traces in order (of the known ones where an origin repeats)."""
         return self._commit(self.prepare([(draft, scope) for draft in drafts]))
 
+    def write_resent(self, drafts: Sequence[Draft], scope: str) -> list[str]:
+        """Store what is new in histories that are sent again, in one transaction; returns the ids of all their traces in order."""
+        pairs = self._cleaned([(draft, scope) for draft in drafts])
+        ids: list[str] = []
+        with self._store.transaction():
+            before = known(self._store.items, [draft for draft, _ in pairs], scope)
+            for old, run in groupby(range(len(pairs)), before.__contains__):
+                if old:
+                    ids += [id for place in run for id in before[place]]
+                else:
+                    ids += self._commit(self._prepared([pairs[place] for place in run]))
+        self._embedding.notify()
+        return ids
+
     def write_many(self, drafts: Iterable[tuple[Draft, str]], batch: int = 1000) -> Iterable[list[str]]:
         """Store a stream of (draft, scope) in transactions of `batch`; yields the ids of each when it is safe."""
         waiting: list[tuple[Draft, str]] = []
@@ -86,8 +102,11 @@ class Writer:
 
     def prepare(self, pairs: Sequence[tuple[Draft, str]], gated: bool = True) -> Prepared:
         """Items ready to be stored, and what each is an echo of; everything is validated here, before anything is written."""
-        ready = Prepared()
-        pending: dict[tuple[str, str | None], list[tuple[Draft, str]]] = {}
+        return self._prepared(self._cleaned(pairs), gated)
+
+    def _cleaned(self, pairs: Sequence[tuple[Draft, str]]) -> list[tuple[Draft, str]]:
+        """The same drafts without what is not to be stored. Raises `InputError` for what cannot be."""
+        cleaned = []
         for draft, scope in pairs:
             check_scope(scope)
             if scope == EVERYWHERE:
@@ -95,6 +114,13 @@ class Writer:
             if self._redactor is not None:
                 draft = redacted(draft, self._redactor)
             check_lengths(draft)
+            cleaned.append((draft, scope))
+        return cleaned
+
+    def _prepared(self, pairs: Sequence[tuple[Draft, str]], gated: bool = True) -> Prepared:
+        ready = Prepared()
+        pending: dict[tuple[str, str | None], list[tuple[Draft, str]]] = {}
+        for draft, scope in pairs:
             original = draft.echo_of or self._echoes.originals(draft.text, draft.role, scope)
             made = self._pieces(draft, scope)
             if self._gate is not None and gated:

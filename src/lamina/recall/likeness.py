@@ -16,7 +16,6 @@ from lamina.recall.signals import Signals
 
 BESIDE = 0.6  # weight of the items beside one in what it is about
 TOPIC_WORDS = 48  # words of an item that are looked at for what it is about: the first ones
-BLOCK = 1 << 14  # words whose vectors are gathered at once
 
 
 class Likeness:
@@ -72,11 +71,12 @@ class Likeness:
         owner = np.repeat(np.arange(len(self._slots)), np.diff(self._starts))
         early = np.arange(len(owner)) - self._starts[owner] < TOPIC_WORDS if len(owner) else np.zeros(0, np.bool_)
         known = np.flatnonzero(early & (self._rows < len(self._table.hashes)))
-        rows, owner = self._rows[known], owner[known]
-        for begin in range(0, len(rows), BLOCK):
-            part = owner[begin : begin + BLOCK]
-            first = np.flatnonzero(np.append(True, part[1:] != part[:-1]))
-            sums[part[first]] += np.add.reduceat(self._table.topics[rows[begin : begin + BLOCK]], first, axis=0)
+        rows, counts = self._rows[known], np.bincount(owner[known], minlength=len(self._slots))
+        order = np.argsort(-counts, kind="stable")  # slots with many words first: those with an n-th word are the first few
+        starts, counts = (np.cumsum(counts) - counts)[order], counts[order]
+        most = int(counts[0]) if len(counts) else 0
+        for place, having in enumerate(np.searchsorted(-counts, -np.arange(most)).tolist()):
+            sums[order[:having]] += self._table.topics[rows[starts[:having] + place]]
         return sums
 
     def topic(self, slots: NDArray[np.int64], *beside: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -130,7 +130,7 @@ class Signals:
     @cached_property
     def likenesses(self) -> NDArray[np.float32]:
         """How well each word of the word table says each of the cue's, shape (terms, table + 1): squared cosines above `ALIKE`."""
-        return word_table(self.view.language).likeness(self.word_vectors, ALIKE)
+        return word_table(self.view.language).likeness_of(self.cue.spoken, self.word_vectors, ALIKE)
 
     def likenesses_among(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
         """The same, at least for these rows of the word table: a few rows are compared sooner than all."""

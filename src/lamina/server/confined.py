@@ -15,6 +15,7 @@ from lamina.errors import InputError, NotFoundError
 from lamina.memory import Memory
 from lamina.recall.explain import Explanation
 from lamina.records import EVERYWHERE, Hit, Item, Page, Recall, Report, Run, check_scope, covers
+from lamina.times import isoformat
 
 if TYPE_CHECKING:
     from lamina.storage.transfer import ImportReport
@@ -122,6 +123,19 @@ class Confined:
         """As `Memory.feedback`."""
         return self.memory.feedback([item.id for item in self.own(ids)], good, cue=cue, scope=self.within(scope))
 
+    def consent(self, purpose: str, granted: bool, scope: str | None = None) -> str:
+        """As `Memory.consent`."""
+        return self.memory.consent(purpose, granted, scope=self.within(scope))
+
+    def consents(self, scope: str | None = None) -> dict[str, dict[str, Any]]:
+        """As `Memory.consents`, as JSON values; where and when something was said outside the client's scope is left out."""
+        found = {}
+        for purpose, consent in self.memory.consents(scope=self.within(scope)).items():
+            seen = consent.scope is not None and self.covers(consent.scope)
+            at = isoformat(consent.at) if seen and consent.at is not None else None
+            found[purpose] = {"granted": consent.granted, "scope": consent.scope if seen else None, "at": at}
+        return found
+
     def forget(self, ids: Sequence[str], reason: str | None = None) -> int:
         """As `Memory.forget`, by ids."""
         return self.memory.forget([item.id for item in self.own(ids)], reason=reason)
@@ -147,11 +161,16 @@ class Confined:
         return self.memory.rebuild(scope=self.within(scope), run=run)
 
     def export(self, scope: str | None = None, vectors: bool = True) -> Generator[str, None, None]:
-        """The lines of `Memory.export`, without line feeds."""
+        """The lines of `Memory.export`, without line feeds. What forbids it is raised at once, not by the first line."""
         from lamina.storage.transfer import export_lines
 
-        with closing(export_lines(self.memory.store, self.within(scope), vectors)) as lines:  # type: ignore[type-var]
-            yield from lines
+        lines = export_lines(self.memory.store, self.within(scope), vectors)
+
+        def each() -> Generator[str, None, None]:
+            with closing(lines):  # type: ignore[type-var]
+                yield from lines
+
+        return each()
 
     def import_(self, path: Path, run: Run | None = None) -> ImportReport:
         """As `Memory.import_`; a file that holds anything outside the client's scope is refused."""

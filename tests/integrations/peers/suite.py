@@ -97,6 +97,14 @@ class PeerSuite:
         return Outcome(numbers["tests"], numbers["failures"] + numbers["errors"], numbers["skipped"], done.stdout)
 
 
+def check(suite: PeerSuite, folder: Path, least: int) -> None:
+    """Run a suite; fail where a test of it fails, or where fewer ran than there are at least."""
+    outcome = suite.run(folder)
+    print(f"{suite.package} {suite.version}: {outcome}; left out: {dict(suite.left_out)}")
+    assert outcome.run >= least
+    assert not outcome.failed, outcome.output
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How a peer's tests went, and what pytest printed."""

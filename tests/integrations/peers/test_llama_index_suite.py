@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integrations.peers.suite import PeerSuite
+from tests.integrations.peers.suite import PeerSuite, check
 
 FILE = "tests/storage/chat_store/test_simple_chat_store.py"
 SUITE = PeerSuite(
@@ -20,7 +20,4 @@ SUITE = PeerSuite(
 
 @pytest.mark.slow
 def test_the_chat_stores_own_tests_pass(tmp_path: Path) -> None:
-    outcome = SUITE.run(tmp_path)
-    print(f"{SUITE.package} {SUITE.version}: {outcome}; left out: {dict(SUITE.left_out)}")
-    assert outcome.run >= 6
-    assert not outcome.failed, outcome.output
+    check(SUITE, tmp_path, 6)

@@ -90,5 +90,5 @@ def test_every_operation_has_a_name_and_tells_its_errors(tmp_path: Path) -> None
     assert len(names) == len(set(names))
     assert set(names) >= {
         "add", "upload", "search", "context", "get", "list", "update", "zoom", "history", "explain", "feedback", "forget", "restore", "delete", "delete_all",
-        "consolidate", "rebuild", "export", "import", "stats", "scopes", "healthz", "readyz", "metrics",
+        "consolidate", "rebuild", "export", "import", "stats", "scopes", "consent", "consents", "healthz", "readyz", "metrics",
     }  # fmt: skip

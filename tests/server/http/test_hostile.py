@@ -149,10 +149,10 @@ def requests(world: World, generator: random.Random) -> Iterator[tuple[str, str,
             ("GET", path, {}), ("GET", path + "/zoom" + query(direction=pick(("in", "out", "up", None)), scope=pick((None, "*"))), {}), ("GET", path + "/history", {}),
             ("POST", path + "/explain", cue | where()), ("PATCH", path, {"text": "taken over"}), ("DELETE", path, {}), ("POST", "/v1/forget", ids), ("POST", "/v1/restore", ids),
             ("POST", "/v1/delete", ids), ("POST", "/v1/feedback", ids | {"cue": "kettle"} | pick(({}, {"scope": a_scope()}))),
-            ("POST", "/v1/memories", {"content": content} | pick(({}, {"scope": a_scope()}, {"origin": "o1"}, {"echo_of": [an_id()]}))),
+            ("POST", "/v1/memories", {"content": content} | pick(({}, {"scope": a_scope()}, {"origin": "o1"}, {"resent": True, "session": "s"}, {"echo_of": [an_id()]}))),
             ("GET", "/v1/memories" + query(scope=pick((None, a_scope())), cursor=pick((None, pick(world.cursors), "0:0", "MDow")), limit=1000, order=pick(("recorded", "-at")), speaker=pick((None, CANARY))), {}),
             ("DELETE", "/v1/memories" + query(scope=pick(THEIRS) if generator.random() < 0.8 else bent(pick(THEIRS[:4]))), {}),
-            ("GET", "/v1/stats" + query(scope=a_scope()), {}), ("GET", "/v1/scopes" + query(under=pick((None, "*"))), {}), ("GET", "/metrics", {}),
+            ("GET", "/v1/stats" + query(scope=a_scope()), {}), ("GET", "/v1/consents" + query(scope=a_scope()), {}), ("POST", "/v1/consents", {"purpose": "recall", "granted": False, "scope": pick(THEIRS)}), ("GET", "/v1/scopes" + query(under=pick((None, "*"))), {}), ("GET", "/metrics", {}),
             ("GET", "/v1/export" + query(scope=a_scope()), {}), ("POST", "/v1/consolidate", {"scope": pick(THEIRS)}), ("POST", "/v1/rebuild", {"scope": bent(pick(THEIRS))}),
             ("POST", "/v1/upload" + query(scope=pick(THEIRS)), {"content": "x"}), ("POST", "/v1/import", {"type": "header"}),
             (pick(METHODS), pick(("/v1/../v1/export", "/v1//memories", "/V1/memories", "/v1/memories/../export", "/v1/%2e%2e/metrics", "/v1/memories/" + quote("../" + pick(world.theirs), safe=""), "/metrics/", "//metrics", "/v1/memories;scope=*", "/admin", "/docs", "/redoc")), {}),
@@ -189,7 +189,7 @@ def assault(world: World, count: int, seed: int) -> Counter[int]:
             assert answer.headers["content-type"] == "application/problem+json" or path.endswith("/explain"), what
         for item in items_in(answer):
             assert item.get("id") not in foreign, what
-            assert item.get("scope", MINE) == MINE or str(item["scope"]).startswith(MINE + "/"), what
+            assert (item.get("scope") or MINE) == MINE or str(item["scope"]).startswith(MINE + "/"), what
         told = [id for id in foreign if id in shown and id not in sent_words]
         assert not told, what
         assert not any(

@@ -58,6 +58,31 @@ def test_an_item_is_corrected_hidden_brought_back_and_removed(ana: Served) -> No
     assert ana.ask("DELETE", "/v1/memories", params={"scope": "/ana"}).json()["count"] >= 1
 
 
+def test_a_history_that_is_sent_again_is_stored_once(ana: Served) -> None:
+    turns = [{"role": "user", "content": "My bike is red."}, {"role": "assistant", "content": "Noted."}]
+    first = ana.ask("POST", "/v1/memories", json={"content": turns, "session": "bike", "resent": True}).json()["ids"]
+    turns.append({"role": "user", "content": "Which colour is my bike?"})
+    again = ana.ask("POST", "/v1/memories", json={"content": turns, "session": "bike", "resent": True}).json()["ids"]
+    assert again[:2] == first
+    assert len(again) == 3
+    assert len(ana.ask("GET", "/v1/memories", params={"session": "bike"}).json()["items"]) == 3
+
+
+def test_a_refusal_is_recorded_and_takes_effect(ana: Served) -> None:
+    ana.ask("POST", "/v1/memories", json={"content": "The kettle is blue."})
+    assert ana.ask("GET", "/v1/consents").json()["consents"]["recall"] == {"granted": True, "scope": None, "at": None}
+    assert ana.ask("POST", "/v1/consents", json={"purpose": "recall", "granted": False}).status_code == 201
+    told = ana.ask("GET", "/v1/consents").json()["consents"]["recall"]
+    assert told["granted"] is False
+    assert told["scope"] == "/ana"
+    assert told["at"]
+    assert ana.ask("POST", "/v1/search", json={"cue": "kettle"}).json()["hits"] == []
+    assert ana.ask("POST", "/v1/consents", json={"purpose": "share", "granted": False}).status_code == 201
+    assert ana.ask("GET", "/v1/export").status_code == 403
+    assert ana.ask("POST", "/v1/consents", json={"purpose": "recall", "granted": True, "scope": "/ben"}).status_code == 404
+    assert ana.ask("POST", "/v1/consents", json={"purpose": "sing", "granted": True}).status_code == 422
+
+
 def test_pages_hold_everything_once_and_their_cursors_are_sealed(ana: Served) -> None:
     ana.ask("POST", "/v1/memories", json={"content": [f"message {n}" for n in range(25)]})
     texts, cursor = [], None

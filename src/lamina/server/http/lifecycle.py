@@ -9,11 +9,12 @@ import threading
 from types import FrameType
 
 import uvicorn
+from threadpoolctl import threadpool_limits
 
 from lamina.errors import LaminaError
 from lamina.memory import Memory
 from lamina.server.http.application import http_application
-from lamina.server.http.settings import Serving
+from lamina.server.http.settings import BACKLOG, Serving
 from lamina.server.tokens import TokenBook
 
 log = logging.getLogger("lamina.server")
@@ -26,7 +27,7 @@ class Server(uvicorn.Server):
     to the caller, who closes it.
     """
 
-    def __init__(self, memory: Memory, settings: Serving) -> None:
+    def __init__(self, memory: Memory, settings: Serving, shared: bool = False) -> None:
         settings.check(bool(TokenBook(memory.store)))
         application = http_application(memory, settings, lambda: self.should_exit)
         super().__init__(
@@ -42,27 +43,28 @@ class Server(uvicorn.Server):
                 ws="none",
                 timeout_keep_alive=30,
                 timeout_graceful_shutdown=int(settings.drain),
-                backlog=512,
+                backlog=1 if shared else BACKLOG,
             )
         )
 
-    def listening(self) -> socket.socket:
-        """The socket of a server that shares its address with other processes."""
-        family = socket.AF_INET6 if ":" in self.config.host else socket.AF_INET
-        # with the protocol named, the event loop sends small responses at once; otherwise each would wait some 40 ms
-        made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        made.bind((self.config.host, self.config.port))
-        return made
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to take connections; from a shared socket one at a time, so that no process takes all that wait."""
+        await super().startup(sockets)
+        for shared in sockets or ():
+            shared.listen(BACKLOG)  # how many wait is another matter than how many are taken at once
 
     def stop(self) -> None:
         """Have the server end; from any thread."""
         self.should_exit = True
 
 
-def serve(memory: Memory, settings: Serving) -> None:
-    """Serve a memory until a signal comes. Raises `InputError` where it would be open to other machines unasked."""
-    server = Server(memory, settings)
+def serve(memory: Memory, settings: Serving, shared: socket.socket | None = None) -> None:
+    """Serve a memory until a signal comes; at a socket that other processes take connections from too, if one is given.
+
+    Raises `InputError` where it would be open to other machines unasked.
+    """
+    threadpool_limits(1, "blas")  # requests are what runs side by side; several threads for one product only spin
+    server = Server(memory, settings, shared is not None)
     warm(memory)
 
     def end(number: int, frame: FrameType | None) -> None:
@@ -71,9 +73,8 @@ def serve(memory: Memory, settings: Serving) -> None:
 
     before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        server.run(
-            [server.listening()] if settings.shared else None
-        )  # it takes the signals itself, and sends them once more when it is done: they have been obeyed by then
+        # it takes the signals itself, and sends them once more when it is done: they have been obeyed by then
+        server.run(None if shared is None else [shared])
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -135,6 +135,12 @@ async def stats(call: Reading, query: Annotated[InScope, Query()]) -> Response:
     return await call.answer("look", "stats", work)
 
 
+@router.get("/consents", operation_id="consents", response_model=schemas.Consents, responses=errors(404), tags=["state"])
+async def consents(call: Reading, query: Annotated[InScope, Query()]) -> Response:
+    """What people have agreed to or refused in a scope; what nobody said anything about is granted."""
+    return await call.answer("look", "consents", lambda: {"consents": call.memory.consents(query.scope)})
+
+
 @router.get("/scopes", operation_id="scopes", response_model=schemas.Scopes, responses=errors(), tags=["state"])
 async def scopes(call: Reading) -> Response:
     """Every scope within the token's own in which something was written."""

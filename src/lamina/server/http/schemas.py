@@ -150,6 +150,7 @@ class Add(Strict):
     metadata: Metadata | None = None
     origin: Name | None = None
     echo_of: Ids | None = None
+    resent: bool = False
 
     def more(self) -> dict[str, Any]:
         """The arguments of `Memory.add` besides the content and the scope."""
@@ -192,6 +193,14 @@ class Feedback(Strict):
     ids: Ids
     cue: Cue
     good: bool = True
+    scope: Scope | None = None
+
+
+class Agreement(Strict):
+    """What somebody says of a purpose."""
+
+    purpose: Literal["store", "recall", "derive", "share", "train"]
+    granted: bool
     scope: Scope | None = None
 
 
@@ -317,6 +326,26 @@ class Count(BaseModel):
     """How many items it concerned."""
 
     count: int
+
+
+class Consent(BaseModel):
+    """Whether a purpose is granted, where that was said ("*": everywhere) and when; null where nobody said anything the client may see."""
+
+    granted: bool
+    scope: str | None
+    at: str | None
+
+
+class Consents(BaseModel):
+    """What holds for each purpose."""
+
+    consents: dict[str, Consent]
+
+
+class Told(BaseModel):
+    """The id of the event that records it."""
+
+    id: str
 
 
 class Scopes(BaseModel):

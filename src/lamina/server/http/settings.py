@@ -9,6 +9,8 @@ from typing import Final
 from lamina.errors import InputError
 
 PORT: Final = 8420
+BACKLOG: Final = 512
+"""Connections that wait to be taken."""
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 
@@ -26,7 +28,6 @@ class Serving:
         body: bytes of a request; upload: bytes of an import or a streamed upload; line: bytes of one line of those.
         patience: seconds a request may wait for its turn, and a client may take to send it.
         drain: seconds that requests under way are given when the server is stopped.
-        shared: whether other processes listen at the same address.
 
     >>> Serving().address
     'http://127.0.0.1:8420'
@@ -47,7 +48,6 @@ class Serving:
     line: int = 1 << 20
     patience: float = 30.0
     drain: float = 30.0
-    shared: bool = False
 
     def __post_init__(self) -> None:
         least = {"rate": 0, "burst": 1, "concurrency": 1, "readers": 1, "work": 1, "body": 1024, "upload": 1024, "line": 1024}

@@ -1,4 +1,4 @@
-"""Several processes that serve one file: each has a memory of its own, and the system hands new connections round.
+"""Several processes that serve one file: each has a memory of its own, and whichever is free takes the next connection.
 
 Limits and what counts as an echo are kept by each process for itself; metrics are added up.
 """
@@ -12,13 +12,12 @@ import socket
 import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from multiprocessing.connection import wait
 from types import FrameType
 
-from lamina.errors import ConfigError, InputError, LaminaError
+from lamina.errors import InputError, LaminaError
 from lamina.memory import Memory
-from lamina.server.http.settings import Serving
+from lamina.server.http.settings import BACKLOG, Serving
 from lamina.server.tokens import TokenBook
 
 Open = Callable[[], AbstractContextManager[Memory]]
@@ -31,26 +30,35 @@ def serve_by(count: int, opening: Open, settings: Serving) -> None:
 
     `opening` opens the memory; it is called in each process. Raises `LaminaError` where a process ends by itself: the others are ended then.
     """
-    if not hasattr(socket, "SO_REUSEPORT"):
-        raise ConfigError("this system cannot hand connections to several processes: leave --workers out")
     with opening() as memory:
         settings.check(bool(TokenBook(memory.store)))
-    with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as taken:
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        try:
-            taken.bind(
-                (settings.host, settings.port)
-            )  # not listening: it only holds the port, so that a second server is refused
-        except OSError as error:
-            raise InputError(f"{settings.address} cannot be listened on ({error.strerror}): choose another --port") from None
-        with tempfile.TemporaryDirectory(prefix="lamina-metrics-") as folder:
-            os.environ[METRICS] = folder
-            _watch(count, opening, replace(settings, shared=True))
+    with tempfile.TemporaryDirectory(prefix="lamina-metrics-") as folder:
+        os.environ[METRICS] = folder
+        _watch(count, opening, settings)
+
+
+def listening(settings: Serving) -> socket.socket:
+    """The socket that all processes take connections from. Raises `InputError` where the address is taken."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    # with the protocol named, the event loop sends small responses at once; otherwise each would wait some 40 ms
+    made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        if os.name == "posix":
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind((settings.host, settings.port))
+        made.listen(BACKLOG)
+    except OSError as error:
+        made.close()
+        raise InputError(f"{settings.address} cannot be listened on ({error.strerror}): choose another --port") from None
+    return made
 
 
 def _watch(count: int, opening: Open, settings: Serving) -> None:
     context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=_work, args=(opening, settings), name=f"lamina-{number}") for number in range(count)]
+    shared = listening(settings)
+    processes = [
+        context.Process(target=_work, args=(opening, settings, shared), name=f"lamina-{number}") for number in range(count)
+    ]
     told = False
 
     def end(number: int, frame: FrameType | None) -> None:
@@ -64,6 +72,7 @@ def _watch(count: int, opening: Open, settings: Serving) -> None:
     try:
         for process in processes:
             process.start()
+        shared.close()  # theirs alone now: when they have ended, nobody waits at it in vain
         wait([process.sentinel for process in processes])
         failed = not told
         if failed:
@@ -71,6 +80,7 @@ def _watch(count: int, opening: Open, settings: Serving) -> None:
         for process in processes:
             process.join()
     finally:
+        shared.close()
         for number, handler in before.items():
             signal.signal(number, handler)
     # one that was ended before it served has acknowledged nothing
@@ -78,10 +88,10 @@ def _watch(count: int, opening: Open, settings: Serving) -> None:
         raise LaminaError("a process of the server ended by itself: its log says why; what was acknowledged is stored")
 
 
-def _work(opening: Open, settings: Serving) -> None:
+def _work(opening: Open, settings: Serving, shared: socket.socket) -> None:
     """One process: opens the memory and serves it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal tells all of them; the parent passes it on once
     from lamina.server.http.lifecycle import serve
 
     with opening() as memory:
-        serve(memory, settings)
+        serve(memory, settings, shared)

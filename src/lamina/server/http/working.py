@@ -96,7 +96,8 @@ class ExportOf(InScope):
 async def export(call: Administering, request: Request, query: Annotated[ExportOf, Query()]) -> Response:
     """Everything in a scope as lines of JSON, in one state, hidden items and history too. `import` reads it."""
     scope = call.memory.within(query.scope)
-    return from_thread(call, "export", _tasks(request).begin(scope), call.memory.export(scope, query.vectors))
+    lines = await call.run("look", "export", lambda: call.memory.export(scope, query.vectors))
+    return from_thread(call, "export", _tasks(request).begin(scope), lines)
 
 
 @router.post(

@@ -73,6 +73,12 @@ async def restore(call: Writing, body: Annotated[schemas.Chosen, Body()]) -> Res
     return await call.answer("write", "restore", lambda: {"count": call.memory.restore(body.ids)})
 
 
+@router.post("/consents", operation_id="consent", status_code=201, response_model=schemas.Told, responses=errors(404, 413))
+async def consent(call: Administering, body: Annotated[schemas.Agreement, Body()]) -> Response:
+    """Record that somebody agrees to a purpose or refuses it, in a scope and below it."""
+    return await call.answer("write", "consent", lambda: {"id": call.memory.consent(body.purpose, body.granted, body.scope)}, 201)
+
+
 @router.post("/feedback", operation_id="feedback", response_model=schemas.Count, responses=errors(404, 413))
 async def feedback(call: Writing, body: Annotated[schemas.Feedback, Body()]) -> Response:
     """Tell whether items answer a cue. It changes nothing until the memory learns from it."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from lamina.storage.sqlite.connection import Connection
+from lamina.storage.sqlite.scoped import named
 
 PREFIX: Final = "journal:"
 """What the names of these settings begin with."""
-OURS: Final = f"name >= '{PREFIX}' AND name < '{PREFIX[:-1]};'"  # ';' is the character after ':'
+OURS: Final = named(PREFIX)
 _RUN: Final = "journal"
 
 
