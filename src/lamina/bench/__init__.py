@@ -1,7 +1,7 @@
 """The benchmarks: one harness, one form of result, every level.
 
 >>> sorted(BENCHMARKS)
-['ablation', 'budget', 'demo', 'feedback', 'gate', 'importing', 'locomo', 'passages', 'serving', 'sessions', 'speed']
+['ablation', 'budget', 'demo', 'feedback', 'gate', 'graph', 'importing', 'locomo', 'passages', 'serving', 'sessions', 'speed']
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ BENCHMARKS: Final[Mapping[str, str]] = {
     "locomo": "Recall of the right moments in long conversations (LoCoMo; needs its data).",
     "sessions": "The same of whole sessions of them (LoCoMo; needs its data).",
     "passages": "Recall of the passages that answer a question together (MuSiQue, HotpotQA; needs their data).",
+    "graph": "Walks from what is found to what it names, and HippoRAG beside them (MuSiQue, HotpotQA; needs their data).",
     "ablation": "What each group of the ranker's features is worth (LoCoMo; needs its data).",
     "budget": "How much of what answers a question stands in a context of so many tokens (LoCoMo; needs its data).",
     "demo": "Recall of the right moments of the conversation that comes with the package, on which nothing was fitted.",

@@ -33,7 +33,7 @@ class HippoRAG:
 
     Parameters: `damping`, the probability of following an edge; `synonym`, the cosine from which two phrases are joined (above 1: none are);
     `specificity`, whether a phrase starts walks by one over the number of texts it is in; `spread`, whether there is a walk at all, or the
-    phrases of the cue count alone; `leave_cues_out`, whether the cue's own phrases count for the texts that have them; `variant`: "v1"
+    phrases of the cue count alone; `variant`: "v1"
     (a text scores what its phrases have, as often as its facts name them) or "v2" (texts are nodes themselves, and walks start at the phrases
     of the facts nearest to the cue and, a little, at every text); `facts`, `phrases`, how many start a walk of v2; `on_texts`, the weight of all texts'
     starts there.
@@ -48,7 +48,6 @@ class HippoRAG:
     synonym: float = 0.8
     specificity: bool = True
     spread: bool = True
-    leave_cues_out: bool = False
     variant: Literal["v1", "v2"] = "v1"
     facts: int = 5
     phrases: int = 5
@@ -134,9 +133,7 @@ class PhraseGraph:
         count = len(built.phrases)
         if self.rules.variant == "v2":
             return _ranked(built.ids, mass[count:])
-        if self.rules.leave_cues_out:
-            mass = np.where(start > 0, 0, mass)
-        return _ranked(built.ids, np.bincount(built.text, built.times * mass[built.phrase], len(built.ids)))
+        return _ranked(built.ids, np.bincount(built.text, built.times * mass[built.phrase], len(built.ids)).astype(np.float64))
 
     def mass(self, entities: Sequence[str]) -> dict[str, float]:
         """What a walk from some entities spends at each phrase (v1)."""
