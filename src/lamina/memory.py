@@ -45,6 +45,7 @@ from lamina.times import MomentLike
 
 if TYPE_CHECKING:
     from lamina.algorithms.strength import ForgettingPolicy
+    from lamina.consolidation.stages import Consolidator
     from lamina.consolidation.undoing import UndoReport
     from lamina.keeping.erasure import ErasureReceipt
     from lamina.models.protocols import Embedder, Reranker, TokenCounter
@@ -493,31 +494,40 @@ class Memory:
         return {str(purpose): consent for purpose, consent in in_force(self._store, read_scope(whose)).items()}
 
     # -------------------------------------------------------------------------------------------------- deriving
-    def consolidate(self, *, run: Run | None = None, **whose: Unpack[ScopeArguments]) -> list[Report]:
+    def consolidate(
+        self, *, also: Sequence[str | Consolidator] = (), run: Run | None = None, **whose: Unpack[ScopeArguments]
+    ) -> list[Report]:
         """Sleep: derive the upper levels from what is new. Safe to interrupt and to repeat. Default scope: everything.
 
-        `run` takes the place of the memory's own for this call: another progress, another cancellation.
+        `also`: stages that are not everybody's, by name (see `lamina.consolidation.stages.OPTIONAL`) or as objects. `run` takes the place of the memory's
+        own for this call: another progress, another cancellation. Raises `InputError` for a stage that is none.
         """
         from lamina.consolidation.pipeline import Pipeline
+        from lamina.consolidation.stages import stages_with
 
-        scope = read_scope(whose, "*")
+        scope, stages = read_scope(whose, "*"), stages_with(also)
         self._flush(run or self._run)
-        reports = Pipeline().run(self._store, scope, run or self._run)
+        reports = Pipeline(stages).run(self._store, scope, run or self._run)
         self._embedding.notify()
         return reports
 
     def rebuild(
-        self, *, embedder: str | Embedder | None = None, run: Run | None = None, **whose: Unpack[ScopeArguments]
-    ) -> list[Report]:
-        """Derive everything anew from the traces, with another embedder if one is given. Ids stay what they are. `run`: as above."""
+        self, *, embedder: str | Embedder | None = None, also: Sequence[str | Consolidator] = (), run: Run | None = None,
+        **whose: Unpack[ScopeArguments],
+    ) -> list[Report]:  # fmt: skip
+        """Derive everything anew from the traces, with another embedder if one is given. Ids stay what they are. `also`, `run`: as above.
+
+        What a stage made that has to be asked for, and was not, stays as it is.
+        """
         from lamina.consolidation.pipeline import Pipeline
+        from lamina.consolidation.stages import stages_with
         from lamina.models.registry import load_embedder
 
-        scope = read_scope(whose, "*")
+        scope, stages = read_scope(whose, "*"), stages_with(also)
         if embedder is not None:
             self._embed_anew(embedder, load_embedder(embedder))
         self._flush(run or self._run)
-        reports = Pipeline().rebuild(self._store, scope, run or self._run)
+        reports = Pipeline(stages).rebuild(self._store, scope, run or self._run)
         self._flush(run or self._run)
         return reports
 
