@@ -63,6 +63,13 @@ def test_reasons_sum_to_the_score_and_do_not_depend_on_how_many_are_asked_for(me
         assert sum(reason.contribution for reason in hit.reasons) == pytest.approx(hit.score, abs=1e-3)
 
 
+def test_an_explanation_tells_which_names_lead_there(memory: Memory) -> None:
+    cue = "On which river lies the seat of the society that Marta Quill founded?"
+    found = {hit.text: hit for hit in memory.search(cue, k=5)}
+    assert "odermouth (as the item" in repr(memory.explain(found[CHAIN[2]]))
+    assert "marta quill (as the cue does)" in repr(memory.explain(found[CHAIN[0]]))
+
+
 def test_conversations_are_not_walked(memory: Memory) -> None:
     talk = Memory(":memory:")
     talk.add_many([{"content": text, "role": "user", "session": "s"} for text in [*FILLER, *CHAIN]])

@@ -32,7 +32,8 @@ class Walk:
 
     Parameters: `ranking`, how the walk goes; `on_names`, the weight with which it starts at a name of the cue that one item has, where all candidates
     together have 1; `looked`, candidates that are part of the graph; `seeds`, the best of them, whose names lead on; `common`, items with a
-    name beyond which it leads nowhere in particular; `reached`, items that come in by way of names, at most.
+    name beyond which it leads nowhere in particular; `reached`, items that come in by way of names, and `followed`, names that
+    are looked up for that, at most.
 
     Sources: B. J. Gutiérrez et al., "HippoRAG: Neurobiologically Inspired Long-Term Memory for Large Language Models", 2024 (node specificity:
     a name starts walks by one over the number of items that have it); B. J. Gutiérrez et al., "From RAG to Memory", 2025 (items as nodes, and
@@ -45,6 +46,7 @@ class Walk:
     seeds: int = 20
     common: int = 30
     reached: int = 200
+    followed: int = 300
 
     def reach(
         self, view: ScopeView, cue: Sequence[int], slots: Slots, scores: Scores, passable: NDArray[np.bool_], store: Store,
@@ -56,7 +58,7 @@ class Walk:
         seeds = slots[top(scores, self.seeds)]
         found, _ = view.names.gather(seeds)
         worth = np.zeros(len(view))
-        for name in {*cue, *found.tolist()}:
+        for name in list(dict.fromkeys([*cue, *found.tolist()]))[: self.followed]:
             have = view.names.postings(name)[0]
             have = have[passable[have]]
             if 0 < len(have) <= self.common:
