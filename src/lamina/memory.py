@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from lamina.keeping.erasure import ErasureReceipt
     from lamina.models.protocols import Embedder, Reranker, TokenCounter
     from lamina.profile.overview import Overview
+    from lamina.recall.connections import Connections
     from lamina.recall.explain import Explanation
     from lamina.recall.learned import Learned, RankerInUse
     from lamina.storage.sqlite.doctor import Finding
@@ -370,6 +371,16 @@ class Memory:
         self._embedding.catch_up()
         scored = hit if isinstance(hit, Hit) and hit.asked == asked else None
         return Explainer(self._store, self._recaller).explain(scored, item, asked)
+
+    def connections(self, name: str, *, k: int = 10, **conditions: Unpack[Conditions]) -> Connections:
+        """What a name hangs together with: the items that have it, newest first, and the names most often beside it.
+
+        Names are runs of capitalised words (see `lamina.names`); of what is derived, those it lists. Raises `InputError` for an empty name.
+        """
+        where = read_filter(conditions, self._zone)
+        check_text(name, "the name")
+        whole_number(k, "k", 1)
+        return self._recaller.connections(name, where, k)
 
     def _where(self, conditions: Conditions) -> Filter | None:
         """The filter that conditions make; None where there are none."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from lamina.terms import STOPWORDS
 from lamina.text import fold
 
-_JOINS = r"(?:of|the|and|for|&|de|la|le|du|der|den|von|van|al|di|el|y|e|da|dos|zu)"
+_JOINS = r"(?:of|the|for|de|la|le|du|der|den|von|van|al|di|el|y|e|da|dos|zu)"
 _NAME = re.compile(rf"[A-Z0-9À-Þ][\w'’.-]*(?:[ \t]+(?:{_JOINS}[ \t]+){{0,2}}[A-ZÀ-Þ][\w'’-]*)*")
 _WORD = re.compile(r"[^\W_]+")
 _POSSESSIVE = re.compile(r"['’]s\b")

@@ -83,7 +83,9 @@ def gather(store: Store, survey: Survey, item: Item, features: Sequence[Feature]
         said = [
             f"{name} (as the {'cue' if other is None else 'item “' + quoted(other.text, 40) + '”'} does)" for name, other in links
         ]
-        facts["links"] = Fact("links", f"it names {listed(said)}", (item.id, *(other.id for _, other in links if other is not None)))
+        facts["links"] = Fact(
+            "links", f"it names {listed(said)}", (item.id, *(other.id for _, other in links if other is not None))
+        )
         looks["walk"] = ("links",)  # filled in after the other features, from more than one item
     return Evidence(facts, looks)
 

@@ -18,6 +18,7 @@ from lamina.index.views import Views
 from lamina.models.protocols import Embedder
 from lamina.names import hashes_of, names
 from lamina.recall.anchors import Anchoring
+from lamina.recall.connections import Connections, connections
 from lamina.recall.cue import MAX_CUE, MAX_WHEN, Cue, names_in_cue, read_cue
 from lamina.recall.features import WALK, Scene, feature_matrix
 from lamina.recall.learned import ranker_in_force, ranker_print
@@ -157,6 +158,12 @@ class Recaller:
             speakers = [str(name) for name in view.speakers.names]
             cue = read_cue(asked.cue, speakers=speakers, vector=vector, now=asked.now, ranges=ranges, language=view.language)
             yield self._survey(view, cue, where, k, also)
+
+    def connections(self, name: str, where: Filter, k: int) -> Connections:
+        """What hangs together with a name, among the items that a filter lets through."""
+        view = self._views.get(where.check().scope)
+        with view.lock:
+            return connections(view, name, self._allowed(view, where), k)
 
     def _anchored(self, asked: Asked, view: ScopeView) -> list[TimeRange]:
         """The times that hang on events the cue names: each event is looked for first."""
