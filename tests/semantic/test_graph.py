@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lamina.errors import InputError, NotFoundError
+from lamina.models.protocols import Completion
 from lamina.models.static import StaticEmbedder
 from lamina.semantic.graph import HippoRAG, PhraseGraph
+from lamina.semantic.recognition import Recognition
 from lamina.semantic.triples import Triple
 
 EMBED = StaticEmbedder().embed
@@ -153,3 +155,41 @@ def _search_v2() -> None:
     graph = PhraseGraph(EMBED, HippoRAG(variant="v2"))
     graph.insert("a", [("x", "y", "z")])
     graph.search(["x"])
+
+
+class Judge:
+    """A language model that answers what it is told to; a string raises no error and is no answer."""
+
+    name = "judge"
+
+    def __init__(self, answer: object) -> None:
+        self.answer = answer
+
+    def complete(self, messages: object, *, schema: object = None, max_tokens: int = 0) -> Completion:
+        return Completion("", self.answer)
+
+
+FACTS: list[Triple] = [("ana", "likes", "braga"), ("ben", "works at", "the mill"), ("cleo", "met", "ana")]
+
+
+@pytest.mark.parametrize(
+    ("answer", "kept"),
+    [
+        ({"facts": [["Ben", "works at", "the Mill"]]}, [FACTS[1]]),  # near enough
+        ({"facts": [["cleo", "met", "ana"], ["ana", "likes", "braga"]]}, [FACTS[0], FACTS[2]]),
+        ({"facts": []}, []),
+        ({"wrong": 1}, FACTS),
+        (None, FACTS),
+    ],
+)
+def test_a_model_says_which_facts_matter(answer: object, kept: list[Triple]) -> None:
+    assert Recognition(Judge(answer), "where does Ben work?")(FACTS) == kept  # type: ignore[arg-type]
+
+
+def test_recognition_narrows_where_a_walk_starts() -> None:
+    graph = PhraseGraph(EMBED, HippoRAG(variant="v2", facts=3))
+    for number, fact in enumerate(FACTS):
+        graph.insert(str(number), [fact])
+    cue, dense = EMBED(["where does ben work?"])[0], {"0": 0.5, "1": 0.5, "2": 0.5}
+    found = graph.search([], cue=cue, dense=dense, keep=Recognition(Judge({"facts": [["ben", "works at", "the mill"]]}), "?"))  # type: ignore[arg-type]
+    assert found[0][0] == "1"
