@@ -1,0 +1,124 @@
+"""What people say to a memory, read as commands: an intent, the words that fill its slots, the times that are meant, and why.
+
+The rules are data (`domains/memory.toml`), the times are those of `lamina.expressions`. What is no command is told so: most of what
+is said to an agent is not meant for its memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, timedelta, tzinfo
+from functools import lru_cache
+from typing import Final
+
+from lamina.expressions.finding import TimeRange, find_ranges, may_name_a_time
+from lamina.expressions.lexicon import Prefer
+from lamina.models.grammar.domain import packaged_domain
+from lamina.models.grammar.parsing import Filled, Grammar, Parse, Step
+from lamina.times import MomentLike, parse_moment, to_datetime
+
+INTENTS: Final[Mapping[str, str]] = {
+    "remember": "Keep what is said in `content`.",
+    "remind": "Come back to `content` at `when`.",
+    "forget": "Forget what is known of `topic`, or what was said by `who` or at `when`.",
+    "forget_all": "Forget everything.",
+    "said": "What `who` said about `topic`, at `when`.",
+    "ask": "Answer `question` from what is known.",
+    "recall": "What is known of `topic`, at `when`.",
+    "list": "Show all that is kept of `topic`, by `who`, of `when`.",
+    "count": "How often or how many, of `topic`, by `who`, of `when`.",
+    "summarise": "Sum up what is known of `topic`, of `when`.",
+    "correct": "`new` instead of `old`, or of what is known of `topic`.",
+    "history": "How `topic` changed.",
+    "source": "Where `topic` is known from; without it, what was said last.",
+    "undo": "Take back the last thing that was done.",
+    "off_record": "Keep nothing of `content`, or of what comes.",
+}
+"""What each intent asks for, with the names of its slots."""
+_PREFER: Final[Mapping[str, Prefer]] = {"remind": "future", "remember": "told", "correct": "told", "off_record": "told"}
+_INDIRECT: Final = frozenset(("if", "whether"))
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A text as a command to a memory.
+
+    `intent`: one of INTENTS, or None where the text is no command; `slots`: by name, the words as they stand in the text and their
+    span; `times`: the stretches of time that are meant, in UTC microseconds; `parse`: what was read, and by which rules.
+    """
+
+    intent: str | None
+    slots: Mapping[str, Filled]
+    times: tuple[TimeRange, ...]
+    parse: Parse
+
+    @property
+    def text(self) -> str:
+        """The text that was read."""
+        return self.parse.text
+
+    @property
+    def trace(self) -> list[Step]:
+        """The rules that were used, in order."""
+        return self.parse.trace
+
+    def slot(self, name: str) -> str | None:
+        """The words that fill a slot, or None."""
+        filled = self.slots.get(name)
+        return None if filled is None else filled.text
+
+
+@lru_cache(maxsize=1)
+def memory_grammar() -> Grammar:
+    """The grammar of the packaged domain "memory", made once."""
+    return Grammar(packaged_domain("memory"))
+
+
+def read_command(text: str, now: MomentLike, zone: tzinfo = UTC, grammar: Grammar | None = None) -> Command:
+    """Read a text as a command to a memory, seen from `now` in `zone`; `grammar`: another one than the packaged.
+
+    Times are taken as the intent says: those of a question lie in the past unless clearly planned, those of a reminder ahead, those of
+    something told as its tense says. Raises `InputError` for what is no text, or longer than the grammar reads.
+
+    >>> command = read_command("What did Ana say about Lisbon in spring?", "2026-11-26")
+    >>> command.intent, command.slot("who"), command.slot("topic"), command.slot("when")
+    ('said', 'Ana', 'Lisbon', 'spring')
+    >>> from lamina.times import isoformat
+    >>> [(isoformat(time.start)[:10], isoformat(time.end)[:10]) for time in command.times]
+    [('2026-03-01', '2026-06-01')]
+    >>> read_command("The note on the fridge was from Tom.", "2026-11-26").intent is None
+    True
+    """
+    moment = parse_moment(now, zone)
+    offset = moment.offset
+    if isinstance(now, int) and zone is not UTC:
+        offset = (to_datetime(now).astimezone(zone).utcoffset() or timedelta(0)) // timedelta(minutes=1)
+    parse = (grammar or memory_grammar()).parse(text, now=moment.at, offset=offset)
+    intent = parse.frame
+    if intent is None:
+        return Command(None, {}, (), parse)
+    slots = parse.slots
+    prefer = _PREFER.get(intent, "past")
+    times = tuple(find_ranges(text, moment.at, prefer, offset)) if parse.has_times else ()
+    if intent == "ask" and "rest" in slots:
+        rest = slots.pop("rest")
+        start = _question_start(parse, rest.start)
+        slots["question"] = Filled(text[start : rest.end], start, rest.end)
+    about = slots.get("topic")
+    if about is not None and "when" not in slots and may_name_a_time(about.text):
+        alone = about.text.removeprefix("the ")
+        found = find_ranges(alone, moment.at, prefer, offset)
+        if found and all(one.words == alone for one in found):
+            start = about.end - len(alone)
+            del slots["topic"]
+            slots["when"] = Filled(alone, start, about.end)
+            times = tuple(found)
+    return Command(intent, slots, times, parse)
+
+
+def _question_start(parse: Parse, start: int) -> int:
+    """Where a question begins whose words behind the first begin at `start`."""
+    words = parse.words
+    place = words.starts.index(start) - 1
+    return start if words.words[place] in _INDIRECT else words.starts[place]

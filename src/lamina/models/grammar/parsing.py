@@ -1,0 +1,314 @@
+"""A grammar reads a text: words, layers, frames, and a parse that shows each step."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from lamina.errors import InputError
+from lamina.expressions.finding import find_ranges, may_name_a_time
+from lamina.models.grammar.characters import Words, split_words, unbalanced
+from lamina.models.grammar.compiling import TIME, compile_domain
+from lamina.models.grammar.digestion import BEST, Items, Node, Piece
+from lamina.models.grammar.domain import Domain
+
+CHARACTERS: Final = "characters"
+"""The name of the lowest layer in traces."""
+_FOLLOWS: Final = re.compile(r"\{([^{}]*)\}")
+
+
+class Filled(NamedTuple):
+    """What fills a slot: the words as they stand in the text, and where they stand."""
+
+    text: str
+    start: int
+    end: int
+
+
+class Step(NamedTuple):
+    """A rule that was used: its layer, the span of the text it took, and its name (symbol and number of the variant)."""
+
+    layer: str
+    start: int
+    end: int
+    rule: str
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """A symbol with what fills its slots: data as text, symbols as meanings."""
+
+    name: str
+    arguments: Mapping[str, Meaning | str]
+    output: str | None = None
+
+    def code(self) -> str:
+        """The code of a meaning: its output template with that of its arguments put in, or name(argument, …).
+
+        >>> Meaning("sum", {"a": "1", "b": Meaning("sum", {"a": "2", "b": "x"})}, "({a} + {b})").code()
+        '(1 + sum(2, x))'
+        """
+        inner = {name: one if isinstance(one, str) else one.code() for name, one in self.arguments.items()}
+        if self.output is None:
+            return f"{self.name}({', '.join(inner.values())})"
+        return _FOLLOWS.sub(lambda found: inner.get(found[1], ""), self.output)
+
+
+class Parse:
+    """What a grammar read in a text.
+
+    `ok`: whether nothing is left over; `frame`: the name of the (first) sentence; `residue`: spans of the text that no rule read.
+    """
+
+    __slots__ = ("_items", "_nodes", "grammar", "ok", "words")
+
+    def __init__(self, grammar: Grammar, words: Words, items: Items, nodes: Sequence[Node]) -> None:
+        self.grammar = grammar
+        self.words = words
+        self._items = items
+        self._nodes = nodes
+        self.ok = bool(nodes)
+
+    @property
+    def text(self) -> str:
+        """The text that was read."""
+        return self.words.source
+
+    @property
+    def frame(self) -> str | None:
+        """The name of the (first) sentence, or None."""
+        return self._nodes[0].rule.symbol.name if self._nodes else None
+
+    @property
+    def has_times(self) -> bool:
+        """Whether expressions of time were found in the text."""
+        return any(rule == "time" for _, _, _, rule in self._items.steps)
+
+    @property
+    def slots(self) -> dict[str, Filled]:
+        """What fills the slots of the (first) sentence."""
+        words = self.words
+        source, starts, ends = words.source, words.starts, words.ends
+        found: dict[str, Filled] = {}
+        if self._nodes:
+            for name, piece in self._nodes[0].slots.items():
+                start, end = starts[piece.first], ends[piece.last]
+                found[name] = Filled(source[start:end], start, end)
+        return found
+
+    @property
+    def trace(self) -> list[Step]:
+        """Every rule that was used, in order: numerals and times first, then layer by layer."""
+        starts, ends = self.words.starts, self.words.ends
+        names = self.grammar.layer_names
+        return [Step(names[layer], starts[first], ends[last], rule) for layer, first, last, rule in self._items.steps]
+
+    @property
+    def residue(self) -> list[Filled]:
+        """What was not read: the words that no symbol covers (all of them, where none is covered and there is no sentence)."""
+        if self.ok:
+            return []
+        items, words = self._items, self.words
+        bare = [place for place, node in enumerate(items.nodes) if node is None]
+        spans: list[tuple[int, int]] = []
+        for place in bare or range(len(items.keys)):
+            start, end = words.starts[items.firsts[place]], words.ends[items.lasts[place]]
+            if spans and place - 1 in bare and spans[-1][1] <= start and not words.source[spans[-1][1] : start].strip():
+                spans[-1] = spans[-1][0], end
+            else:
+                spans.append((start, end))
+        return [Filled(words.source[start:end], start, end) for start, end in spans]
+
+    @property
+    def meaning(self) -> list[Meaning]:
+        """The sentences as meanings, in order."""
+        return [self._meaning(node) for node in self._nodes]
+
+    def code(self) -> str:
+        """The code of the sentences, one a line."""
+        return "\n".join(one.code() for one in self.meaning)
+
+    def normal(self) -> str:
+        """The normal form: the canonical sentence of each frame with the data put back. Raises `InputError` where nothing was read."""
+        if not self.ok:
+            raise InputError(f"{self.text[:80]!r} was not read, so it has no normal form: see residue")
+        return " . ".join(" ".join(self._canonical(node)) for node in self._nodes)
+
+    def _meaning(self, node: Node) -> Meaning:
+        arguments: dict[str, Meaning | str] = {}
+        for name, piece in node.slots.items():
+            arguments[name] = self._meaning(piece.node) if piece.node is not None else self._data(piece)
+        return Meaning(node.rule.symbol.name, arguments, node.rule.symbol.output)
+
+    def _data(self, piece: Piece) -> str:
+        if piece.first == piece.last:
+            return self.words.words[piece.first]
+        return self.text[self.words.starts[piece.first] : self.words.ends[piece.last]]
+
+    def _canonical(self, node: Node) -> list[str]:
+        return self.grammar.spell(node.rule.symbol.name, node.slots, self._piece)
+
+    def _piece(self, piece: object) -> list[str]:
+        assert isinstance(piece, Piece)
+        return self._canonical(piece.node) if piece.node is not None else [self._data(piece)]
+
+
+class Grammar:
+    """A domain made ready to read texts.
+
+    Reading takes time in proportion to the words of a text; a grammar is never changed by it and may be shared by threads.
+
+    >>> from lamina.models.grammar.domain import read_domain
+    >>> lamp = read_domain({"name": "lamp", "layers": [
+    ...     {"name": "words", "symbols": {"switch": ["switch", "turn", "put"], "lamp": ["lamp", "light"]}},
+    ...     {"name": "sentences", "frames": {"on": ["<switch> [the] <lamp> on", "<switch> on [the] <lamp>"]}}]})
+    >>> parse = Grammar(lamp).parse("Turn on the LIGHT")
+    >>> parse.frame, parse.normal(), [step.rule for step in parse.trace]
+    ('on', 'switch the lamp on', ['switch.2', 'lamp.2', 'on.2'])
+    >>> Grammar(lamp).parse("Turn on the radio").residue
+    [Filled(text='on the radio', start=5, end=17)]
+    """
+
+    def __init__(self, domain: Domain) -> None:
+        self.domain = domain
+        self._compiled = compile_domain(domain)
+        self.layer_names = [*(layer.name for layer in domain.layers), CHARACTERS]
+        self._goal = "" if domain.goal is None else f"{{{domain.goal}}}"
+
+    def parse(self, text: str, *, robust: bool = False, now: int = 0, offset: int = 0) -> Parse:
+        """Read a text; with `robust`, over the best segmentations of each layer instead of the longest match alone.
+
+        `now` (UTC microseconds) and `offset` (minutes east of UTC) matter to domains with times. Raises `InputError` for what is no
+        text, is longer than the domain's limit, or has quotation marks that are not closed where the domain wants them to be.
+        """
+        words = self.words(text)
+        items = self._items(words, now, offset)
+        if robust:
+            hypotheses = [items]
+            for digester in self._compiled.digesters:
+                hypotheses = digester.segmentations(hypotheses, BEST)
+            for one in hypotheses:
+                nodes = self._sentences(one)
+                if nodes:
+                    return Parse(self, words, one, nodes)
+            return Parse(self, words, hypotheses[0], ())
+        for digester in self._compiled.digesters:
+            items = digester.digest(items)
+        return Parse(self, words, items, self._sentences(items))
+
+    def words(self, text: str) -> Words:
+        """The normalised words of a text with their places; the lowest layer by itself. Refuses what `parse` refuses."""
+        if not isinstance(text, str):
+            raise InputError(f"a text must be a string, not {type(text).__name__}")
+        if len(text) > self.domain.limit:
+            raise InputError(f"the text has {len(text):,} characters; the domain {self.domain.name!r} reads at most {self.domain.limit:,}")
+        words = split_words(text, self.domain.numerals)
+        if self.domain.quotes:
+            place = unbalanced(words.words)
+            if place is not None:
+                raise InputError(f"the quotation mark at character {words.starts[place]} has no partner: close it, or leave it out")
+        return words
+
+    def spell(self, symbol: str, slots: Mapping[str, object], fill: object) -> list[str]:
+        """The canonical words of a symbol with these slots; `fill` gives the words of what fills one."""
+        assert callable(fill)
+        rules = self._compiled.rules[symbol]
+        for rule in rules:
+            named = dict(rule.slots)
+            if set(named.values()) == set(slots) or rule.merges:
+                out: list[str] = []
+                for place, key in enumerate(rule.keys):
+                    if place in named:
+                        out += fill(slots[named[place]])
+                    elif key.startswith("<") and len(key) > 2:
+                        inner = key[1:-1]
+                        handed = self._handed(inner)
+                        out += self.spell(inner, {name: one for name, one in slots.items() if name in handed}, fill)
+                    else:
+                        out.append(key)
+                return out
+        raise InputError(f"symbol {symbol!r} has no variant with the slots {', '.join(slots) or 'none'}")
+
+    def _handed(self, symbol: str) -> set[str]:
+        found: set[str] = set()
+        for rule in self._compiled.rules[symbol]:
+            found |= {name for _, name in rule.slots}
+            for place in rule.merges:
+                found |= self._handed(rule.keys[place][1:-1])
+        return found
+
+    def _items(self, words: Words, now: int, offset: int) -> Items:
+        keys = words.words
+        size = len(keys)
+        steps = [(-1, place, place, "numeral") for place in words.numerals]
+        kinds: list[tuple[str, ...]] = [()] * size
+        if self._compiled.kinds.wanted:
+            of = self._compiled.kinds.of
+            kinds = [of(word) for word in keys]
+        places = list(range(size))
+        items = Items(keys, kinds, places, places, [None] * size, steps)
+        if self.domain.times and may_name_a_time(words.source):
+            return self._with_times(items, words, now, offset)
+        return items
+
+    def _with_times(self, items: Items, words: Words, now: int, offset: int) -> Items:
+        """The same with each expression of time as one item."""
+        spans = time_spans(words.source, now, offset)
+        if not spans:
+            return items
+        kinds = self._compiled.kinds.above("time")
+        out = Items([], [], [], [], [], list(items.steps))
+        place, size = 0, len(items.keys)
+        for start, end in spans:
+            while place < size and words.starts[place] < start:
+                _append(out, items.keys[place], items.kinds[place], place, place)
+                place += 1
+            first = place
+            while place < size and words.ends[place] <= end:
+                place += 1
+            if first < place:
+                _append(out, TIME, kinds, first, place - 1)
+                out.steps.append((-1, first, place - 1, "time"))
+        for rest in range(place, size):
+            _append(out, items.keys[rest], items.kinds[rest], rest, rest)
+        return out
+
+    def _sentences(self, items: Items) -> Sequence[Node]:
+        if self._compiled.frames is None:
+            nodes = [node for node, kinds in zip(items.nodes, items.kinds, strict=True) if node is not None and self._goal in kinds]
+            return nodes if len(nodes) == len(items.keys) else ()
+        node = self._compiled.frames.read(items)
+        if node is None:
+            return ()
+        items.steps.append((len(self.domain.layers) - 1, node.first, node.last, node.rule.name))
+        return (node,)
+
+
+def _append(items: Items, key: str, kinds: tuple[str, ...], first: int, last: int) -> None:
+    items.keys.append(key)
+    items.kinds.append(kinds)
+    items.firsts.append(first)
+    items.lasts.append(last)
+    items.nodes.append(None)
+
+
+def time_spans(text: str, now: int, offset: int = 0) -> list[tuple[int, int]]:
+    """Where expressions of time stand in a text, in order; every one that is read, as past or as a plan.
+
+    >>> time_spans("What did Ana say in May about last summer?", 1_700_000_000_000_000)
+    [(20, 23), (30, 41)]
+    """
+    found: list[tuple[int, int]] = []
+    for stretch in find_ranges(text, now, "future", offset) or find_ranges(text, now, "past", offset):
+        start = text.find(stretch.words)
+        while start >= 0:
+            end = start + len(stretch.words)
+            whole = not text[start - 1 : start].isalnum() and not text[end : end + 1].isalnum()
+            if whole and all(end <= first or start >= last for first, last in found):
+                found.append((start, end))
+                break
+            start = text.find(stretch.words, start + 1)
+    return sorted(found)
+
