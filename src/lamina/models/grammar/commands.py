@@ -15,7 +15,7 @@ from typing import Final
 from lamina.expressions.finding import TimeRange, find_ranges, may_name_a_time
 from lamina.expressions.lexicon import Prefer
 from lamina.models.grammar.domain import packaged_domain
-from lamina.models.grammar.parsing import Filled, Grammar, Parse, Step
+from lamina.models.grammar.parsing import Filled, Grammar, Parse, Step, in_years
 from lamina.times import MomentLike, parse_moment, to_datetime
 
 INTENTS: Final[Mapping[str, str]] = {
@@ -100,7 +100,7 @@ def read_command(text: str, now: MomentLike, zone: tzinfo = UTC, grammar: Gramma
         return Command(None, {}, (), parse)
     slots = parse.slots
     prefer = _PREFER.get(intent, "past")
-    times = tuple(find_ranges(text, moment.at, prefer, offset)) if parse.has_times else ()
+    times = tuple(find_ranges(in_years(text), moment.at, prefer, offset)) if parse.has_times else ()
     if intent == "ask" and "rest" in slots:
         rest = slots.pop("rest")
         start = _question_start(parse, rest.start)

@@ -16,6 +16,7 @@ from lamina.models.grammar.domain import Domain
 
 CHARACTERS: Final = "characters"
 """The name of the lowest layer in traces."""
+_FROM_YEAR: Final = re.compile(r"\bfrom(?= \d{4}\b)", re.IGNORECASE)
 _FOLLOWS: Final = re.compile(r"\{([^{}]*)\}")
 
 
@@ -301,6 +302,7 @@ def time_spans(text: str, now: int, offset: int = 0) -> list[tuple[int, int]]:
     [(20, 23), (30, 41)]
     """
     found: list[tuple[int, int]] = []
+    text = in_years(text)
     for stretch in find_ranges(text, now, "future", offset) or find_ranges(text, now, "past", offset):
         start = text.find(stretch.words)
         while start >= 0:
@@ -312,3 +314,12 @@ def time_spans(text: str, now: int, offset: int = 0) -> list[tuple[int, int]]:
             start = text.find(stretch.words, start + 1)
     return sorted(found)
 
+
+
+def in_years(text: str) -> str:
+    """The text with "from 2024" as "in   2024": of notes and messages it means the same, and only the latter is read as a time.
+
+    >>> in_years("notes from 2024, from home")
+    'notes in   2024, from home'
+    """
+    return _FROM_YEAR.sub("in  ", text)

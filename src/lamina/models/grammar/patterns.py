@@ -3,7 +3,7 @@
     what did {who:name} say [about {topic:text}]
 
 A word stands for itself, `<symbol>` for a symbol of a layer below, `{slot:type}` for data that fills an argument; `[…]` may be
-left out, `(a | b)` is one of several, `(a & b)` both in any order.
+left out, `(a | b)` is one of several, `(a & b)` both in any order, `[a & b]` any of them in any order.
 """
 
 from __future__ import annotations
@@ -127,6 +127,8 @@ def _group(opening: str, signs: Sequence[str], rows: Sequence[Sequence[Pattern]]
         raise InputError(f"{where}: {text!r} has an empty alternative: write [a | b] for what may be left out")
     parts = tuple(_row(row) for row in rows)
     if "&" in signs:
+        if opening == "[":
+            return Row(tuple(Choice((*part.options, EMPTY) if isinstance(part, Choice) else (part, EMPTY)) for part in parts), free=True)
         inner: Pattern = Row(parts, free=True)
     else:
         inner = parts[0] if len(parts) == 1 else Choice(parts)
