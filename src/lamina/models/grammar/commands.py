@@ -12,7 +12,7 @@ from datetime import UTC, timedelta, tzinfo
 from functools import lru_cache
 from typing import Final
 
-from lamina.expressions.finding import TimeRange, find_ranges, may_name_a_time
+from lamina.expressions.finding import TimeRange, find_ranges
 from lamina.expressions.lexicon import Prefer
 from lamina.models.grammar.domain import packaged_domain
 from lamina.models.grammar.parsing import Filled, Grammar, Parse, Step, in_years
@@ -90,25 +90,25 @@ def read_command(text: str, now: MomentLike, zone: tzinfo = UTC, grammar: Gramma
     >>> read_command("The note on the fridge was from Tom.", "2026-11-26").intent is None
     True
     """
-    moment = parse_moment(now, zone)
-    offset = moment.offset
-    if isinstance(now, int) and zone is not UTC:
-        offset = (to_datetime(now).astimezone(zone).utcoffset() or timedelta(0)) // timedelta(minutes=1)
-    parse = (grammar or memory_grammar()).parse(text, now=moment.at, offset=offset)
+    at, offset = _seen_from(now, zone)
+    parse = (grammar or memory_grammar()).parse(text, now=at, offset=offset)
     intent = parse.frame
     if intent is None:
         return Command(None, {}, (), parse)
     slots = parse.slots
     prefer = _PREFER.get(intent, "past")
-    times = tuple(find_ranges(in_years(text), moment.at, prefer, offset)) if parse.has_times else ()
+    named = parse.times
+    times: tuple[TimeRange, ...] = ()
+    if named is not None and named.spans:
+        times = named.ranges if named.prefer == prefer else tuple(find_ranges(in_years(text), at, prefer, offset))
     if intent == "ask" and "rest" in slots:
         rest = slots.pop("rest")
         start = _question_start(parse, rest.start)
         slots["question"] = Filled(text[start : rest.end], start, rest.end)
     about = slots.get("topic")
-    if about is not None and "when" not in slots and may_name_a_time(about.text):
+    if named is not None and about is not None and "when" not in slots:
         alone = about.text.removeprefix("the ")
-        found = find_ranges(alone, moment.at, prefer, offset)
+        found = find_ranges(alone, at, prefer, offset)
         if found and all(one.words == alone for one in found):
             start = about.end - len(alone)
             del slots["topic"]
@@ -122,3 +122,12 @@ def _question_start(parse: Parse, start: int) -> int:
     words = parse.words
     place = words.starts.index(start) - 1
     return start if words.words[place] in _INDIRECT else words.starts[place]
+
+
+@lru_cache(maxsize=64)
+def _seen_from(now: MomentLike, zone: tzinfo) -> tuple[int, int]:
+    """The moment in UTC microseconds, and the offset in minutes at which it is seen."""
+    moment = parse_moment(now, zone)
+    if isinstance(now, int):
+        return moment.at, (to_datetime(now).astimezone(zone).utcoffset() or timedelta(0)) // timedelta(minutes=1)
+    return moment.at, moment.offset

@@ -10,7 +10,7 @@ from typing import Final
 
 from lamina.errors import InputError
 from lamina.models.grammar.characters import kind_of
-from lamina.models.grammar.digestion import Digester, Items
+from lamina.models.grammar.digestion import Cell, Digester, Items
 from lamina.models.grammar.domain import BUILT_IN, Domain, Layer, Symbol, Type
 from lamina.models.grammar.frames import Codes, Frame, Frames, World
 from lamina.models.grammar.patterns import Leaf, Reference, Slot, Word, leaves, sequences
@@ -183,7 +183,7 @@ def _frames(layer: Layer, domain: Domain, kinds: Kinds, handing: frozenset[str])
     order = 0
     for symbol in layer.symbols:
         for number, variant in enumerate(symbol.variants):
-            rule = Rule(f"{symbol.name}.{number + 1}", symbol, variant, (), (), (), 0, order)
+            rule = Rule(f"{symbol.name}.{number + 1}", symbol, variant, (), (), (), 0, order, True, symbol.key)
             frames.append(Frame(rule, variant.pattern, codes, world))
             order += 1
     return Frames(frames, codes, layer.lead, layer.tail)
@@ -235,9 +235,10 @@ def _check_reached(made: list[tuple[Rule, tuple[Leaf, ...]]], digesters: list[Di
     """No layer below takes away what a rule is made of."""
     for rule, row in made:
         keys = [leaf.key for leaf in row]
-        fills = [kinds.above(leaf.type) if isinstance(leaf, Slot) else () for leaf in row]
-        places = list(range(len(keys)))
-        items = Items(keys, fills, places, places, [None] * len(keys), [])
+        cells: list[Cell] = [
+            (kinds.above(leaf.type) if isinstance(leaf, Slot) else (), place, place, None) for place, leaf in enumerate(row)
+        ]
+        items = Items(keys, cells, [])
         for digester in digesters:
             after = digester.digest(items)
             if after.keys != keys:

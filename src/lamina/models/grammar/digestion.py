@@ -7,7 +7,7 @@ words covered, then fewest symbols), each of which goes on to the next layer, so
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from lamina.models.grammar.trie import Rule, Trie
@@ -17,6 +17,7 @@ ROUNDS: Final = 3
 BEST: Final = 5
 """How many segmentations the robust mode keeps."""
 _NO_KINDS: Final[tuple[str, ...]] = ()
+_NO_SLOTS: Final[dict[str, Piece]] = {}  # shared, never written to
 
 
 @dataclass(slots=True, eq=False)
@@ -26,7 +27,7 @@ class Node:
     rule: Rule
     first: int
     last: int
-    slots: dict[str, Piece] = field(default_factory=dict)
+    slots: dict[str, Piece]
 
 
 @dataclass(slots=True, eq=False)
@@ -38,30 +39,36 @@ class Piece:
     node: Node | None = None
 
 
+Cell = tuple[tuple[str, ...], int, int, "Node | None"]
+"""What is known of an item: the slots it may fill, its first and last word, and its symbol."""
+_PLAIN: Final[list[Cell]] = [((), place, place, None) for place in range(256)]
+
+
+def plain_cells(size: int) -> list[Cell]:
+    """The cells of so many words that fill no slots by themselves.
+
+    >>> plain_cells(2)
+    [((), 0, 0, None), ((), 1, 1, None)]
+    """
+    if size <= len(_PLAIN):
+        return _PLAIN[:size]
+    return [((), place, place, None) for place in range(size)]
+
+
 @dataclass(slots=True, eq=False)
 class Items:
-    """A text on its way up: what each item is looked up by, what slots it may fill, its words and its symbol."""
+    """A text on its way up: what each item is looked up by, its cell, and the rules used so far (layer, first word, last word, name)."""
 
     keys: list[str]
-    kinds: list[tuple[str, ...]]
-    firsts: list[int]
-    lasts: list[int]
-    nodes: list[Node | None]
-    steps: list[tuple[int, int, int, str]]  # layer, first word, last word, rule
+    cells: list[Cell]
+    steps: list[tuple[int, int, int, str]]
 
     def without(self, drop: frozenset[str]) -> Items:
         """The same without the items of some keys."""
         kept = [place for place, key in enumerate(self.keys) if key not in drop]
         if len(kept) == len(self.keys):
             return self
-        return Items(
-            [self.keys[place] for place in kept],
-            [self.kinds[place] for place in kept],
-            [self.firsts[place] for place in kept],
-            [self.lasts[place] for place in kept],
-            [self.nodes[place] for place in kept],
-            self.steps,
-        )
+        return Items([self.keys[place] for place in kept], [self.cells[place] for place in kept], self.steps)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,42 +91,47 @@ class Digester:
         return items.without(self.drop) if self.drop else items
 
     def _round(self, items: Items) -> Items:
-        keys, kinds, root = items.keys, items.kinds, self.trie.root
+        keys, cells, root = items.keys, items.cells, self.trie.root
+        if self.trie.typed:
+            types = root.keys()
+            places = [place for place, key in enumerate(keys) if key in root or not types.isdisjoint(cells[place][0])]
+        else:
+            places = [place for place, key in enumerate(keys) if key in root]
         out: Items | None = None
-        place = copied = 0
-        size = len(keys)
-        while place < size:
-            if keys[place] in root or (kinds[place] and not root.keys().isdisjoint(kinds[place])):
-                found = self.trie.longest(keys, kinds, place)
-                if found is not None:
-                    if out is None:
-                        out = Items([], [], [], [], [], list(items.steps))
-                    _copy(items, out, copied, place)
-                    self._replace(items, out, place, *found)
-                    place = copied = found[0]
-                    continue
-            place += 1
+        copied = 0
+        for place in places:
+            if place < copied:
+                continue
+            found = self.trie.longest(keys, cells, place)
+            if found is not None:
+                if out is None:
+                    out = Items(keys[:place], cells[:place], items.steps.copy())
+                elif copied < place:
+                    out.keys += keys[copied:place]
+                    out.cells += cells[copied:place]
+                copied, rule = found
+                self._replace(cells, out, place, copied, rule)
         if out is None:
             return items
-        _copy(items, out, copied, size)
+        out.keys += keys[copied:]
+        out.cells += cells[copied:]
         return out
 
-    def _replace(self, items: Items, out: Items, start: int, end: int, rule: Rule) -> None:
-        first, last = items.firsts[start], items.lasts[end - 1]
-        node = Node(rule, first, last, {})
-        for offset, name in rule.slots:
-            place = start + offset
-            node.slots[name] = Piece(items.firsts[place], items.lasts[place], items.nodes[place])
-        for offset in rule.merges:
-            inner = items.nodes[start + offset]
-            if inner is not None:
-                node.slots |= inner.slots
-        key = rule.symbol.key
+    def _replace(self, cells: list[Cell], out: Items, start: int, end: int, rule: Rule) -> None:
+        first, last = cells[start][1], cells[end - 1][2]
+        slots = _NO_SLOTS
+        if rule.slots or rule.merges:
+            slots = {}
+            for offset, name in rule.slots:
+                _, begin, stop, node = cells[start + offset]
+                slots[name] = Piece(begin, stop, node)
+            for offset in rule.merges:
+                inner = cells[start + offset][3]
+                if inner is not None:
+                    slots |= inner.slots
+        key = rule.key
         out.keys.append(key)
-        out.kinds.append(self.kinds.get(key, _NO_KINDS))
-        out.firsts.append(first)
-        out.lasts.append(last)
-        out.nodes.append(node)
+        out.cells.append((self.kinds.get(key, _NO_KINDS), first, last, Node(rule, first, last, slots)))
         out.steps.append((self.number, first, last, rule.name))
 
     def segmentations(self, hypotheses: Sequence[Items], best: int = BEST) -> list[Items]:
@@ -139,8 +151,8 @@ class Digester:
         ways[0].append(((0, 0), ()))
         for place in range(size):
             reached = ways[place] = sorted(ways[place], key=lambda way: way[0])[:best]
-            bare = items.nodes[place] is None
-            matches = self.trie.matches(items.keys, items.kinds, place)
+            bare = items.cells[place][3] is None
+            matches = self.trie.matches(items.keys, items.cells, place)
             for (left, count), taken in reached:
                 ways[place + 1].append(((left + bare, count + 1), taken))
                 for end, rule in matches:
@@ -151,25 +163,18 @@ class Digester:
         return found
 
     def _applied(self, items: Items, taken: Sequence[tuple[int, int, Rule]]) -> Items:
-        out = Items([], [], [], [], [], list(items.steps))
+        out = Items([], [], items.steps.copy())
         copied = 0
         for start, end, rule in taken:
-            _copy(items, out, copied, start)
-            self._replace(items, out, start, end, rule)
+            out.keys += items.keys[copied:start]
+            out.cells += items.cells[copied:start]
+            self._replace(items.cells, out, start, end, rule)
             copied = end
-        _copy(items, out, copied, len(items.keys))
+        out.keys += items.keys[copied:]
+        out.cells += items.cells[copied:]
         return out
-
-
-def _copy(items: Items, out: Items, start: int, end: int) -> None:
-    if start < end:
-        out.keys += items.keys[start:end]
-        out.kinds += items.kinds[start:end]
-        out.firsts += items.firsts[start:end]
-        out.lasts += items.lasts[start:end]
-        out.nodes += items.nodes[start:end]
 
 
 def _cost(items: Items) -> tuple[int, int]:
     """Words that no symbol covers, then items: the fewer the better."""
-    return sum(node is None for node in items.nodes), len(items.keys)
+    return sum(cell[3] is None for cell in items.cells), len(items.keys)

@@ -77,18 +77,18 @@ class Frame:
 
     def node(self, items: Items, found: re.Match[str]) -> Node:
         """The symbol that a match stands for."""
+        cells = items.cells
         start, end = found.span()
-        node = Node(self.rule, items.firsts[start], items.lasts[end - 1], {})
+        node = Node(self.rule, cells[start][1], cells[end - 1][2], {})
         for number, (name, _) in enumerate(self._groups, 1):
             begin, stop = found.span(number)
             if begin < 0:
                 continue
-            inner = items.nodes[begin]
-            if name is None:
-                if inner is not None:
-                    node.slots |= inner.slots
-            else:
-                node.slots[name] = Piece(items.firsts[begin], items.lasts[stop - 1], inner if stop - begin == 1 else None)
+            inner = cells[begin][3]
+            if name is not None:
+                node.slots[name] = Piece(cells[begin][1], cells[stop - 1][2], inner if stop - begin == 1 else None)
+            elif inner is not None:
+                node.slots |= inner.slots
         return node
 
     def _written(self, pattern: Pattern) -> str:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from lamina.errors import InputError
-from lamina.expressions.finding import find_ranges, may_name_a_time
+from lamina.expressions.finding import TimeRange, find_ranges, may_name_a_time
+from lamina.expressions.lexicon import Prefer
 from lamina.models.grammar.characters import Words, split_words, unbalanced
 from lamina.models.grammar.compiling import TIME, compile_domain
-from lamina.models.grammar.digestion import BEST, Items, Node, Piece
+from lamina.models.grammar.digestion import BEST, Items, Node, Piece, plain_cells
 from lamina.models.grammar.domain import Domain
 
 CHARACTERS: Final = "characters"
@@ -26,6 +27,14 @@ class Filled(NamedTuple):
     text: str
     start: int
     end: int
+
+
+class Times(NamedTuple):
+    """The stretches of time that a text names, how they were taken (see `find_ranges`), and where each stands."""
+
+    ranges: tuple[TimeRange, ...]
+    prefer: Prefer
+    spans: Sequence[tuple[int, int]]
 
 
 class Step(NamedTuple):
@@ -60,16 +69,18 @@ class Meaning:
 class Parse:
     """What a grammar read in a text.
 
-    `ok`: whether nothing is left over; `frame`: the name of the (first) sentence; `residue`: spans of the text that no rule read.
+    `ok`: whether nothing is left over; `frame`: the name of the (first) sentence; `residue`: spans of the text that no rule read;
+    `times`: the expressions of time in it, None where the domain has no times or no word speaks of one.
     """
 
-    __slots__ = ("_items", "_nodes", "grammar", "ok", "words")
+    __slots__ = ("_items", "_nodes", "grammar", "ok", "times", "words")
 
-    def __init__(self, grammar: Grammar, words: Words, items: Items, nodes: Sequence[Node]) -> None:
+    def __init__(self, grammar: Grammar, words: Words, items: Items, nodes: Sequence[Node], times: Times | None = None) -> None:
         self.grammar = grammar
         self.words = words
         self._items = items
         self._nodes = nodes
+        self.times = times
         self.ok = bool(nodes)
 
     @property
@@ -81,11 +92,6 @@ class Parse:
     def frame(self) -> str | None:
         """The name of the (first) sentence, or None."""
         return self._nodes[0].rule.symbol.name if self._nodes else None
-
-    @property
-    def has_times(self) -> bool:
-        """Whether expressions of time were found in the text."""
-        return any(rule == "time" for _, _, _, rule in self._items.steps)
 
     @property
     def slots(self) -> dict[str, Filled]:
@@ -112,10 +118,10 @@ class Parse:
         if self.ok:
             return []
         items, words = self._items, self.words
-        bare = [place for place, node in enumerate(items.nodes) if node is None]
+        bare = [place for place, cell in enumerate(items.cells) if cell[3] is None]
         spans: list[tuple[int, int]] = []
         for place in bare or range(len(items.keys)):
-            start, end = words.starts[items.firsts[place]], words.ends[items.lasts[place]]
+            start, end = words.starts[items.cells[place][1]], words.ends[items.cells[place][2]]
             if spans and place - 1 in bare and spans[-1][1] <= start and not words.source[spans[-1][1] : start].strip():
                 spans[-1] = spans[-1][0], end
             else:
@@ -185,7 +191,12 @@ class Grammar:
         text, is longer than the domain's limit, or has quotation marks that are not closed where the domain wants them to be.
         """
         words = self.words(text)
-        items = self._items(words, now, offset)
+        items = self._items(words)
+        times = None
+        if self.domain.times and may_name_a_time(text):
+            times = find_times(text, now, offset)
+            if times.spans:
+                items = self._with_times(items, words, times.spans)
         if robust:
             hypotheses = [items]
             for digester in self._compiled.digesters:
@@ -193,11 +204,11 @@ class Grammar:
             for one in hypotheses:
                 nodes = self._sentences(one)
                 if nodes:
-                    return Parse(self, words, one, nodes)
-            return Parse(self, words, hypotheses[0], ())
+                    return Parse(self, words, one, nodes, times)
+            return Parse(self, words, hypotheses[0], (), times)
         for digester in self._compiled.digesters:
             items = digester.digest(items)
-        return Parse(self, words, items, self._sentences(items))
+        return Parse(self, words, items, self._sentences(items), times)
 
     def words(self, text: str) -> Words:
         """The normalised words of a text with their places; the lowest layer by itself. Refuses what `parse` refuses."""
@@ -240,45 +251,39 @@ class Grammar:
                 found |= self._handed(rule.keys[place][1:-1])
         return found
 
-    def _items(self, words: Words, now: int, offset: int) -> Items:
+    def _items(self, words: Words) -> Items:
         keys = words.words
-        size = len(keys)
         steps = [(-1, place, place, "numeral") for place in words.numerals]
-        kinds: list[tuple[str, ...]] = [()] * size
         if self._compiled.kinds.wanted:
             of = self._compiled.kinds.of
-            kinds = [of(word) for word in keys]
-        places = list(range(size))
-        items = Items(keys, kinds, places, places, [None] * size, steps)
-        if self.domain.times and may_name_a_time(words.source):
-            return self._with_times(items, words, now, offset)
-        return items
+            return Items(keys, [(of(word), place, place, None) for place, word in enumerate(keys)], steps)
+        return Items(keys, plain_cells(len(keys)), steps)
 
-    def _with_times(self, items: Items, words: Words, now: int, offset: int) -> Items:
+    def _with_times(self, items: Items, words: Words, spans: Sequence[tuple[int, int]]) -> Items:
         """The same with each expression of time as one item."""
-        spans = time_spans(words.source, now, offset)
-        if not spans:
-            return items
         kinds = self._compiled.kinds.above("time")
-        out = Items([], [], [], [], [], list(items.steps))
+        out = Items([], [], items.steps.copy())
         place, size = 0, len(items.keys)
         for start, end in spans:
-            while place < size and words.starts[place] < start:
-                _append(out, items.keys[place], items.kinds[place], place, place)
-                place += 1
             first = place
-            while place < size and words.ends[place] <= end:
-                place += 1
-            if first < place:
-                _append(out, TIME, kinds, first, place - 1)
-                out.steps.append((-1, first, place - 1, "time"))
-        for rest in range(place, size):
-            _append(out, items.keys[rest], items.kinds[rest], rest, rest)
+            while first < size and words.starts[first] < start:
+                first += 1
+            last = first
+            while last < size and words.ends[last] <= end:
+                last += 1
+            if first == last:
+                continue
+            out.keys += [*items.keys[place:first], TIME]
+            out.cells += [*items.cells[place:first], (kinds, first, last - 1, None)]
+            out.steps.append((-1, first, last - 1, "time"))
+            place = last
+        out.keys += items.keys[place:]
+        out.cells += items.cells[place:]
         return out
 
     def _sentences(self, items: Items) -> Sequence[Node]:
         if self._compiled.frames is None:
-            nodes = [node for node, kinds in zip(items.nodes, items.kinds, strict=True) if node is not None and self._goal in kinds]
+            nodes = [node for kinds, _, _, node in items.cells if node is not None and self._goal in kinds]
             return nodes if len(nodes) == len(items.keys) else ()
         node = self._compiled.frames.read(items)
         if node is None:
@@ -287,33 +292,29 @@ class Grammar:
         return (node,)
 
 
-def _append(items: Items, key: str, kinds: tuple[str, ...], first: int, last: int) -> None:
-    items.keys.append(key)
-    items.kinds.append(kinds)
-    items.firsts.append(first)
-    items.lasts.append(last)
-    items.nodes.append(None)
+def find_times(text: str, now: int, offset: int = 0) -> Times:
+    """The expressions of time in a text and where they stand; as those of a question, or, where there are none, as those of a plan.
 
-
-def time_spans(text: str, now: int, offset: int = 0) -> list[tuple[int, int]]:
-    """Where expressions of time stand in a text, in order; every one that is read, as past or as a plan.
-
-    >>> time_spans("What did Ana say in May about last summer?", 1_700_000_000_000_000)
+    >>> find_times("What did Ana say in May about last summer?", 1_700_000_000_000_000).spans
     [(20, 23), (30, 41)]
     """
-    found: list[tuple[int, int]] = []
     text = in_years(text)
-    for stretch in find_ranges(text, now, "future", offset) or find_ranges(text, now, "past", offset):
+    prefer: Prefer = "past"
+    ranges = find_ranges(text, now, prefer, offset)
+    if not ranges:
+        prefer = "future"
+        ranges = find_ranges(text, now, prefer, offset)
+    found: list[tuple[int, int]] = []
+    for stretch in ranges:
         start = text.find(stretch.words)
         while start >= 0:
             end = start + len(stretch.words)
-            whole = not text[start - 1 : start].isalnum() and not text[end : end + 1].isalnum()
+            whole = not text[max(0, start - 1) : start].isalnum() and not text[end : end + 1].isalnum()
             if whole and all(end <= first or start >= last for first, last in found):
                 found.append((start, end))
                 break
             start = text.find(stretch.words, start + 1)
-    return sorted(found)
-
+    return Times(tuple(ranges), prefer, sorted(found))
 
 
 def in_years(text: str) -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from lamina.errors import InputError
 from lamina.models.grammar.domain import Symbol, Variant
 from lamina.models.grammar.patterns import Leaf, Reference, Slot, Word
+
+if TYPE_CHECKING:
+    from lamina.models.grammar.digestion import Cell
 
 START: Final = "^"
 END: Final = "$"
@@ -21,7 +24,7 @@ class Rule:
 
     `name`: the symbol and the number of the variant, as traces show it; `keys`: what is looked up, one an item; `slots`: offset and
     name of the items that fill slots; `merges`: offsets of symbols whose slots become this one's; `literals`: items that are
-    not slots.
+    not slots; `plain`: nothing need stand around it; `key`: that of the symbol.
     """
 
     name: str
@@ -32,6 +35,8 @@ class Rule:
     merges: tuple[int, ...]
     literals: int
     order: int
+    plain: bool
+    key: str
 
     @property
     def rank(self) -> tuple[int, int, int]:
@@ -61,21 +66,26 @@ def make_rule(
     merges = tuple(place for place, leaf in enumerate(row) if isinstance(leaf, Reference) and slotted(leaf.symbol))
     literals = sum(isinstance(leaf, Word | Reference) for leaf in row)
     keys = tuple(leaf.key for leaf in row)
-    return Rule(f"{symbol.name}.{number + 1}", symbol, symbol.variants[number], keys, slots, merges, literals, order)
+    variant = symbol.variants[number]
+    plain = not variant.after and not variant.before
+    return Rule(f"{symbol.name}.{number + 1}", symbol, variant, keys, slots, merges, literals, order, plain, symbol.key)
 
 
 class Trie:
     """The rules of a layer by what they begin with.
 
+    `typed`: whether any of them has slots.
+
     >>> len(Trie())
     0
     """
 
-    __slots__ = ("_size", "root")
+    __slots__ = ("_size", "root", "typed")
 
     def __init__(self) -> None:
         self.root: dict[str, Any] = {}  # of dicts of dicts; under _RULES, a list of rules
         self._size = 0
+        self.typed = False
 
     def __len__(self) -> int:
         return self._size
@@ -97,11 +107,12 @@ class Trie:
                 "leave it out of one, or give a variant a condition (after, before)"
             )
         there.append(rule)
+        self.typed = self.typed or bool(rule.slots)
         there.sort(key=lambda one: (one.conditions == ((), ()), -one.rank[0], one.order))
         self._size += 1
         return True
 
-    def matches(self, keys: Sequence[str], kinds: Sequence[tuple[str, ...]], start: int) -> list[tuple[int, Rule]]:
+    def matches(self, keys: Sequence[str], cells: Sequence[Cell], start: int) -> list[tuple[int, Rule]]:
         """All rules that match from an item on, with the place behind each."""
         found: list[tuple[int, Rule]] = []
         size = len(keys)
@@ -111,22 +122,36 @@ class Trie:
             rules = node.get(_RULES)
             if rules is not None:
                 for rule in rules:
-                    if rule.fits(keys, start, place):
+                    if rule.plain or rule.fits(keys, start, place):
                         found.append((place, rule))
                         break
             if place < size:
                 below = node.get(keys[place])
                 if below is not None:
                     stack.append((below, place + 1))
-                for kind in kinds[place]:
+                for kind in cells[place][0]:
                     below = node.get(kind)
                     if below is not None:
                         stack.append((below, place + 1))
         return found
 
-    def longest(self, keys: Sequence[str], kinds: Sequence[tuple[str, ...]], start: int) -> tuple[int, Rule] | None:
+    def longest(self, keys: Sequence[str], cells: Sequence[Cell], start: int) -> tuple[int, Rule] | None:
         """The longest match from an item on; of equally long ones the highest in rank."""
-        found = self.matches(keys, kinds, start)
-        if len(found) < 2:
-            return found[0] if found else None
-        return max(found, key=lambda one: (one[0], one[1].rank))
+        node: Any = self.root
+        place, size = start, len(keys)
+        best: tuple[int, Rule] | None = None
+        typed = self.typed
+        while place < size:
+            if typed and cells[place][0]:  # a slot may go on from here as well as the word: look at all ways
+                found = self.matches(keys, cells, start)
+                return max(found, key=lambda one: (one[0], one[1].rank)) if found else None
+            node = node.get(keys[place])
+            if node is None:
+                break
+            place += 1
+            if _RULES in node:
+                for rule in node[_RULES]:
+                    if rule.plain or rule.fits(keys, start, place):
+                        best = place, rule
+                        break
+        return best
