@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Final, NamedTuple
 
 from lamina.errors import InputError
@@ -16,13 +17,13 @@ from lamina.text import fold
 
 _HAN: Final = "\u3005\u3007\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _TOKEN: Final = re.compile(
-    r'"[^"\n]*"|“[^”\n]*”|「[^」\n]*」'
+    r'("[^"\n]*"|“[^”\n]*”|「[^」\n]*」'
     rf"|[{_HAN}]"
     r"|\d+(?:[.,:/]\d+)*(?![^\W_])"  # 3, 2.5, 10:30; not the start of 5th
     rf"|(?:(?![{_HAN}])[^\W_])+(?:['_-](?:(?![{_HAN}])[^\W_])+)*"
-    r"|[^\s]"
+    r"|[^\s])"
 )
-_ASCII_TOKEN: Final = re.compile(r'"[^"\n]*"|\d+(?:[.,:/]\d+)*(?![a-z0-9])|[a-z0-9]+(?:[\'_-][a-z0-9]+)*|[^\s]')
+_ASCII_TOKEN: Final = re.compile(r'("[^"\n]*"|\d+(?:[.,:/]\d+)*(?![a-z0-9])|[a-z0-9]+(?:[\'_-][a-z0-9]+)*|[^\s])')
 _WORD: Final = re.compile(r"\S+")
 _QUOTES: Final = frozenset('"“”「」')
 NUMBER: Final = "#number"
@@ -80,13 +81,13 @@ def split_words(text: str, numerals: Mapping[str, Numeral] | None = None) -> Wor
     """
     folded, starts, ends = _aligned(text)
     pattern = _ASCII_TOKEN if folded.isascii() else _TOKEN
-    spans = [found.span() for found in pattern.finditer(folded)]
-    words = [folded[start:end] for start, end in spans]
-    if starts is None:
-        begin, stop = [start for start, _ in spans], [end for _, end in spans]
-    else:
-        begin, stop = [starts[start] for start, _ in spans], [ends[end - 1] for _, end in spans]
-    if not _QUOTES.isdisjoint(folded):
+    pieces = pattern.split(folded)  # what lies between words, and words, by turns
+    words = pieces[1::2]
+    places = list(accumulate(map(len, pieces)))
+    begin, stop = places[:-1:2], places[1::2]
+    if starts is not None:
+        begin, stop = [starts[start] for start in begin], [ends[end - 1] for end in stop]
+    if '"' in folded or (starts is not None and not _QUOTES.isdisjoint(folded)):
         words = [text[begin[n] : stop[n]] if word[0] in _QUOTES and len(word) > 1 else word for n, word in enumerate(words)]
     if not numerals:
         return Words(text, words, begin, stop)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, timedelta, tzinfo
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Final
 
 from lamina.expressions.finding import TimeRange, find_ranges
@@ -40,18 +40,31 @@ _PREFER: Final[Mapping[str, Prefer]] = {"remind": "future", "remember": "told", 
 _INDIRECT: Final = frozenset(("if", "whether"))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Command:
     """A text as a command to a memory.
 
     `intent`: one of INTENTS, or None where the text is no command; `slots`: by name, the words as they stand in the text and their
-    span; `times`: the stretches of time that are meant, in UTC microseconds; `parse`: what was read, and by which rules.
+    span; `parse`: what was read, and by which rules; `now` and `offset`: UTC microseconds and minutes east of UTC, from where it is seen.
     """
 
     intent: str | None
     slots: Mapping[str, Filled]
-    times: tuple[TimeRange, ...]
     parse: Parse
+    now: int
+    offset: int
+
+    @cached_property
+    def times(self) -> tuple[TimeRange, ...]:
+        """The stretches of time that are meant, in UTC microseconds; worked out when they are asked for."""
+        named = self.parse.times
+        if named is None or self.intent is None:
+            return ()
+        prefer = _PREFER.get(self.intent, "past")
+        if named.spans:
+            return named.ranges if named.prefer == prefer else tuple(find_ranges(in_years(self.text), self.now, prefer, self.offset))
+        when = self.slot("when")
+        return () if when is None else tuple(find_ranges(when, self.now, prefer, self.offset))
 
     @property
     def text(self) -> str:
@@ -87,34 +100,27 @@ def read_command(text: str, now: MomentLike, zone: tzinfo = UTC, grammar: Gramma
     >>> from lamina.times import isoformat
     >>> [(isoformat(time.start)[:10], isoformat(time.end)[:10]) for time in command.times]
     [('2026-03-01', '2026-06-01')]
-    >>> read_command("The note on the fridge was from Tom.", "2026-11-26").intent is None
+    >>> read_command("It rained all day.", "2026-11-26").intent is None
     True
     """
     at, offset = _seen_from(now, zone)
     parse = (grammar or memory_grammar()).parse(text, now=at, offset=offset)
     intent = parse.frame
     if intent is None:
-        return Command(None, {}, (), parse)
+        return Command(None, {}, parse, at, offset)
     slots = parse.slots
-    prefer = _PREFER.get(intent, "past")
-    named = parse.times
-    times: tuple[TimeRange, ...] = ()
-    if named is not None and named.spans:
-        times = named.ranges if named.prefer == prefer else tuple(find_ranges(in_years(text), at, prefer, offset))
     if intent == "ask" and "rest" in slots:
         rest = slots.pop("rest")
         start = _question_start(parse, rest.start)
         slots["question"] = Filled(text[start : rest.end], start, rest.end)
     about = slots.get("topic")
-    if named is not None and about is not None and "when" not in slots:
+    if parse.times is not None and about is not None and "when" not in slots:
         alone = about.text.removeprefix("the ")
-        found = find_ranges(alone, at, prefer, offset)
+        found = find_ranges(alone, at, _PREFER.get(intent, "past"), offset)
         if found and all(one.words == alone for one in found):
-            start = about.end - len(alone)
             del slots["topic"]
-            slots["when"] = Filled(alone, start, about.end)
-            times = tuple(found)
-    return Command(intent, slots, times, parse)
+            slots["when"] = Filled(alone, about.end - len(alone), about.end)
+    return Command(intent, slots, parse, at, offset)
 
 
 def _question_start(parse: Parse, start: int) -> int:

@@ -34,7 +34,7 @@ class Codes(dict[str, str]):
 
     def write(self, items: Items) -> str:
         """The items of a sentence as characters."""
-        return "".join([self[key] for key in items.keys])
+        return "".join([self.get(key, _OTHER) for key in items.keys])
 
 
 class World(NamedTuple):

@@ -293,17 +293,13 @@ class Grammar:
 
 
 def find_times(text: str, now: int, offset: int = 0) -> Times:
-    """The expressions of time in a text and where they stand; as those of a question, or, where there are none, as those of a plan.
+    """The expressions of time in a text and where they stand, taken as those of a plan, since then all of them are read.
 
     >>> find_times("What did Ana say in May about last summer?", 1_700_000_000_000_000).spans
     [(20, 23), (30, 41)]
     """
     text = in_years(text)
-    prefer: Prefer = "past"
-    ranges = find_ranges(text, now, prefer, offset)
-    if not ranges:
-        prefer = "future"
-        ranges = find_ranges(text, now, prefer, offset)
+    ranges = find_ranges(text, now, "future", offset)
     found: list[tuple[int, int]] = []
     for stretch in ranges:
         start = text.find(stretch.words)
@@ -314,7 +310,7 @@ def find_times(text: str, now: int, offset: int = 0) -> Times:
                 found.append((start, end))
                 break
             start = text.find(stretch.words, start + 1)
-    return Times(tuple(ranges), prefer, sorted(found))
+    return Times(tuple(ranges), "future", sorted(found))
 
 
 def in_years(text: str) -> str:
@@ -323,4 +319,4 @@ def in_years(text: str) -> str:
     >>> in_years("notes from 2024, from home")
     'notes in   2024, from home'
     """
-    return _FROM_YEAR.sub("in  ", text)
+    return _FROM_YEAR.sub("in  ", text) if "from" in text.lower() else text

@@ -142,12 +142,18 @@ class Trie:
         best: tuple[int, Rule] | None = None
         typed = self.typed
         while place < size:
-            if typed and cells[place][0]:  # a slot may go on from here as well as the word: look at all ways
-                found = self.matches(keys, cells, start)
-                return max(found, key=lambda one: (one[0], one[1].rank)) if found else None
-            node = node.get(keys[place])
-            if node is None:
+            below = node.get(keys[place])
+            if typed and cells[place][0]:
+                for kind in cells[place][0]:
+                    other = node.get(kind)
+                    if other is not None:
+                        if below is not None:  # more than one way to go on: look at all of them
+                            found = self.matches(keys, cells, start)
+                            return max(found, key=lambda one: (one[0], one[1].rank)) if found else None
+                        below = other
+            if below is None:
                 break
+            node = below
             place += 1
             if _RULES in node:
                 for rule in node[_RULES]:
