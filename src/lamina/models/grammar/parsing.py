@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice, product
 from typing import Final, NamedTuple
 
 from lamina.errors import InputError
@@ -12,11 +13,13 @@ from lamina.expressions.finding import TimeRange, find_ranges, may_name_a_time
 from lamina.expressions.lexicon import Prefer
 from lamina.models.grammar.characters import Words, split_words, unbalanced
 from lamina.models.grammar.compiling import TIME, compile_domain
-from lamina.models.grammar.digestion import BEST, Items, Node, Piece, plain_cells
+from lamina.models.grammar.digestion import BEST, Digester, Items, Node, Piece, plain_cells
 from lamina.models.grammar.domain import Domain
 
 CHARACTERS: Final = "characters"
 """The name of the lowest layer in traces."""
+_FORMS: Final = 64
+"""How many forms of a sentence are made at most."""
 _FROM_YEAR: Final = re.compile(r"\bfrom(?= \d{4}\b)", re.IGNORECASE)
 _FOLLOWS: Final = re.compile(r"\{([^{}]*)\}")
 
@@ -143,6 +146,19 @@ class Parse:
             raise InputError(f"{self.text[:80]!r} was not read, so it has no normal form: see residue")
         return " . ".join(" ".join(self._canonical(node)) for node in self._nodes)
 
+    def spellings(self) -> list[str]:
+        """The (first) sentence in its canonical words, in each order and form that its frame has; the normal form first."""
+        if not self.ok:
+            return []
+        return list(dict.fromkeys(" ".join(words) for words in islice(self._forms(self._nodes[0]), _FORMS)))
+
+    def _forms(self, node: Node) -> Iterator[list[str]]:
+        """A symbol in each form, what fills its slots in each form."""
+        names = list(node.slots)
+        options = [[[self._data(piece)]] if piece.node is None else list(self._forms(piece.node)) for piece in node.slots.values()]
+        for choice in product(*options):
+            yield from self.grammar.forms(node.rule.symbol.name, dict(zip(names, choice, strict=True)))
+
     def _meaning(self, node: Node) -> Meaning:
         arguments: dict[str, Meaning | str] = {}
         for name, piece in node.slots.items():
@@ -155,11 +171,10 @@ class Parse:
         return self.text[self.words.starts[piece.first] : self.words.ends[piece.last]]
 
     def _canonical(self, node: Node) -> list[str]:
-        return self.grammar.spell(node.rule.symbol.name, node.slots, self._piece)
-
-    def _piece(self, piece: object) -> list[str]:
-        assert isinstance(piece, Piece)
-        return self._canonical(piece.node) if piece.node is not None else [self._data(piece)]
+        words = {
+            name: [self._data(piece)] if piece.node is None else self._canonical(piece.node) for name, piece in node.slots.items()
+        }
+        return self.grammar.spell(node.rule.symbol.name, words)
 
 
 class Grammar:
@@ -223,25 +238,37 @@ class Grammar:
                 raise InputError(f"the quotation mark at character {words.starts[place]} has no partner: close it, or leave it out")
         return words
 
-    def spell(self, symbol: str, slots: Mapping[str, object], fill: object) -> list[str]:
-        """The canonical words of a symbol with these slots; `fill` gives the words of what fills one."""
-        assert callable(fill)
-        rules = self._compiled.rules[symbol]
-        for rule in rules:
-            named = dict(rule.slots)
-            if set(named.values()) == set(slots) or rule.merges:
-                out: list[str] = []
-                for place, key in enumerate(rule.keys):
-                    if place in named:
-                        out += fill(slots[named[place]])
-                    elif key.startswith("<") and len(key) > 2:
-                        inner = key[1:-1]
-                        handed = self._handed(inner)
-                        out += self.spell(inner, {name: one for name, one in slots.items() if name in handed}, fill)
-                    else:
-                        out.append(key)
-                return out
+    @property
+    def digesters(self) -> Sequence[Digester]:
+        """The layers of symbols at work, the lowest first."""
+        return self._compiled.digesters
+
+    def start(self, text: str) -> Items:
+        """The items of a text before any layer, times apart."""
+        return self._items(self.words(text))
+
+    def spell(self, symbol: str, slots: Mapping[str, list[str]]) -> list[str]:
+        """The canonical words of a symbol, given those of what fills its slots."""
+        for words in self.forms(symbol, slots):
+            return words
         raise InputError(f"symbol {symbol!r} has no variant with the slots {', '.join(slots) or 'none'}")
+
+    def forms(self, symbol: str, slots: Mapping[str, list[str]]) -> Iterator[list[str]]:
+        """The words of each form of a symbol that has just these slots, all symbols in it in their canonical words."""
+        for rule in self._compiled.rules[symbol]:
+            named = dict(rule.slots)
+            handed = {place: self._handed(rule.keys[place][1:-1]) & slots.keys() for place in rule.merges}
+            if {*named.values()}.union(*handed.values()) != slots.keys():
+                continue
+            out: list[str] = []
+            for place, key in enumerate(rule.keys):
+                if place in named:
+                    out += slots[named[place]]
+                elif key.startswith("<") and len(key) > 2:
+                    out += self.spell(key[1:-1], {name: slots[name] for name in handed.get(place, ())})
+                else:
+                    out.append(key)
+            yield out
 
     def _handed(self, symbol: str) -> set[str]:
         found: set[str] = set()

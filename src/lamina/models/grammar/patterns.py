@@ -17,7 +17,7 @@ from typing import Final
 
 from lamina.errors import InputError
 
-_PART: Final = re.compile(r"<([^<>\s]+)>|\{([^{}:\s]+):([^{}:\s]+)\}|([()\[\]|&])|([^\s()\[\]|&<>{}]+)|(\S)")
+_PART: Final = re.compile(r"<([^<>\s]+)>|\{([^{}:\s]+):([^{}:\s]+)\}|([()\[\]|&])|([<>]=?(?!\S)|[^\s()\[\]|&<>{}]+)|(\S)")
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
 MOST: Final = 2_000
 """How many sequences one pattern may stand for."""
