@@ -57,14 +57,14 @@ class Command:
     @cached_property
     def times(self) -> tuple[TimeRange, ...]:
         """The stretches of time that are meant, in UTC microseconds; worked out when they are asked for."""
-        named = self.parse.times
-        if named is None or self.intent is None:
+        if self.parse.times is None or self.intent is None:
             return ()
         prefer = _PREFER.get(self.intent, "past")
-        if named.spans:
-            return named.ranges if named.prefer == prefer else tuple(find_ranges(in_years(self.text), self.now, prefer, self.offset))
+        found = find_ranges(in_years(self.text), self.now, prefer, self.offset) if self.parse.times else []
         when = self.slot("when")
-        return () if when is None else tuple(find_ranges(when, self.now, prefer, self.offset))
+        if not found and when is not None:  # "a recap of yesterday": by itself it is a time
+            found = find_ranges(in_years(when), self.now, prefer, self.offset)
+        return tuple(found)
 
     @property
     def text(self) -> str:

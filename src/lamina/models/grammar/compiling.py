@@ -10,11 +10,11 @@ from typing import Final
 
 from lamina.errors import InputError
 from lamina.models.grammar.characters import kind_of
-from lamina.models.grammar.digestion import Cell, Digester, Items
+from lamina.models.grammar.digestion import Digester, Items
 from lamina.models.grammar.domain import BUILT_IN, Domain, Layer, Symbol, Type
 from lamina.models.grammar.frames import Codes, Frame, Frames, World
 from lamina.models.grammar.patterns import Leaf, Reference, Slot, Word, leaves, sequences
-from lamina.models.grammar.trie import Rule, Trie, make_rule
+from lamina.models.grammar.trie import Cell, Rule, Trie, make_rule
 
 TIME: Final = "#time"
 _CACHED: Final = 1 << 16  # words whose kinds are remembered
@@ -186,7 +186,7 @@ def _frames(layer: Layer, domain: Domain, kinds: Kinds, handing: frozenset[str])
             rule = Rule(f"{symbol.name}.{number + 1}", symbol, variant, (), (), (), 0, order, True, symbol.key)
             frames.append(Frame(rule, variant.pattern, codes, world))
             order += 1
-    return Frames(frames, codes, layer.lead, layer.tail)
+    return Frames(frames, codes, len(domain.layers) - 1, layer.lead, layer.tail)
 
 
 def _check_names(domain: Domain, kinds: Kinds) -> None:

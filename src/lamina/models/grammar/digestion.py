@@ -10,37 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from lamina.models.grammar.trie import Rule, Trie
+from lamina.models.grammar.trie import Cell, Node, Piece, Rule, Trie
 
 ROUNDS: Final = 3
 """How often a layer whose symbols fill its own slots is gone through at most."""
 BEST: Final = 5
 """How many segmentations the robust mode keeps."""
 _NO_KINDS: Final[tuple[str, ...]] = ()
-_NO_SLOTS: Final[dict[str, Piece]] = {}  # shared, never written to
 
 
-@dataclass(slots=True, eq=False)
-class Node:
-    """A symbol that was found: by which rule, over which words (`first` to `last`, both counted), and what fills its slots."""
-
-    rule: Rule
-    first: int
-    last: int
-    slots: dict[str, Piece]
-
-
-@dataclass(slots=True, eq=False)
-class Piece:
-    """What fills a slot: words `first` to `last`, and the symbol they were read as, where they were."""
-
-    first: int
-    last: int
-    node: Node | None = None
-
-
-Cell = tuple[tuple[str, ...], int, int, "Node | None"]
-"""What is known of an item: the slots it may fill, its first and last word, and its symbol."""
 _PLAIN: Final[list[Cell]] = [((), place, place, None) for place in range(256)]
 
 
@@ -119,19 +97,20 @@ class Digester:
 
     def _replace(self, cells: list[Cell], out: Items, start: int, end: int, rule: Rule) -> None:
         first, last = cells[start][1], cells[end - 1][2]
-        slots = _NO_SLOTS
-        if rule.slots or rule.merges:
-            slots = {}
+        node = self.trie.nodes.get(rule)
+        if node is None:
+            slots: dict[str, Piece] = {}
             for offset, name in rule.slots:
-                _, begin, stop, node = cells[start + offset]
-                slots[name] = Piece(begin, stop, node)
+                _, begin, stop, filler = cells[start + offset]
+                slots[name] = Piece(begin, stop, filler)
             for offset in rule.merges:
                 inner = cells[start + offset][3]
                 if inner is not None:
                     slots |= inner.slots
+            node = Node(rule, slots)
         key = rule.key
         out.keys.append(key)
-        out.cells.append((self.kinds.get(key, _NO_KINDS), first, last, Node(rule, first, last, slots)))
+        out.cells.append((self.kinds.get(key, _NO_KINDS), first, last, node))
         out.steps.append((self.number, first, last, rule.name))
 
     def segmentations(self, hypotheses: Sequence[Items], best: int = BEST) -> list[Items]:

@@ -13,10 +13,10 @@ from functools import cached_property
 from itertools import permutations
 from typing import Final, NamedTuple
 
-from lamina.models.grammar.digestion import Items, Node, Piece
+from lamina.models.grammar.digestion import Items
 from lamina.models.grammar.domain import Type
 from lamina.models.grammar.patterns import Choice, Pattern, Reference, Row, Slot
-from lamina.models.grammar.trie import Rule
+from lamina.models.grammar.trie import Node, Piece, Rule
 
 _OTHER: Final = "\u2020"
 _FIRST_CODE: Final = 0xE000  # a private character for each key
@@ -78,8 +78,7 @@ class Frame:
     def node(self, items: Items, found: re.Match[str]) -> Node:
         """The symbol that a match stands for."""
         cells = items.cells
-        start, end = found.span()
-        node = Node(self.rule, cells[start][1], cells[end - 1][2], {})
+        node = Node(self.rule, {})
         for number, (name, _) in enumerate(self._groups, 1):
             begin, stop = found.span(number)
             if begin < 0:
@@ -157,11 +156,12 @@ class Frame:
 class Frames:
     """All frames of a domain, by what a sentence begins with.
 
-    Parameters: `frames` in the order of their definition; `codes`; `lead` and `tail`, keys that say nothing at the beginning and
+    Parameters: `frames` in the order of their definition; `codes`; `number` of the layer; `lead` and `tail`, keys that say nothing at the beginning and
     the end of a sentence.
     """
 
-    def __init__(self, frames: Sequence[Frame], codes: Codes, lead: Iterable[str], tail: Iterable[str]) -> None:
+    def __init__(self, frames: Sequence[Frame], codes: Codes, number: int, lead: Iterable[str], tail: Iterable[str]) -> None:
+        self._number = number
         self._codes = codes
         self._lead, self._tail = frozenset(lead), frozenset(tail)
         self._anywhere = [frame for frame in frames if frame.starts is None]
@@ -169,7 +169,7 @@ class Frames:
         self._by_first = {char: [one for one in frames if one.starts is None or char in one.starts] for char in firsts}
 
     def read(self, items: Items) -> Node | None:
-        """The frame that a sentence is, or None."""
+        """The frame that a sentence is, or None; notes the step, as one of layer `number`."""
         keys = items.keys
         start, end = 0, len(keys)
         while start < end and keys[start] in self._lead:
@@ -190,4 +190,8 @@ class Frames:
                 rank = rule.symbol.priority + rule.variant.priority, -found[0]
                 if best is None or rank > best[0]:
                     best = rank, frame, found[1]
-        return None if best is None else best[1].node(items, best[2])
+        if best is None:
+            return None
+        _, frame, found = best
+        items.steps.append((self._number, items.cells[start][1], items.cells[end - 1][2], frame.rule.name))
+        return frame.node(items, found)

@@ -9,12 +9,12 @@ from itertools import islice, product
 from typing import Final, NamedTuple
 
 from lamina.errors import InputError
-from lamina.expressions.finding import TimeRange, find_ranges, may_name_a_time
-from lamina.expressions.lexicon import Prefer
+from lamina.expressions.finding import may_name_a_time
 from lamina.models.grammar.characters import Words, split_words, unbalanced
 from lamina.models.grammar.compiling import TIME, compile_domain
-from lamina.models.grammar.digestion import BEST, Digester, Items, Node, Piece, plain_cells
+from lamina.models.grammar.digestion import BEST, Digester, Items, plain_cells
 from lamina.models.grammar.domain import Domain
+from lamina.models.grammar.trie import Node, Piece
 
 CHARACTERS: Final = "characters"
 """The name of the lowest layer in traces."""
@@ -32,14 +32,6 @@ class Filled(NamedTuple):
     end: int
 
 
-class Times(NamedTuple):
-    """The stretches of time that a text names, how they were taken (see `find_ranges`), and where each stands."""
-
-    ranges: tuple[TimeRange, ...]
-    prefer: Prefer
-    spans: Sequence[tuple[int, int]]
-
-
 class Step(NamedTuple):
     """A rule that was used: its layer, the span of the text it took, and its name (symbol and number of the variant)."""
 
@@ -47,6 +39,9 @@ class Step(NamedTuple):
     start: int
     end: int
     rule: str
+
+
+_step = Step._make
 
 
 @dataclass(frozen=True)
@@ -73,12 +68,12 @@ class Parse:
     """What a grammar read in a text.
 
     `ok`: whether nothing is left over; `frame`: the name of the (first) sentence; `residue`: spans of the text that no rule read;
-    `times`: the expressions of time in it, None where the domain has no times or no word speaks of one.
+    `times`: where expressions of time stand in it, None where the domain has no times or no word speaks of one.
     """
 
     __slots__ = ("_items", "_nodes", "grammar", "ok", "times", "words")
 
-    def __init__(self, grammar: Grammar, words: Words, items: Items, nodes: Sequence[Node], times: Times | None = None) -> None:
+    def __init__(self, grammar: Grammar, words: Words, items: Items, nodes: Sequence[Node], times: Sequence[tuple[int, int]] | None = None) -> None:
         self.grammar = grammar
         self.words = words
         self._items = items
@@ -113,7 +108,7 @@ class Parse:
         """Every rule that was used, in order: numerals and times first, then layer by layer."""
         starts, ends = self.words.starts, self.words.ends
         names = self.grammar.layer_names
-        return [Step(names[layer], starts[first], ends[last], rule) for layer, first, last, rule in self._items.steps]
+        return [_step((names[layer], starts[first], ends[last], rule)) for layer, first, last, rule in self._items.steps]
 
     @property
     def residue(self) -> list[Filled]:
@@ -209,9 +204,9 @@ class Grammar:
         items = self._items(words)
         times = None
         if self.domain.times and may_name_a_time(text):
-            times = find_times(text, now, offset)
-            if times.spans:
-                items = self._with_times(items, words, times.spans)
+            times = time_spans(text, now, offset)
+            if times:
+                items = self._with_times(items, words, times)
         if robust:
             hypotheses = [items]
             for digester in self._compiled.digesters:
@@ -313,31 +308,33 @@ class Grammar:
             nodes = [node for kinds, _, _, node in items.cells if node is not None and self._goal in kinds]
             return nodes if len(nodes) == len(items.keys) else ()
         node = self._compiled.frames.read(items)
-        if node is None:
-            return ()
-        items.steps.append((len(self.domain.layers) - 1, node.first, node.last, node.rule.name))
-        return (node,)
+        return () if node is None else (node,)
 
 
-def find_times(text: str, now: int, offset: int = 0) -> Times:
-    """The expressions of time in a text and where they stand, taken as those of a plan, since then all of them are read.
+def time_spans(text: str, now: int, offset: int = 0) -> list[tuple[int, int]]:
+    """Where expressions of time stand in a text, in order, as the grammar of `lamina.expressions` reads them; what they mean comes later.
 
-    >>> find_times("What did Ana say in May about last summer?", 1_700_000_000_000_000).spans
+    >>> time_spans("What did Ana say in May about last summer?", 1_700_000_000_000_000)
     [(20, 23), (30, 41)]
     """
-    text = in_years(text)
-    ranges = find_ranges(text, now, "future", offset)
+    from lamina.expressions.grammar import STARTS
+    from lamina.expressions.stretches import statement
+    from lamina.expressions.tokens import Said
+
+    said = Said(in_years(text), now, offset)
+    low, spans = said.low, said.spans
     found: list[tuple[int, int]] = []
-    for stretch in ranges:
-        start = text.find(stretch.words)
-        while start >= 0:
-            end = start + len(stretch.words)
-            whole = not text[max(0, start - 1) : start].isalnum() and not text[end : end + 1].isalnum()
-            if whole and all(end <= first or start >= last for first, last in found):
-                found.append((start, end))
-                break
-            start = text.find(stretch.words, start + 1)
-    return Times(tuple(ranges), "future", sorted(found))
+    place = 0
+    while place < said.size:
+        word = low[place]
+        if word in STARTS or word[0].isdecimal():
+            reading = statement(said, place, "future")
+            if reading is not None:
+                found.append((spans[reading.start][0], spans[reading.end - 1][1]))
+                place = max(place + 1, reading.end)
+                continue
+        place += 1
+    return found
 
 
 def in_years(text: str) -> str:

@@ -4,18 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from lamina.errors import InputError
 from lamina.models.grammar.domain import Symbol, Variant
 from lamina.models.grammar.patterns import Leaf, Reference, Slot, Word
 
-if TYPE_CHECKING:
-    from lamina.models.grammar.digestion import Cell
-
 START: Final = "^"
 END: Final = "$"
 _RULES: Final = ""  # the key of a node under which its rules lie; no word is empty
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """A symbol that was found: by which rule, and what fills its slots."""
+
+    rule: Rule
+    slots: dict[str, Piece]
+
+
+@dataclass(slots=True, eq=False)
+class Piece:
+    """What fills a slot: words `first` to `last`, and the symbol they were read as, where they were."""
+
+    first: int
+    last: int
+    node: Node | None = None
+
+
+Cell = tuple[tuple[str, ...], int, int, Node | None]
+"""What is known of an item: the slots it may fill, its first and last word, and its symbol."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,18 +92,20 @@ def make_rule(
 class Trie:
     """The rules of a layer by what they begin with.
 
-    `typed`: whether any of them has slots.
+    `typed`: whether any of them has slots; `nodes`: what is found by those that have none, the same in all texts (its slots are never
+    written to).
 
     >>> len(Trie())
     0
     """
 
-    __slots__ = ("_size", "root", "typed")
+    __slots__ = ("_size", "nodes", "root", "typed")
 
     def __init__(self) -> None:
         self.root: dict[str, Any] = {}  # of dicts of dicts; under _RULES, a list of rules
         self._size = 0
         self.typed = False
+        self.nodes: dict[Rule, Node] = {}
 
     def __len__(self) -> int:
         return self._size
@@ -109,6 +129,8 @@ class Trie:
         there.append(rule)
         self.typed = self.typed or bool(rule.slots)
         there.sort(key=lambda one: (one.conditions == ((), ()), -one.rank[0], one.order))
+        if not rule.slots and not rule.merges:
+            self.nodes[rule] = Node(rule, {})
         self._size += 1
         return True
 
