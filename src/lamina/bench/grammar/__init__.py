@@ -56,13 +56,13 @@ def read_labelled(file: Path) -> list[dict[str, Any]]:
 
 def command_metrics(rows: Sequence[Mapping[str, Any]], intent_of: Callable[[str], str]) -> dict[str, float]:
     """Intent accuracy over all, over commands and over what is none ("false": taken for a command)."""
-    right = [intent_of(one["text"]) == one["intent"] for one in rows]
+    right: list[bool] = [intent_of(one["text"]) == one["intent"] for one in rows]
     commands = [place for place, one in enumerate(rows) if one["intent"] != "none"]
     others = [place for place, one in enumerate(rows) if one["intent"] == "none"]
     return {
         "intent": sum(right) / len(rows),
         "commands": sum(right[place] for place in commands) / max(1, len(commands)),
-        "false": 1 - sum(right[place] for place in others) / max(1, len(others)),
+        "false": sum(not right[place] for place in others) / max(1, len(others)),
     }
 
 
@@ -74,7 +74,8 @@ def _slots_exact(rows: Sequence[Mapping[str, Any]]) -> float:
     """Of commands whose intent is read, the share whose slots are all exactly those wanted."""
     found = [(one, read_command(one["text"], NOW)) for one in rows if one["intent"] != "none"]
     read = [(one, command) for one, command in found if command.intent == one["intent"]]
-    return sum({name: slot.text for name, slot in command.slots.items()} == one["slots"] for one, command in read) / max(1, len(read))
+    exact = [{name: slot.text for name, slot in command.slots.items()} == dict(one["slots"]) for one, command in read]
+    return sum(exact) / max(1, len(read))
 
 
 def speed(texts: Sequence[str], repeats: int = 15, times: bool = False) -> float:
@@ -106,7 +107,9 @@ def _command_rows(labelled: Sequence[Mapping[str, Any]]) -> list[Row]:
         texts = [one["text"] for one in some]
         untimed = [text for text in texts if read_command(text, NOW).parse.times is None]
         by = {
-            f"intent {intent}": {"intent": command_metrics([one for one in some if one["intent"] == intent], _grammar_intent)["intent"]}
+            f"intent {intent}": {
+                "intent": command_metrics([one for one in some if one["intent"] == intent], _grammar_intent)["intent"]
+            }
             for intent in sorted({one["intent"] for one in some})
         }
         metrics = command_metrics(some, _grammar_intent)
@@ -158,12 +161,20 @@ def footprint() -> dict[str, float]:
     grammar.parse("what did Ana say about Lisbon in spring?", now=NOW)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    return {"script_bytes": float(files[0].stat().st_size), "memory_bytes": float(files[1].stat().st_size), "peak_bytes": float(peak)}
+    return {
+        "script_bytes": float(files[0].stat().st_size),
+        "memory_bytes": float(files[1].stat().st_size),
+        "peak_bytes": float(peak),
+    }
 
 
 def _learners() -> list[hidden.Learner]:
     embedder = StaticEmbedder()
-    return [hidden.Forest(), hidden.Nearest("nearest by static vectors", lambda texts: embedder.embed(list(texts))), hidden.Softmax()]
+    return [
+        hidden.Forest(),
+        hidden.Nearest("nearest by static vectors", lambda texts: embedder.embed(list(texts))),
+        hidden.Softmax(),
+    ]
 
 
 def learning(pairs: int, seeds: int = SEEDS, unseen: int = 2_000) -> dict[str, float]:

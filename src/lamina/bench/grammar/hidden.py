@@ -6,6 +6,7 @@ in one form only, the sentences made of keywords are known. A pair is a drawn se
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -159,7 +160,7 @@ class Softmax:
         rows = np.zeros((len(sentences), self.buckets), dtype=np.float32)
         for number, sentence in enumerate(sentences):
             words = ["^", *delexical(sentence)[0].split(), "$"]
-            for one in [*words, *(f"{a} {b}" for a, b in zip(words, words[1:], strict=False))]:
+            for one in [*words, *(f"{a} {b}" for a, b in itertools.pairwise(words))]:
                 rows[number, crc32(one.encode()) % self.buckets] = 1.0
         unit: NDArray[np.float32] = rows / np.maximum(1.0, np.linalg.norm(rows, axis=1, keepdims=True))
         return unit

@@ -83,6 +83,8 @@ class Kinds:
 
 def compile_domain(domain: Domain) -> Compiled:
     """Make a domain ready; raises `InputError` for what is ambiguous, can never be reached, or names an unknown type or symbol."""
+    if domain.goal is None and not any(layer.frames for layer in domain.layers):
+        raise InputError(f"the domain {domain.name!r} has neither frames nor a goal: name the type that a text must come down to")
     for kind in domain.types.values():
         for one in kind.any:
             if one not in {*BUILT_IN, *domain.types, *(s.type for layer in domain.layers for s in layer.symbols)}:
@@ -104,8 +106,6 @@ def compile_domain(domain: Domain) -> Compiled:
             frames = _frames(layer, domain, kinds, frozenset(name for name, handed in slots.items() if handed))
         else:
             digesters.append(_digester(number, layer, made, kinds, where))
-    if frames is None and domain.goal is None:
-        raise InputError(f"the domain {domain.name!r} has neither frames nor a goal: name the type that a text must come down to")
     return Compiled(tuple(digesters), frames, kinds, rules)
 
 
@@ -117,7 +117,9 @@ def _rules(symbol: Symbol, layer: Layer, slots: dict[str, frozenset[str]], where
             own = [leaf.name for leaf in row if isinstance(leaf, Slot)]
             own += [name for leaf in row if isinstance(leaf, Reference) for name in slots.get(leaf.symbol, ())]
             if len(set(own)) < len(own):
-                raise InputError(f"{where}, symbol {symbol.name!r}: {variant.say!r} uses a slot twice: give each a name of its own")
+                raise InputError(
+                    f"{where}, symbol {symbol.name!r}: {variant.say!r} uses a slot twice: give each a name of its own"
+                )
             handed |= set(own)
             yield make_rule(symbol, number, row, number, lambda name: bool(slots.get(name)), where), row
     slots[symbol.name] = frozenset(handed)
@@ -139,14 +141,16 @@ def _digester(number: int, layer: Layer, made: list[tuple[Rule, tuple[Leaf, ...]
 
 
 def _unreachable(where: str, name: str, say: str) -> InputError:
-    return InputError(f"{where}: symbol {name!r} has {say!r}, which can never be reached: other variants spell all of it; leave it out")
+    return InputError(
+        f"{where}: symbol {name!r} has {say!r}, which can never be reached: other variants spell all of it; leave it out"
+    )
 
 
 def _check_frames(rules: list[Rule], where: str) -> None:
     """No two frames are spelt alike, and no variant of one is spelt by the others."""
     seen: dict[tuple[str, ...], Rule] = {}
     new: dict[tuple[str, int], bool] = {}
-    for rule in rules:
+    for rule in sorted(rules, key=lambda one: -one.rank[0]):
         place = rule.symbol.name, rule.order
         other = seen.setdefault(rule.keys, rule)
         new[place] = new.get(place, False) or other is rule
@@ -216,17 +220,23 @@ def _check_names(domain: Domain, kinds: Kinds) -> None:
         for symbol in layer.symbols:
             made = () if symbol.type is None else kinds.above(symbol.type)
             if not layer.frames and symbol.key not in spoken and not any(one[1:-1] in filled for one in made):
-                raise InputError(f"symbol {symbol.name!r} can never be reached: nothing above layer {layer.name!r} refers to {symbol.key}")
+                raise InputError(
+                    f"symbol {symbol.name!r} can never be reached: nothing above layer {layer.name!r} refers to {symbol.key}"
+                )
 
 
 def _check_slot(leaf: Slot, layer: Layer, domain: Domain, kinds: Kinds, where: str) -> None:
     if leaf.type not in kinds.names:
-        raise InputError(f"{where}: unknown type {leaf.type!r} of the slot {leaf.name!r}; there is {', '.join(sorted(kinds.names))}")
+        raise InputError(
+            f"{where}: unknown type {leaf.type!r} of the slot {leaf.name!r}; there is {', '.join(sorted(kinds.names))}"
+        )
     kind = domain.types.get(leaf.type, Type(leaf.type))
     if kind.words is not None and not layer.frames:
         raise InputError(f"{where}: a run of words ({leaf.type!r}) may fill slots of frames only")
     if layer.frames and (kind.match is not None or leaf.type in ("number", "string")):
-        raise InputError(f"{where}: a slot of a frame takes runs of words, times and symbols; make a symbol of {leaf.type!r} below")
+        raise InputError(
+            f"{where}: a slot of a frame takes runs of words, times and symbols; make a symbol of {leaf.type!r} below"
+        )
     if leaf.type == "time" and not domain.times:
         raise InputError(f"{where}: the slot {leaf.name!r} takes a time: set times = true for the domain")
 
@@ -246,4 +256,3 @@ def _check_reached(made: list[tuple[Rule, tuple[Leaf, ...]]], digesters: list[Di
                     f"{where}: symbol {rule.symbol.name!r} has {rule.variant.say!r}, which can never be reached: "
                     f"a layer below makes {' '.join(after.keys)!r} of {' '.join(keys)!r}; write the symbols"
                 )
-

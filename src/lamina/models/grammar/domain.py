@@ -162,7 +162,9 @@ def packaged_domain(name: str) -> Domain:
     folder = Path(__file__).parent / "domains"
     names = sorted(file.stem for file in folder.glob("*.toml"))
     if name not in names:
-        raise NotFoundError(f"no domain {name!r} comes with the package: there is {', '.join(names)}; read your own with load_domain")
+        raise NotFoundError(
+            f"no domain {name!r} comes with the package: there is {', '.join(names)}; read your own with load_domain"
+        )
     return load_domain(folder / f"{name}.toml")
 
 
@@ -260,6 +262,8 @@ def _read_layer(given: Any, domain: Domain) -> Layer:
     lists = {key: _texts(given.get(key, ()), where) for key in ("drop", "lead", "tail")}
     if not frames and (lists["lead"] or lists["tail"]):
         raise InputError(f"{where}: lead and tail belong to a layer of frames")
+    if frames and (lists["drop"] or any(one.after or one.before for symbol in symbols for one in symbol.variants)):
+        raise InputError(f"{where}: frames are whole sentences, so they take neither drop nor after nor before")
     return Layer(name, symbols, frames, **lists)
 
 

@@ -109,10 +109,9 @@ class Frame:
                 return f"({f'[^{barred}]' if barred else '.'}{{{least},{most}}}?)"
             self._groups.append((pattern.name, False))
             return f"([{''.join(self._codes[key] for key in self._fillers.get(pattern.type, ()))}])"
-        if isinstance(pattern, Reference):
-            if pattern.symbol in self._handing:
-                self._groups.append((None, False))
-                return f"({self._codes[pattern.key]})"
+        if isinstance(pattern, Reference) and pattern.symbol in self._handing:
+            self._groups.append((None, False))
+            return f"({self._codes[pattern.key]})"
         return self._codes[pattern.key]
 
     def _needed(self, pattern: Pattern) -> set[str]:
@@ -192,6 +191,6 @@ class Frames:
                     best = rank, frame, found[1]
         if best is None:
             return None
-        _, frame, found = best
-        items.steps.append((self._number, items.cells[start][1], items.cells[end - 1][2], frame.rule.name))
-        return frame.node(items, found)
+        _, taken, spans = best
+        items.steps.append((self._number, items.cells[start][1], items.cells[end - 1][2], taken.rule.name))
+        return taken.node(items, spans)

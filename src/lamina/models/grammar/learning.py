@@ -53,6 +53,10 @@ def learn(grammar: Grammar, sentence: str, known: str, whole: bool = True) -> Le
     there = grammar.parse(sentence)
     if there.ok and there.meaning == target.meaning:
         return Learned(grammar)
+    if there.ok:
+        return Learned(
+            grammar, why=f"{sentence!r} means {there.code()!r} already: a variant of something else would change what is known"
+        )
     why = f"{sentence!r} is too far from what is known: give an example that differs in single words"
     for spelling in target.spellings():
         for variants in _gaps(grammar, sentence, spelling, whole):
@@ -151,7 +155,9 @@ def _said(
     for key, (kinds, begin, stop, node) in zip(below.keys, below.cells, strict=True):
         if begin < first or stop > last:
             continue
-        slot = next((name for name, fill in fills.items() if name not in used and list(fill) == list(words[begin : stop + 1])), None)
+        slot = next(
+            (name for name, fill in fills.items() if name not in used and list(fill) == list(words[begin : stop + 1])), None
+        )
         if kinds and slot is not None:
             used.add(slot)
             parts.append(f"{{{slot}:{types[slot]}}}")

@@ -73,7 +73,9 @@ class Parse:
 
     __slots__ = ("_items", "_nodes", "grammar", "ok", "times", "words")
 
-    def __init__(self, grammar: Grammar, words: Words, items: Items, nodes: Sequence[Node], times: Sequence[tuple[int, int]] | None = None) -> None:
+    def __init__(
+        self, grammar: Grammar, words: Words, items: Items, nodes: Sequence[Node], times: Sequence[tuple[int, int]] | None = None
+    ) -> None:
         self.grammar = grammar
         self.words = words
         self._items = items
@@ -150,7 +152,9 @@ class Parse:
     def _forms(self, node: Node) -> Iterator[list[str]]:
         """A symbol in each form, what fills its slots in each form."""
         names = list(node.slots)
-        options = [[[self._data(piece)]] if piece.node is None else list(self._forms(piece.node)) for piece in node.slots.values()]
+        options = [
+            [[self._data(piece)]] if piece.node is None else list(self._forms(piece.node)) for piece in node.slots.values()
+        ]
         for choice in product(*options):
             yield from self.grammar.forms(node.rule.symbol.name, dict(zip(names, choice, strict=True)))
 
@@ -225,12 +229,16 @@ class Grammar:
         if not isinstance(text, str):
             raise InputError(f"a text must be a string, not {type(text).__name__}")
         if len(text) > self.domain.limit:
-            raise InputError(f"the text has {len(text):,} characters; the domain {self.domain.name!r} reads at most {self.domain.limit:,}")
+            raise InputError(
+                f"the text has {len(text):,} characters; the domain {self.domain.name!r} reads at most {self.domain.limit:,}"
+            )
         words = split_words(text, self.domain.numerals)
         if self.domain.quotes:
             place = unbalanced(words.words)
             if place is not None:
-                raise InputError(f"the quotation mark at character {words.starts[place]} has no partner: close it, or leave it out")
+                raise InputError(
+                    f"the quotation mark at character {words.starts[place]} has no partner: close it, or leave it out"
+                )
         return words
 
     @property

@@ -128,7 +128,9 @@ def _group(opening: str, signs: Sequence[str], rows: Sequence[Sequence[Pattern]]
     parts = tuple(_row(row) for row in rows)
     if "&" in signs:
         if opening == "[":
-            return Row(tuple(Choice((*part.options, EMPTY) if isinstance(part, Choice) else (part, EMPTY)) for part in parts), free=True)
+            return Row(
+                tuple(Choice((*part.options, EMPTY) if isinstance(part, Choice) else (part, EMPTY)) for part in parts), free=True
+            )
         inner: Pattern = Row(parts, free=True)
     else:
         inner = parts[0] if len(parts) == 1 else Choice(parts)
@@ -158,7 +160,9 @@ def sequences(pattern: Pattern, where: str = "a pattern") -> list[tuple[Leaf, ..
     [['a', 'b', 'c'], ['a', 'c', 'b'], ['b', 'c'], ['c', 'b']]
     """
     if size(pattern) > MOST:
-        raise InputError(f"{where}: a pattern stands for {size(pattern):,} sequences; the most is {MOST:,}: make symbols of its parts")
+        raise InputError(
+            f"{where}: a pattern stands for {size(pattern):,} sequences; the most is {MOST:,}: make symbols of its parts"
+        )
     return list(dict.fromkeys(_sequences(pattern)))
 
 

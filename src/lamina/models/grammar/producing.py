@@ -47,6 +47,8 @@ class Producer:
         self._types = domain.types
         self._rows = {name: self._spellings(symbol) for name, symbol in self._symbols.items()}
         self._counted = lru_cache(maxsize=None)(self._count)
+        self._fillers = lru_cache(maxsize=None)(self._found_fillers)
+        self._weights = lru_cache(maxsize=None)(self._found_weights)
 
     def count(self, symbol: str) -> int:
         """How many ways there are to say a symbol; data counts once."""
@@ -64,7 +66,7 @@ class Producer:
     def _spellings(self, symbol: Symbol) -> list[tuple[Leaf, ...]]:
         return list(dict.fromkeys(row for variant in symbol.variants for row in sequences(variant.pattern)))
 
-    def _fillers(self, kind: str) -> tuple[list[str], list[str]]:
+    def _found_fillers(self, kind: str) -> tuple[list[str], list[str]]:
         """The types of data and the symbols that may fill a slot of a type."""
         wanted, data = [kind], []
         for one in wanted:
@@ -77,6 +79,9 @@ class Producer:
 
     def _count(self, symbol: str, depth: int) -> int:
         return sum(self._ways(row, depth) for row in self._rows[symbol])
+
+    def _found_weights(self, symbol: str, depth: int) -> list[int]:
+        return [self._ways(row, depth) for row in self._rows[symbol]]
 
     def _ways(self, row: Sequence[Leaf], depth: int) -> int:
         ways = 1
@@ -108,7 +113,7 @@ class Producer:
 
     def _drawn(self, symbol: str, depth: int, random: Random, data: Draw) -> tuple[list[str], dict[str, Meaning | str]]:
         rows = self._rows[symbol]
-        (row,) = random.choices(rows, [self._ways(row, depth) for row in rows])
+        (row,) = random.choices(rows, self._weights(symbol, depth))
         words: list[str] = []
         arguments: dict[str, Meaning | str] = {}
         for leaf in row:

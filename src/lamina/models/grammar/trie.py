@@ -74,9 +74,7 @@ class Rule:
         return not before or (keys[end] if end < len(keys) else END) in before
 
 
-def make_rule(
-    symbol: Symbol, number: int, row: Sequence[Leaf], order: int, slotted: Callable[[str], bool], where: str
-) -> Rule:
+def make_rule(symbol: Symbol, number: int, row: Sequence[Leaf], order: int, slotted: Callable[[str], bool], where: str) -> Rule:
     """The rule of one sequence of a symbol's variant; `slotted` says whether a symbol has slots of its own to hand on."""
     slots = tuple((place, leaf.name) for place, leaf in enumerate(row) if isinstance(leaf, Slot))
     if len({name for _, name in slots}) < len(slots):
