@@ -115,6 +115,7 @@ def _command_rows(labelled: Sequence[Mapping[str, Any]]) -> list[Row]:
         metrics = command_metrics(some, _grammar_intent)
         metrics |= {"slots": _slots_exact(some), "per_second": speed(texts), "untimed_per_second": speed(untimed)}
         rows.append(Row(f"commands {part}", {**metrics, "with_times_per_second": speed(texts, times=True)}, by))
+    rows.append(Row("commands all", {"per_second": speed([one["text"] for one in labelled])}))
     held = [one for one in labelled if one["part"] == "held-out"]
     rows.append(Row("commands held-out, nearest sentence", command_metrics(held, nearest)))
     return rows

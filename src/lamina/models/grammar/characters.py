@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final, NamedTuple
 
@@ -37,8 +36,7 @@ class Numeral(NamedTuple):
     times: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
+class Words(NamedTuple):
     """The words of a text with their places in it.
 
     `words`: folded words, numerals as digits, quoted strings verbatim; `starts` and `ends`: where each stands in `source`;

@@ -8,6 +8,7 @@ one with the fewest words in its runs (the most that was said literally), then t
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import permutations
@@ -54,6 +55,8 @@ class Frame:
         self._types, self._fillers, self._handing = world
         self._groups: list[tuple[str | None, bool]] = []  # the slot of each group (None: a symbol that hands on its slots); a run
         self.needed = frozenset(self._needed(pattern))
+        self.mark = ""
+        """The rarest of the characters that every sentence of this frame has; "" where there is none."""
         self.starts = self._starts(pattern)
         """The characters a sentence of this frame may begin with; None for any."""
 
@@ -163,6 +166,9 @@ class Frames:
         self._number = number
         self._codes = codes
         self._lead, self._tail = frozenset(lead), frozenset(tail)
+        uses = Counter(char for frame in frames for char in frame.needed)
+        for frame in frames:
+            frame.mark = min(frame.needed, key=lambda char: (uses[char], char), default="")
         self._anywhere = [frame for frame in frames if frame.starts is None]
         firsts = {char for frame in frames for char in frame.starts or ()}
         self._by_first = {char: [one for one in frames if one.starts is None or char in one.starts] for char in firsts}
@@ -178,10 +184,9 @@ class Frames:
         if start == end:
             return None
         written = self._codes.write(items)
-        there = set(written)
         best: tuple[tuple[int, int], Frame, re.Match[str]] | None = None
         for frame in self._by_first.get(written[start], self._anywhere):
-            if not frame.needed <= there:
+            if frame.mark not in written:
                 continue
             found = frame.match(written, start, end)
             if found is not None:
