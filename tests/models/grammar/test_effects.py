@@ -11,7 +11,7 @@ from lamina.bench.grammar import coverage, footprint, hidden, learning, programs
 from lamina.bench.grammar.programs import FRAMES, data, execute, script_domain, script_grammar
 from lamina.errors import InputError
 from lamina.models.grammar import Grammar, read_domain
-from lamina.models.grammar.learning import learn
+from lamina.models.grammar.learning import learn, learn_all
 from lamina.models.grammar.producing import Producer, join
 
 SMALL = read_domain(
@@ -27,7 +27,7 @@ SMALL = read_domain(
 
 
 def test_effect_a_sum_of_variants_covers_their_product() -> None:
-    found = coverage(3_000, seed=0)
+    found = coverage(2_000, seed=0)
     print(f"\n{found}")
     assert found["variants"] <= 400
     assert found["sentences"] >= 1e6
@@ -105,18 +105,49 @@ def test_effect_a_word_from_outside_is_never_read_past() -> None:
 
 
 def test_effect_few_pairs_teach_a_grammar_more_than_other_learners() -> None:
-    found = learning(200, seeds=1, unseen=600)
+    found = learning(200, seeds=1, unseen=400)
     print(f"\n200 pairs: {found}")
-    mine = found.pop(hidden.Forest.name)
+    mine, wrong = found.pop(hidden.Forest.name), found.pop(f"{hidden.Forest.name}, read wrongly")
+    assert wrong <= 0.05
     assert all(mine >= other + 0.15 for other in found.values())
 
 
 def test_effect_what_was_learned_stays_when_other_things_are_learned() -> None:
-    found = sequence()
+    found = sequence(pairs=50, unseen=200)
     print(f"\n{found}")
     assert found[f"{hidden.Forest.name}, after"] - found[f"{hidden.Forest.name}, before"] == 0.0
     assert found[f"{hidden.Forest.name}, before"] > 0.3
     assert found[f"{hidden.Softmax.name}, before"] - found[f"{hidden.Softmax.name}, after"] >= 0.2
+
+
+@pytest.mark.slow
+def test_what_is_to_be_kept_keeps_its_meaning_whatever_is_learned() -> None:
+    """Sentences handed in to be kept keep theirs exactly. Others may be lost, if seldom: here at most one in a hundred."""
+    test = hidden.draw_pairs(200, Random(78))
+    kept, free = hidden.Forest(), hidden.Forest()
+    keep = [known for _, known in test]
+    lost = right = 0
+    for start in range(0, 120, 20):
+        pairs = hidden.draw_pairs(20, Random(start))
+        before = [free.normal(sentence) == known for sentence, known in test]
+        free.fit(pairs)
+        lost += sum(was and free.normal(sentence) != known for was, (sentence, known) in zip(before, test, strict=True))
+        right += sum(before)
+        kept.grammar, _ = learn_all(kept.grammar, pairs, keep)
+        assert [kept.normal(known) for known in keep] == keep
+    print(f"\nlost {lost} of {right} checks")
+    assert lost <= 0.01 * right
+
+
+def test_a_variant_that_would_change_what_is_kept_is_not_learned() -> None:
+    grammar = script_grammar()
+    pair = ("print the sum b", "print b")
+    assert learn(grammar, *pair).variants
+    target = "print the sum b"
+    taught = learn(grammar, *pair).grammar
+    assert taught.parse(target).code() == "print(b)"
+    asked = learn(taught, "kindly print b", "pop b", keep=["print b", target])
+    assert all(asked.grammar.parse(one).code() == "print(b)" for one in ("print b", target))
 
 
 def test_a_domain_takes_a_hundredth_of_an_encoder() -> None:

@@ -64,10 +64,12 @@ class Forest:
     def __init__(self) -> None:
         self.grammar = Grammar(bare_domain(script_domain()))
         self.asked = 0
+        self._kept: list[str] = []
 
     def fit(self, pairs: Sequence[Pair]) -> None:
         """Learn what single gaps teach; the rest is counted as asked."""
-        self.grammar, asked = learn_all(self.grammar, pairs)
+        self.grammar, asked = learn_all(self.grammar, pairs, self._kept)
+        self._kept += [sentence for pair in pairs for sentence in pair]
         self.asked = len(asked)
 
     def normal(self, sentence: str) -> str:

@@ -3,7 +3,7 @@
 Both are digested, and what they have in common is laid aside. Where each gap that remains is a single symbol in the known sentence against
 words in the new one, these words become a new variant of that symbol. Where the known sentence can be put in another order, that is
 tried as well. Else the learner asks. Variants are only added, and only where the new sentence then means what it was said to
-mean, so nothing that was known is forgotten.
+mean and no sentence that is to be kept means something else; so what was known is not forgotten.
 """
 
 from __future__ import annotations
@@ -32,10 +32,11 @@ class Learned:
     why: str = ""
 
 
-def learn(grammar: Grammar, sentence: str, known: str, whole: bool = True) -> Learned:
+def learn(grammar: Grammar, sentence: str, known: str, whole: bool = True, keep: Iterable[str] = ()) -> Learned:
     """Learn that `sentence` means what the understood sentence `known` means; raises `InputError` where `known` is not understood.
 
-    `whole`: whether a sentence with nothing in common may become a variant of its frame, its data apart.
+    `whole`: whether a sentence with nothing in common may become a variant of its frame, its data apart. `keep`: sentences that must
+    go on meaning what they mean; a variant that changes one of them is not learned.
 
     >>> from lamina.models.grammar import read_domain
     >>> lamp = Grammar(read_domain({"name": "lamp", "goal": "order", "layers": [
@@ -69,25 +70,36 @@ def learn(grammar: Grammar, sentence: str, known: str, whole: bool = True) -> Le
                 why = str(error)
                 continue
             if _agrees(better, sentence, known):
-                return Learned(better, tuple(variants))
+                before = ((one, grammar.parse(one)) for one in keep)
+                changed = next((one for one, parse in before if parse.ok and better.parse(one).meaning != parse.meaning), None)
+                if changed is None:
+                    return Learned(better, tuple(variants))
+                why = f"{variants!r} would change what {changed!r} means"
+                continue
             why = f"{sentence!r} would not mean the same with {variants!r}: other rules read parts of it"
     return Learned(grammar, why=why)
 
 
-def learn_all(grammar: Grammar, pairs: Iterable[tuple[str, str]]) -> tuple[Grammar, list[Learned]]:
-    """Learn from pairs of a new and a known sentence, again and again until nothing more comes of it; returns what is left to ask too."""
+def learn_all(grammar: Grammar, pairs: Iterable[tuple[str, str]], keep: Iterable[str] = ()) -> tuple[Grammar, list[Learned]]:
+    """Learn from pairs of a new and a known sentence, again and again until nothing more comes of it; returns what is left to ask too.
+
+    The known sentences, and the new ones once they are understood, go on meaning what they mean; so do those of `keep`.
+    """
     left = list(pairs)
+    kept = dict.fromkeys([*keep, *(known for _, known in left)])
     asked: list[Learned] = []
     whole = False
     while left:
         again: list[tuple[str, str]] = []
         asked = []
         for pair in left:
-            learned = learn(grammar, *pair, whole)
+            learned = learn(grammar, *pair, whole, kept)
             grammar = learned.grammar
             if learned.why:
                 again.append(pair)
                 asked.append(learned)
+            else:
+                kept[pair[0]] = None
         if len(again) == len(left):
             if whole:
                 break
