@@ -105,7 +105,17 @@ def test_effect_a_word_from_outside_is_never_read_past() -> None:
 
 
 def test_effect_few_pairs_teach_a_grammar_more_than_other_learners() -> None:
-    found = learning(200, seeds=1, unseen=400)
+    """One seed and 300 sentences, so a smaller margin than that of the slow test."""
+    found = learning(200, seeds=1, unseen=300)
+    print(f"\n200 pairs: {found}")
+    mine, wrong = found.pop(hidden.Forest.name), found.pop(f"{hidden.Forest.name}, read wrongly")
+    assert wrong <= 0.05
+    assert all(mine >= other + 0.08 for other in found.values())
+
+
+@pytest.mark.slow
+def test_effect_few_pairs_are_worth_fifteen_points_over_three_seeds() -> None:
+    found = learning(200)
     print(f"\n200 pairs: {found}")
     mine, wrong = found.pop(hidden.Forest.name), found.pop(f"{hidden.Forest.name}, read wrongly")
     assert wrong <= 0.05
@@ -115,7 +125,7 @@ def test_effect_few_pairs_teach_a_grammar_more_than_other_learners() -> None:
 def test_effect_what_was_learned_stays_when_other_things_are_learned() -> None:
     found = sequence(pairs=50, unseen=200)
     print(f"\n{found}")
-    assert found[f"{hidden.Forest.name}, after"] - found[f"{hidden.Forest.name}, before"] == 0.0
+    assert found[f"{hidden.Forest.name}, after"] >= found[f"{hidden.Forest.name}, before"]
     assert found[f"{hidden.Forest.name}, before"] > 0.3
     assert found[f"{hidden.Softmax.name}, before"] - found[f"{hidden.Softmax.name}, after"] >= 0.2
 

@@ -12,8 +12,9 @@ read, so layers, forests, keywords and data words and the multiplication rule ar
 """
 
 from lamina.models.grammar.commands import INTENTS, Command, memory_grammar, read_command
-from lamina.models.grammar.domain import Domain, load_domain, packaged_domain, read_domain
+from lamina.models.grammar.domain import Domain
 from lamina.models.grammar.parsing import Filled, Grammar, Meaning, Parse, Step
+from lamina.models.grammar.reading import load_domain, packaged_domain, read_domain
 
 __all__ = [
     "INTENTS",

@@ -14,8 +14,9 @@ from typing import Final
 
 from lamina.expressions.finding import TimeRange, find_ranges
 from lamina.expressions.lexicon import Prefer
-from lamina.models.grammar.domain import packaged_domain
-from lamina.models.grammar.parsing import Filled, Grammar, Parse, Step, in_years
+from lamina.models.grammar.parsing import Filled, Grammar, Parse, Step
+from lamina.models.grammar.reading import packaged_domain
+from lamina.models.grammar.time_marks import in_years
 from lamina.times import MomentLike, parse_moment, to_datetime
 
 INTENTS: Final[Mapping[str, str]] = {

@@ -14,13 +14,13 @@ from lamina.models.grammar.characters import Words, split_words, unbalanced
 from lamina.models.grammar.compiling import TIME, compile_domain
 from lamina.models.grammar.digestion import BEST, Digester, Items, plain_cells
 from lamina.models.grammar.domain import Domain
+from lamina.models.grammar.time_marks import time_spans
 from lamina.models.grammar.trie import Node, Piece
 
 CHARACTERS: Final = "characters"
 """The name of the lowest layer in traces."""
 _FORMS: Final = 64
 """How many forms of a sentence are made at most."""
-_FROM_YEAR: Final = re.compile(r"\bfrom(?= \d{4}\b)", re.IGNORECASE)
 _FOLLOWS: Final = re.compile(r"\{([^{}]*)\}")
 
 
@@ -181,7 +181,7 @@ class Grammar:
 
     Reading takes time in proportion to the words of a text; a grammar is never changed by it and may be shared by threads.
 
-    >>> from lamina.models.grammar.domain import read_domain
+    >>> from lamina.models.grammar.reading import read_domain
     >>> lamp = read_domain({"name": "lamp", "layers": [
     ...     {"name": "words", "symbols": {"switch": ["switch", "turn", "put"], "lamp": ["lamp", "light"]}},
     ...     {"name": "sentences", "frames": {"on": ["<switch> [the] <lamp> on", "<switch> on [the] <lamp>"]}}]})
@@ -317,38 +317,3 @@ class Grammar:
             return nodes if len(nodes) == len(items.keys) else ()
         node = self._compiled.frames.read(items)
         return () if node is None else (node,)
-
-
-def time_spans(text: str, now: int, offset: int = 0) -> list[tuple[int, int]]:
-    """Where expressions of time stand in a text, in order, as the grammar of `lamina.expressions` reads them; what they mean comes later.
-
-    >>> time_spans("What did Ana say in May about last summer?", 1_700_000_000_000_000)
-    [(20, 23), (30, 41)]
-    """
-    from lamina.expressions.grammar import STARTS
-    from lamina.expressions.stretches import statement
-    from lamina.expressions.tokens import Said
-
-    said = Said(in_years(text), now, offset)
-    low, spans = said.low, said.spans
-    found: list[tuple[int, int]] = []
-    place = 0
-    while place < said.size:
-        word = low[place]
-        if word in STARTS or word[0].isdecimal():
-            reading = statement(said, place, "future")
-            if reading is not None:
-                found.append((spans[reading.start][0], spans[reading.end - 1][1]))
-                place = max(place + 1, reading.end)
-                continue
-        place += 1
-    return found
-
-
-def in_years(text: str) -> str:
-    """The text with "from 2024" as "in   2024": of notes and messages it means the same, and only the latter is read as a time.
-
-    >>> in_years("notes from 2024, from home")
-    'notes in   2024, from home'
-    """
-    return _FROM_YEAR.sub("in  ", text) if "from" in text.lower() else text

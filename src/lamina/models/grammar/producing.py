@@ -33,7 +33,7 @@ class Producer:
 
     `depth`: how many symbols may lie in slots of one another.
 
-    >>> from lamina.models.grammar.domain import read_domain
+    >>> from lamina.models.grammar.reading import read_domain
     >>> lamp = read_domain({"name": "lamp", "layers": [
     ...     {"name": "words", "symbols": {"switch": ["switch", "turn", "put"], "lamp": ["lamp", "light"]}},
     ...     {"name": "sentences", "frames": {"on": ["<switch> [the] <lamp> on"]}}]})
