@@ -150,14 +150,20 @@ def test_what_is_to_be_kept_keeps_its_meaning_whatever_is_learned() -> None:
 
 
 def test_a_variant_that_would_change_what_is_kept_is_not_learned() -> None:
-    grammar = script_grammar()
-    pair = ("print the sum b", "print b")
-    assert learn(grammar, *pair).variants
-    target = "print the sum b"
-    taught = learn(grammar, *pair).grammar
-    assert taught.parse(target).code() == "print(b)"
-    asked = learn(taught, "kindly print b", "pop b", keep=["print b", target])
-    assert all(asked.grammar.parse(one).code() == "print(b)" for one in ("print b", target))
+    """"go fast" as a form of "go" would take the "fast" away from another sentence."""
+    words = {"go": ["go"], "fast": ["fast"], "home": ["home"], "homeward": ["homeward"]}
+    says = {"leave": "<go> <home>", "race": "<go> <fast> <homeward>"}
+    orders = {name: {"type": "order", "says": [say]} for name, say in says.items()}
+    layers = [{"name": "words", "symbols": words}, {"name": "orders", "symbols": orders}]
+    grammar = Grammar(read_domain({"name": "ways", "goal": "order", "layers": layers}))
+    pair, other = ("go fast home", "go home"), "go fast homeward"
+    assert grammar.parse(other).frame == "race"
+    careless = learn(grammar, *pair, whole=False)
+    assert careless.variants == (("go", "go fast"),)
+    assert not careless.grammar.parse(other).ok
+    careful = learn(grammar, *pair, whole=False, keep=[other])
+    assert careful.grammar is grammar
+    assert "would change what 'go fast homeward' means" in careful.why
 
 
 def test_a_domain_takes_a_hundredth_of_an_encoder() -> None:
