@@ -150,7 +150,7 @@ def test_what_is_to_be_kept_keeps_its_meaning_whatever_is_learned() -> None:
 
 
 def test_a_variant_that_would_change_what_is_kept_is_not_learned() -> None:
-    """"go fast" as a form of "go" would take the "fast" away from another sentence."""
+    """The words "go fast" as a form of "go" would take the "fast" away from another sentence."""
     words = {"go": ["go"], "fast": ["fast"], "home": ["home"], "homeward": ["homeward"]}
     says = {"leave": "<go> <home>", "race": "<go> <fast> <homeward>"}
     orders = {name: {"type": "order", "says": [say]} for name, say in says.items()}
