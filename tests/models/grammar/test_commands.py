@@ -161,3 +161,16 @@ def test_reading_is_quick() -> None:
 
 def test_a_grammar_is_made_once() -> None:
     assert memory_grammar() is memory_grammar()
+
+
+def test_threads_that_share_a_new_grammar_read_the_same() -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from lamina.models.grammar import Grammar
+
+    texts = [one["text"] for one in HELD_OUT]
+    alone = [(command.intent, command.slots) for command in (read_command(text, NOW) for text in texts)]
+    fresh = Grammar(packaged_domain("memory"))
+    with ThreadPoolExecutor(8) as threads:
+        shared = list(threads.map(lambda text: read_command(text, NOW, grammar=fresh), texts))
+    assert [(command.intent, command.slots) for command in shared] == alone

@@ -38,6 +38,10 @@ class Codes(dict[str, str]):
         return "".join([self.get(key, _OTHER) for key in items.keys])
 
 
+Group = tuple[str | None, bool]
+"""The slot that a group of an expression fills (None: a symbol that hands on its slots), and whether it is a run."""
+
+
 class World(NamedTuple):
     """What frames stand on: the types by name, the keys that may fill slots of each type, the symbols that hand on slots."""
 
@@ -53,7 +57,6 @@ class Frame:
         self.rule = rule
         self._pattern, self._codes = pattern, codes
         self._types, self._fillers, self._handing = world
-        self._groups: list[tuple[str | None, bool]] = []  # the slot of each group (None: a symbol that hands on its slots); a run
         self.needed = frozenset(self._needed(pattern))
         self.mark = ""
         """The rarest of the characters that every sentence of this frame has; "" where there is none."""
@@ -61,18 +64,20 @@ class Frame:
         """The characters a sentence of this frame may begin with; None for any."""
 
     @cached_property
-    def expression(self) -> re.Pattern[str]:
-        """The frame over the characters of a sentence."""
-        self._groups.clear()
-        return re.compile(self._written(self._pattern))
+    def compiled(self) -> tuple[re.Pattern[str], Sequence[Group]]:
+        """The frame over the characters of a sentence, and what each group of it is."""
+        groups: list[Group] = []
+        written = self._written(self._pattern, groups)
+        return re.compile(written), groups
 
     def match(self, written: str, start: int, end: int) -> tuple[int, re.Match[str]] | None:
         """The match over a stretch of a written sentence, with how many items lie in runs."""
-        found = self.expression.fullmatch(written, start, end)
+        expression, groups = self.compiled
+        found = expression.fullmatch(written, start, end)
         if found is None:
             return None
         runs = 0
-        for number, (_, run) in enumerate(self._groups, 1):
+        for number, (_, run) in enumerate(groups, 1):
             if run:
                 begin, stop = found.span(number)
                 runs += stop - begin
@@ -82,7 +87,7 @@ class Frame:
         """The symbol that a match stands for."""
         cells = items.cells
         node = Node(self.rule, {})
-        for number, (name, _) in enumerate(self._groups, 1):
+        for number, (name, _) in enumerate(self.compiled[1], 1):
             begin, stop = found.span(number)
             if begin < 0:
                 continue
@@ -93,27 +98,27 @@ class Frame:
                 node.slots |= inner.slots
         return node
 
-    def _written(self, pattern: Pattern) -> str:
+    def _written(self, pattern: Pattern, groups: list[Group]) -> str:
         if isinstance(pattern, Choice):
-            options = [self._written(option) for option in pattern.options if option != Row(())]
+            options = [self._written(option, groups) for option in pattern.options if option != Row(())]
             optional = len(options) < len(pattern.options)
             return f"(?:{'|'.join(options)}){'?' if optional else ''}"
         if isinstance(pattern, Row):
             if pattern.free:
-                orders = ("".join(self._written(part) for part in order) for order in permutations(pattern.parts))
+                orders = ("".join(self._written(part, groups) for part in order) for order in permutations(pattern.parts))
                 return f"(?:{'|'.join(orders)})"
-            return "".join(self._written(part) for part in pattern.parts)
+            return "".join(self._written(part, groups) for part in pattern.parts)
         if isinstance(pattern, Slot):
             kind = self._types.get(pattern.type)
             if kind is not None and kind.words is not None:
-                self._groups.append((pattern.name, True))
+                groups.append((pattern.name, True))
                 barred = "".join(self._codes[key] for key in kind.without)
                 least, most = kind.words
                 return f"({f'[^{barred}]' if barred else '.'}{{{least},{most}}}?)"
-            self._groups.append((pattern.name, False))
+            groups.append((pattern.name, False))
             return f"([{''.join(self._codes[key] for key in self._fillers.get(pattern.type, ()))}])"
         if isinstance(pattern, Reference) and pattern.symbol in self._handing:
-            self._groups.append((None, False))
+            groups.append((None, False))
             return f"({self._codes[pattern.key]})"
         return self._codes[pattern.key]
 
