@@ -1,7 +1,7 @@
 """Grammars: commands to a memory read by rules, and the effects of the source on a small language of programs.
 
-Rows: `commands …`, the labelled list of `corpora/commands.jsonl` (held-out: written before there was any rule, never looked at while rules were
-written; the same hand wrote both, so other people's commands are read less often), against the nearest sentence of the tuning part by
+Rows: `commands …`, the labelled list of `corpora/commands.jsonl` (held-out: written before there was any rule; no rule was changed for its
+failures, but which times are found in it was seen; the same hand wrote both, so other people's commands are read less often), against the nearest sentence of the tuning part by
 static vectors; `forest`, how many sentences a domain covers for what is written in it, against a list as long; `programs`, drawn programs read,
 run and compared; `learning N`, exact normal forms of unseen sentences after N pairs; `sequence`, the first of five domains before and
 after the others were learned.
