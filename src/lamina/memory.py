@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from lamina.consolidation.stages import Consolidator
     from lamina.consolidation.undoing import UndoReport
     from lamina.keeping.erasure import ErasureReceipt
+    from lamina.models.grammar import Command
     from lamina.models.protocols import Embedder, Reranker, TokenCounter
     from lamina.profile.overview import Overview
     from lamina.recall.connections import Connections
@@ -381,6 +382,15 @@ class Memory:
         check_text(name, "the name")
         whole_number(k, "k", 1)
         return self._recaller.connections(name, where, k)
+
+    def read_command(self, text: str) -> Command:
+        """Read a text as a command to this memory, by rules: an intent, its slots with their spans, the times that are meant.
+
+        Nothing is done by it: a command is a reading, not an act. What is none has no intent.
+        """
+        from lamina.models.grammar import read_command
+
+        return read_command(text, self._run.clock(), self._zone)
 
     def _where(self, conditions: Conditions) -> Filter | None:
         """The filter that conditions make; None where there are none."""
