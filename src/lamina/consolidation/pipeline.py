@@ -10,6 +10,7 @@ from typing import Protocol, cast
 from lamina.consolidation.undoing import Recorded
 from lamina.episodic.episodes import EpisodeConsolidator
 from lamina.records import Filter, Report, Run, check_scope
+from lamina.semantic.facts import FactStage
 from lamina.semantic.told import ToldGraph
 from lamina.storage.consents import in_force
 from lamina.storage.protocol import Store
@@ -34,7 +35,7 @@ class Consolidator(Protocol):
 
 
 def _stages() -> tuple[Consolidator, ...]:
-    return (EpisodeConsolidator(), ToldGraph())
+    return (EpisodeConsolidator(), ToldGraph(), FactStage())
 
 
 @dataclass(frozen=True)
