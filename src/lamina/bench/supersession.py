@@ -26,7 +26,7 @@ from lamina.records import Filter, Item, Run
 from lamina.semantic.facts import FactStage, facts_of
 from lamina.semantic.facts.claims import APPOINTMENT, Claim, key_of, value_key
 from lamina.semantic.facts.reading import read_session
-from lamina.semantic.facts.subjects import kin_name
+from lamina.semantic.facts.subjects import is_kin, kin_name
 from lamina.semantic.facts.timeline import Timeline
 from lamina.times import parse_moment
 
@@ -74,14 +74,11 @@ def read_histories(file: Path) -> list[History]:
 
 
 def _history(row: Mapping[str, Any]) -> History:
-    first = row["messages"][0]["speaker"]
-
     def question(one: Mapping[str, Any]) -> Question:
         subject = one["subject"]
-        names = {message["speaker"] for message in row["messages"]}
         known = None if one["known"] is None else parse_moment(one["known"]).at
-        if subject not in names and kin_name("x", subject) != f"x's {subject}" or (subject[0].islower() and subject not in names):
-            subject = kin_name(first, subject)
+        if is_kin(subject):
+            subject = kin_name(next(m["speaker"] for m in row["messages"] if subject.casefold() in m["text"].casefold()), subject)
         at = parse_moment(one["on"] or row["now"]).at
         return Question(subject, tuple(one["attribute"]), at, known, one["on"] is None, tuple(one["answers"]))
 

@@ -22,6 +22,7 @@ _PIECE: Final = rf"(?:{_DAY}|{_CLOCK})"
 _TAIL: Final = rf"(?:on |at |to |for |in )?(?P<t>{_PIECE}(?:,? (?:at |on |in the (?:morning|afternoon|evening)|around )?{_PIECE})?)(?: (?:in the (?:morning|afternoon|evening)|instead|now|this time|sharp|again|after all|not .*))*$"
 _WORDS: Final = r"[A-Za-z][\w'’-]*(?: [A-Za-z][\w'’.-]*){0,4}?"
 _MOVED: Final = r"(?:moved|pushed|postponed|rescheduled|delayed|shifted|brought|extended|changed|rebooked|put|set|scheduled|booked)(?: back| forward| up)?"
+_TIMED: Final = re.compile(r"\b(?:at|on|to|for|leaves|starts|begins) $")
 _NO: Final = frozenset("i we he she they it that this there what you everything something which who and".split())
 
 
@@ -74,6 +75,8 @@ def read_event(clause: str, speaker: str) -> Event | None:
     for name in ("moved", "move", "have", "is"):
         found = patterns[name].search(text)
         if found is not None:
+            if name == "is" and found["t"].isalnum() and len(found["t"]) < 6 and not _TIMED.search(text[: found.start("t")]):
+                return None  # "Dad is 61", "dinner is two courses"
             what, owner = _named(found["n"], speaker, name == "have")
             if name == "have" and not re.search(r"(?:^|\b)(?:I|we|and)?\s*(?:am|have)?\s*$", found["s"].strip()):
                 return None
@@ -129,7 +132,7 @@ def _named(words: str, speaker: str, mine: bool) -> tuple[str, str]:
     if mine and owner == SHARED:
         owner = speaker
     words = re.sub(r"^(?:new |next )?appointment with (?:the |my |a )?", "", words.strip())
-    words = re.sub(r"^(?:new|next)\s+", "", words)
+    words = re.sub(r"^(?:new|next)\s+", "", words, flags=re.I)
     words = re.sub(r"(?:'s)?\s+appointment$", "", words)
     if not words or words.split()[0].casefold() in _NO or len(words.split()) > 5:
         return "", ""

@@ -52,17 +52,18 @@ def _patterns() -> dict[str, re.Pattern[str]]:
     return {
         "quoted": re.compile(r"“[^”]*”|\"[^\"]*\"|(?<![\w])'[^']{6,}'(?!\w)|(?<![\w])‘[^’]{6,}’"),
         "split": re.compile(
-            rf"\s*[,;:—–]\s+|\s+-\s+|\s+(?:and|but|so|then|because|while|although|though|until)\s+(?={subject}\b)|\s+and\s+(?={verb}\b)|\s+so\s+(?={subject}\b)"
+            rf"\s*[,;:—–]\s+|\s+-\s+|\s+(?:and|but|so|then|because|while|although|though|until)\s+(?=(?:now |then |so |today |finally |since )?{subject}\b)|\s+and\s+(?={verb}\b)|\s+so\s+(?={subject}\b)"
         ),
         "mood": re.compile(
             r"\b(?:if|unless|imagine|suppose|wish|wished|hope|hopes|hoping|dream|dreamt|dreamed|pretend|maybe|perhaps|supposedly|want|wants|wanted|thinking (?:of|about)|consider(?:ing)?"
             r"|nearly|almost|as if|character|novel|goes|reads|lyrics|plan to|planning|would|whether|sometimes i)\b", re.I),
-        "modal": re.compile(r"\b(?:would|could|might|may|should|wish|almost|nearly|want to|wanted to|hope to|hopes to|like to|love to|try(?:ing)? to|need to|were)\b", re.I),
+        "modal": re.compile(r"\b(?:[Ww]ould|could|might|may|should|wish|almost|nearly|want to|wanted to|hope to|hopes to|like to|love to|try(?:ing)? to|need to|were)\b"),
+        "tag": re.compile(r",? (?:did you know|can you believe (?:it|that)|you know|who would have thought|do you remember)\s*\?$", re.I),
         "hedge": re.compile(r"\b(?:I think|I believe|I guess|I heard|I hear|apparently|probably|presumably|rumou?r has it|not sure)\b", re.I),
         "fix": re.compile(
-            r"\b(?:actually|no wait|wait|sorry|oops|whoops|i meant?|correction|scratch that|my mistake|my bad|i was wrong|that was wrong|was wrong|typo|to be clear|misread"
+            r"\b(?:actually|no wait|oops|whoops|i meant?|correction|scratch that|my mistake|my bad|i was wrong|that was wrong|was wrong|typo|to be clear|misread"
             r"|should have said|strictly speaking|wrong address|i mixed|mixed it up|i take (?:that|it) back|forget (?:that|it|what)|ignore (?:that|what)|april fool|joking|kidding"
-            r"|after all|never mind|i misspoke|misheard|to correct myself|let me correct|turns out|fell through)\b|^no\b|\bnot [^,.]+, (?:but )?(?:i|it|he|she|they|we|my)\b|, not (?!any more)", re.I),
+            r"|after all|never mind|i misspoke|misheard|to correct myself|let me correct|turns out|fell through)\b|(?:^|[.!?] )(?:no|wait|sorry|well)(?: everyone| all)?[,:](?! (?:i am|i was|to hear))|\bsorry,? (?:not|it|i mean|wrong)\b|, sorry\b|(?<!can )\bnot [^,.]{1,40}, (?:but )?(?:i|it|he|she|they)\b|, not (?!any more)", re.I),
         "new": re.compile(r"\b(?:now|since|these days|nowadays|any more|no longer|as of|new|from (?:today|now|september)|have (?:just )?(?:moved|become|started|joined|switched)|promoted|today|last (?:week|month))\b", re.I),
     }  # fmt: skip
 
@@ -92,6 +93,7 @@ def clauses(text: str) -> Iterator[Clause]:
     stated = plain(text)
     fixes = patterns["fix"].search(stated) is not None
     for sentence in sentences(stated):
+        sentence = patterns["tag"].sub(".", sentence)
         if sentence.endswith("?") or len(sentence) > LONGEST or sentence.startswith(">"):
             continue
         body = sentence.rstrip(" .!…)")

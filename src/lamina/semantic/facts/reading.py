@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
 
-from lamina.expressions import told_times
+from lamina.expressions import find_ranges
 from lamina.records import Item
 from lamina.semantic.facts.appointments import bare_time, read_event
 from lamina.semantic.facts.claims import APPOINTMENT, Act, Claim, same_value, value_key
 from lamina.semantic.facts.clauses import Clause, clauses
 from lamina.semantic.facts.rules import Rule, compiled, job_value, without_adverbs
-from lamina.semantic.facts.subjects import About, about, mentioned, strip_lead
+from lamina.semantic.facts.subjects import About, about, mentioned, named, strip_lead
 from lamina.semantic.facts.tastes import read_favourite, read_liking
 
 NOBODY: Final = "user"
 """The subject of what is said in the first person where no speaker is known."""
+CONTEXT: Final = 50
+"""Traces before a correction among which is what it corrects."""
 _PEOPLE: Final = (None, "user", "human")
 
 
@@ -26,23 +28,28 @@ _PEOPLE: Final = (None, "user", "human")
 def _patterns() -> dict[str, re.Pattern[str]]:
     return {
         "trigger": re.compile(
-            r"\b(?:I|I'm|I’m|we|we're|we’re|my|our|is|are|was|has|have|lives?|works?|moved|joined|left|got|been|at|isn't|'s|’s|meant|mean|not|no|started|sold|off)\b", re.I),
+            r"\b(?:I|I'm|I’m|we|we're|we’re|my|our|is|are|was|has|have|lives?|works?|moved|joined|left|got|been|at|isn't|'s|’s|meant|mean|not|no|started|sold|off|me|us|it|he|she|they|let|married|retired|cancelled|comes|leaves|meets|first)\b", re.I),
         "negated": re.compile(r"^(?P<verb>am|is|are|do|does|did|have|has|was|were|will)? ?(?:not|never)(?: (?:a|an) (?=real))? (?P<rest>.+)$"),
         "over": re.compile(r"\b(?:any more|any longer|no longer)\b"),
         "no longer": re.compile(r"^(?P<verb>am|is|are|have|has)? ?no longer (?P<rest>.+)$"),
         "since": re.compile(r"\b(?:since|as of|from)\b.*$", re.I),
         "subjectless": re.compile(
-            r"^(?:not |no longer )?(?:have |am |now |just |also |then )*(?:joined|moved|living|live|became|become|signed|started|start|quit|got|work|works|working|went|hired|employed|took|left|married|sold|been|handed|gone back|back"
-            r"|switched|retired|relocated|turned|study|studying|lives)\b", re.I),
-        "meant": re.compile(r"^(?:actually |sorry |no |wait |that is |oops |whoops |well )*(?:i meant|i mean|should have said|i should have said|make that|it is|it is actually|he is|she is|correction)\s+(?:to say )?(?P<v>.+)$", re.I),
+            r"^(?:not |no longer )?(?:have |am |now |just |also |then |still )*(?:joined|moved|living|live|became|become|signed|started|start|quit|got|work|works|working|went|hired|employed|took|left|married|sold|been|handed|gone back|back"
+            r"|switched|retired|relocated|turned|study|studying|lives|returned)\b", re.I),
+        "meant": re.compile(r"^(?:actually |sorry |no |wait |that is |oops |whoops |well )*(?:i meant|i mean|should have said|i should have said|make that|correction)\s+(?:to say )?(?P<v>.+)$", re.I),
         "not but": re.compile(r"^not (?:a |an |the )?(?P<old>[\w -]+)$", re.I),
         "number": re.compile(r"^(?:it is |i am |make that )?(?P<v>\d{1,3})$", re.I),
         "job taken back": re.compile(r"^(?:did not|do not|have not|never) (?:take|get|accept|taken|got|accepted|took) (?:the|that) (?:job|offer|position)\b.*$"),
         "fell": re.compile(r"^(?:the )?(?P<v>[A-ZÀ-Þ][\w' &-]*?) (?:fell through|did not work out|is not happening|is off)\b"),
         "let go": re.compile(r"^(?P<v>[A-ZÀ-Þ][\w' &-]*?) (?:let (?P<who>me|him|her|us) go|went bust|went bankrupt|closed down|fired me|laid me off|sacked me)\b"),
         "first": re.compile(r"\b[Ff]irst (?:day|week|two weeks|weeks|month|shift) (?:at (?P<e>[A-ZÀ-Þ][\w'&-]*(?: [A-ZÀ-Þ][\w'&-]*)*)|as (?:an? |the )?(?P<j>[a-z][\w-]*(?: [a-z][\w-]*){0,2}))"),
+        "made": re.compile(r"\b(?:promoted|made|appointed|named|hired) (?P<who>me|us|him|her) (?:to (?:be )?|as )?(?:an? |the )?(?P<j>[a-z][\w-]*(?: [a-z][\w-]*){0,3})"),
+        "home": re.compile(r"^[Hh]ome is (?:now )?(?P<v>[A-ZÀ-ÞĀ-Ž][\w'-]*(?: [A-ZÀ-ÞĀ-Ž][\w'-]*)*)\b"),
+        "aside": re.compile(r"^an? (?:proper |real |full-time |professional )?(?P<j>[a-z][\w-]*(?: [a-z][\w-]*){0,2})$"),
         "found": re.compile(r"^(?:have )?(?:have|found|got|landed)\b.*\bjob$"),
         "engagement": re.compile(r"\b(?:broke off|called off|ended) the engagement\b"),
+        "quit": re.compile(r"\b(?:left|quit|leaving|handed in)\b"),
+        "marked": re.compile(r"\b(?:currently|these days|nowadays|(?<!right )now)\b"),
         "there": re.compile(r"\b(?:in|to) ([A-ZÀ-ÞĀ-Ž][\w'-]*(?: [A-ZÀ-ÞĀ-Ž][\w'-]*)*)"),
     }  # fmt: skip
 
@@ -53,19 +60,70 @@ def readable(trace: Item) -> bool:
     return trace.kind == "trace" and trace.role in _PEOPLE and not trace.data.get("echo") and not told
 
 
+class SessionReader:
+    """Reads traces of one session, each in the context of those just before it.
+
+    What only makes sense after something else ("no, it's Tuesday") is taken to be about what was said outright in the `CONTEXT` traces before it, so a trace can be read again
+    without the whole session.
+
+    Parameters: `traces`, those of the session, in the order of world time.
+    """
+
+    def __init__(self, traces: Sequence[Item]) -> None:
+        self._traces = traces
+        self._place = {trace.key: place for place, trace in enumerate(traces)}
+        self._outright: dict[int, list[Claim]] = {}
+
+    def around(self, keys: Collection[int]) -> list[Item]:
+        """The traces whose claims may hang on some of them: themselves, and those that come within `CONTEXT` after one."""
+        places = sorted(self._place[key] for key in keys if key in self._place)
+        wanted = {near for place in places for near in range(place, min(place + CONTEXT + 1, len(self._traces)))}
+        return [self._traces[place] for place in sorted(wanted)]
+
+    def claims(self, traces: Iterable[Item]) -> list[Claim]:
+        """The claims of some of the traces."""
+        found: list[Claim] = []
+        for trace in traces:
+            if _worth_reading(trace):
+                found += _Reader(trace, partial(self._before, self._place[trace.key])).claims()
+        return found
+
+    def _before(self, place: int) -> list[Claim]:
+        """What was said outright just before a trace."""
+        said: list[Claim] = []
+        for near in range(max(0, place - CONTEXT), place):
+            if near not in self._outright:
+                trace = self._traces[near]
+                self._outright[near] = _Reader(trace, list).claims() if _worth_reading(trace) else []
+            said += self._outright[near]
+        return said
+
+
 def read_session(traces: Sequence[Item]) -> list[Claim]:
-    """The claims of the traces of one session, in the order of world time."""
-    said: list[Claim] = []
-    for trace in sorted(traces, key=lambda one: (one.at, one.id)):
-        if readable(trace) and _patterns()["trigger"].search(trace.text):
-            said += _Reader(trace, said).claims()
-    return said
+    """The claims of the traces of one session, in the order of world time.
+
+    >>> from lamina.records import Item
+    >>> said = Item("a", "trace", "I live in Porto.", at=0, recorded_at=0, data={"speaker": "Ana"})
+    >>> [(claim.subject, claim.attribute, claim.value) for claim in read_session([said])]
+    [('Ana', 'city', 'Porto')]
+    """
+    ordered = sorted(traces, key=lambda one: (one.at, one.id))
+    return SessionReader(ordered).claims(ordered)
+
+
+def _worth_reading(trace: Item) -> bool:
+    return readable(trace) and _patterns()["trigger"].search(trace.text) is not None
+
+
+def _marked(rest: str) -> bool:
+    """Whether a predicate says that it holds now: "I'm at Tesco now" is more than a visit."""
+    return _patterns()["marked"].search(rest) is not None and not rest.rstrip(".").endswith(("station", "airport", "hotel", "beach", "park", "home"))
 
 
 class _Reader:
-    """Reads one trace; `said` are the claims of its session before it."""
+    """Reads one trace; `said` gives the claims of its session before it, when they are asked for."""
 
-    def __init__(self, trace: Item, said: Sequence[Claim]) -> None:
+    def __init__(self, trace: Item, said: Callable[[], list[Claim]]) -> None:
         self.trace, self.said = trace, said
         self.speaker = trace.speaker or NOBODY
         self.last: str | None = None
@@ -81,28 +139,29 @@ class _Reader:
             who = about(clause.text, self.speaker, self.last)
             if who is None and _patterns()["subjectless"].match(strip_lead(clause.text)):
                 who = subject or About(self.speaker, "", True)
-                who = replace(who, rest=strip_lead(clause.text), possessive=False)
-            before = len(self.found)
-            self._read(clause, who)
+                rest = strip_lead(clause.text)
+                who = replace(who, rest=rest[0].lower() + rest[1:], possessive=False)
+            count = len(self.found)
+            self._read(clause, who, subject)
             if who is not None:
                 subject = who
                 if not who.own:
                     self.last = who.subject
-            if len(self.found) == before and self.last is None:
+            if len(self.found) == count and self.last is None:
                 self.last = self._person(clause)
         return list({(one.group, one.key, one.act, one.subject): one for one in self.found}.values())
 
     def _person(self, clause: Clause) -> str | None:
         name = mentioned(clause.text)
-        return name if name != self.speaker else None
+        return None if name in (None, self.speaker) else named(str(name), self.speaker)
 
-    def _read(self, clause: Clause, who: About | None) -> None:
+    def _read(self, clause: Clause, who: About | None, before: About | None) -> None:
         event = read_event(clause.text, self.speaker)
         if event is not None:
             own = event.owner == self.speaker
             self._add(clause, event.owner, f"{APPOINTMENT} {event.what}", event.time, event.act, own=own, change=event.change, fixes=clause.fixes and not event.change)
             return
-        if self._named(clause, who):
+        if self._named(clause, before):
             return
         favourite = read_favourite(clause)
         if favourite is not None:
@@ -130,6 +189,10 @@ class _Reader:
         if act is None:
             return True
         rest = self._with_place(clause, rest)
+        if _marked(raw) and rest.startswith(("am at ", "is at ", "are at ", "have been at ")):
+            rest = rest.replace(" at ", " employed at ", 1)
+        if " back to " in rest and patterns["quit"].search(clause.before):
+            rest = re.sub(r"^(?:have |has )?(?:went|gone|go|going) back to ", "joined ", rest)
         done: set[str] = set()
         for rule, pattern in compiled():
             if rule.possessive != who.possessive or rule.attribute in done:
@@ -138,7 +201,7 @@ class _Reader:
             if match is not None and self._fits(clause, who, rule, match, act):
                 done.add(rule.attribute)
         if not who.possessive and not done:
-            liking = read_liking(rest)
+            liking = read_liking(rest, who.own or raw.startswith(("do not", "does not")))
             if liking is not None:
                 what, likes = liking
                 likes = likes if act == "holds" else not likes
@@ -185,7 +248,7 @@ class _Reader:
             value = value.strip(" .")
         if not value:
             return False
-        start = self._start(clause, rule.event)
+        start = self._start(clause, rule.event, rule.plan)
         if rule.plan and (start is None or start <= self.trace.at):
             return clause.fixes  # a plan without a day says nothing of what holds
         if rule.act != "holds":
@@ -208,7 +271,7 @@ class _Reader:
         if value:
             self._add(clause, who.subject, "job", value, own=who.own)
 
-    def _start(self, clause: Clause, event: bool) -> int | None:
+    def _start(self, clause: Clause, event: bool, plan: bool = False) -> int | None:
         """From when a clause says that something holds; None where it does not say."""
         text = clause.text
         if not event:
@@ -216,11 +279,11 @@ class _Reader:
             if since is None:
                 return None
             text = f"I have been here {since[0]}" if since[0].casefold().startswith("since") else text
-        times = told_times(text, self.trace.at, self.trace.offset)
+        times = find_ranges(text, self.trace.at, "told" if plan else "past", self.trace.offset)
         return times[0].start if times else None
 
     # ------------------------------------------------------------------------------------------- values by name
-    def _named(self, clause: Clause, who: About | None) -> bool:
+    def _named(self, clause: Clause, subject_before: About | None) -> bool:
         """What names a value without its attribute: "Madrid fell through", "Kestrel let me go", "first week at Lotus Bank"."""
         patterns = _patterns()
         text = strip_lead(clause.text)
@@ -230,6 +293,18 @@ class _Reader:
             return True
         if found := patterns["let go"].match(text):
             self._add(clause, self.speaker, "employer", found["v"], "ends")
+            return True
+        if found := patterns["home"].match(text):
+            self._add(clause, self.speaker, "city", found["v"], start=self._start(clause, False))
+            return True
+        if found := patterns["made"].search(text):
+            subject = self.speaker if found["who"] in ("me", "us") else self.last
+            value = job_value(found["j"], True)
+            if subject is not None and value:
+                self._add(clause, subject, "job", value, start=self._start(clause, True))
+            return value != ""
+        if (found := patterns["aside"].match(text)) and subject_before is not None and job_value(found["j"], True) == found["j"]:
+            self._add(clause, subject_before.subject, "job", found["j"], own=subject_before.own)
             return True
         if found := patterns["first"].search(text):
             if found["e"]:
@@ -245,7 +320,7 @@ class _Reader:
         if not clause.fixes:
             return
         patterns = _patterns()
-        earlier = [one for one in (*self.said, *self.found) if one.act == "holds"]
+        earlier = [one for one in (*self.said(), *self.found) if one.act == "holds"]
         time = bare_time(clause.text)
         if time is not None:
             before = next((one for one in reversed(earlier) if one.attribute.startswith(APPOINTMENT)), None)
@@ -259,7 +334,7 @@ class _Reader:
                 self.found.append(replace(before, trace=self.trace, value=number["v"], fixes=True, start=None))
                 return
         meant = patterns["meant"].match(clause.text)
-        mine = [one for one in earlier if one.trace.speaker == self.trace.speaker and not one.attribute.startswith(APPOINTMENT)]
+        mine = [one for one in earlier if one.trace.speaker == self.trace.speaker and not one.attribute.startswith((APPOINTMENT, "likes"))]
         if meant is not None and mine and len(meant["v"].split()) <= 4:
             self._replace(mine, meant["v"], clause)
 
@@ -274,6 +349,8 @@ class _Reader:
             target = named[-1]
         value = re.sub(r"^(?:an?|the) ", "", words.strip(" ."))
         if target.attribute == "job" and not job_value(value, True):
+            return
+        if target.attribute in ("city", "employer", "school", "name", "boss", "car") and not value[:1].isupper():
             return
         self.found.append(replace(target, trace=self.trace, value=value, fixes=True, start=None, change=False))
 

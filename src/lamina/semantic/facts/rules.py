@@ -47,7 +47,7 @@ _CITY: Final = (
     Rule("city", rf"^(?:have been|has been|been) in {_PLACE} since\b.*$"),
     Rule("city", rf"^(?:have made|has made|made) {_PLACE} (?:my|her|his|our|their) home{_END}", event=True),
     Rule("city", rf"^(?:home is|hometown is now) {_PLACE}{_END}", possessive=True),
-    Rule("city", rf"^(?:(?:have|has) )?(?:just )?(?:moved|relocated|emigrated|move) (?:back |over |away )?(?:from [^,]+? )?to {_PLACE}{_END}", event=True),
+    Rule("city", rf"^(?:(?:have|has) )?(?:just )?(?:moved|relocated|emigrated|move) (?:back |over |away )?(?:from (?!the )[^,]+? )?to {_PLACE}{_END}", event=True),
     Rule("city", rf"^(?:(?:have|has) )?moved in with .+? in {_PLACE}{_END}", event=True),
     Rule("city", rf"^(?:(?:have|has) )?left [A-Z]\w+ for {_PLACE}{_END}", event=True),
     Rule("city", rf"^{_BE} (?:moving|relocating|emigrating) (?:back )?to {_PLACE}{_END}", event=True, plan=True),
@@ -77,6 +77,8 @@ _EMPLOYER: Final = (
     Rule("employer", rf"^{_BE} leaving {_FIRM}{_END}", "ends", event=True),
     Rule("employer", rf"^(?:was |were |got |have been |has been )(?:laid off|fired|sacked|let go|made redundant|dismissed) (?:from|by|at) {_FIRM}{_END}", "ends", event=True),
     Rule("employer", rf"^(?:have |has )?handed in (?:my|her|his) notice at {_FIRM}{_END}", "ends", event=True),
+    Rule("employer", rf"^(?:have |has )?lost (?:my|her|his|the) job (?:at|with) {_FIRM}{_END}", "ends", event=True),
+    Rule("job", rf"^(?:have |has )?lost (?:my|her|his|the) job as {_JOB}{_END}", "ends", event=True),
     Rule("employer", rf"^used to work (?:at|for|with) {_FIRM}{_END}", "ends"),
     Rule("employer", rf"^(?:have )?(?:stopped working|quit working) (?:at|for|with) {_FIRM}{_END}", "ends", event=True),
     Rule("employer", rf"^(?:have |has )?turned {_FIRM} down\b.*$", "never"),
@@ -130,6 +132,10 @@ _ADVERBS: Final = (
     r"\b(?:now|currently|still|just|also|finally|recently|already|always|once more|really|actually|then|officially|these days|nowadays|at the moment|right now|at present|as well"
     r"|truly|definitely|again|too|proudly|happily|absolutely|simply|both|all)\b"
 )
+_PRAISE: Final = frozenset(
+    "such so very quite great good bad best better amazing wonderful awesome inspiring fantastic terrible big huge real true talented brilliant natural born incredible excellent perfect lovely fellow fast slow strong".split()
+)
+"""Words that say how somebody is, not what somebody does: "he is a great teacher" may be said of anybody."""
 _STOPS: Final = frozenset(
     "at for in on by and from with these who of that because since while until near but or mostly nights where when as to than there here so like just who's these this last next every in today yesterday".split()
 )
@@ -168,6 +174,6 @@ def job_value(value: str, strict: bool) -> str:
         kept.append(word)
     while kept and strict and not is_occupation(kept[-1]):
         kept.pop()
-    if kept and kept[0] in ("not", "so", "very", "going", "no"):
+    if not kept or not _PRAISE.isdisjoint(kept[:-1]) or kept[0] in ("not", "no", "going"):
         return ""
     return " ".join(kept)

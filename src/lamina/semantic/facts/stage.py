@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from lamina.records import EVENT, Edge, Filter, Item, Report, Run, derived_id
+from lamina.records import EVENT, Edge, EdgeKind, Filter, Item, Report, Run, derived_id
 from lamina.semantic.facts.claims import Claim, key_of
-from lamina.semantic.facts.reading import read_session
+from lamina.semantic.facts.reading import SessionReader, read_session
 from lamina.semantic.facts.timeline import Version, versions
 from lamina.semantic.facts.wording import data_of, text_of
 from lamina.storage.protocol import Store
@@ -59,19 +59,19 @@ class FactStage:
         touched |= {str(item.session) for item in self._stale(store, scope)}
         if force:
             touched |= {str(item.session) for item in self.derived(store, scope)}
-        fresh: dict[str | None, list[Claim]] = {}
+        reader = _Reading(store, scope)
+        back = self._came_back(store, scope, since)
         read = 0
         waiting = [one for one in sessions if one is None or not one.startswith(SESSION)]
         for done, session in enumerate(waiting):
             run.report(self.stage, done, len(waiting))
-            traces = self._traces(store, scope, session, since)
+            traces = reader.look(session, since, back)
             read += len(traces)
-            fresh[session] = read_session(traces) if session is not None else _each(traces)
-        touched |= {session_of(claim.group) for claims in fresh.values() for claim in claims}
-        touched |= self._citing(store, scope, sessions, since)
+            touched |= self._citing(store, scope, traces)
+        touched |= reader.groups
+        touched |= reader.moved(self.derived(store, scope, sorted(touched)))
         made = removed = 0
         names = sorted(touched)
-        reader = _Reading(store, scope, fresh)
         entities = self._entities(store, scope)
         for start in range(0, len(names), BATCH):
             run.report(self.stage, start, len(names))
@@ -93,20 +93,15 @@ class FactStage:
     def _stale(self, store: Store, scope: str) -> list[Item]:
         return [item for item in self.derived(store, scope) if item.stale]
 
-    def _traces(self, store: Store, scope: str, session: str | None, since: int) -> list[Item]:
-        """The traces of a session; of what stands in none, only those that are new or came back."""
-        if session is not None or since == 0:
-            return store.items.session_traces(scope, session)
-        where = Filter(scope=scope, kinds=("trace",), events=True)
-        keys = [key for key in store.items.matching(where).tolist() if key > since]
-        new = [item for item in store.items.by_key(keys).values() if item.session is None and item.scope == scope]
-        named = [id for item in new if item.role == EVENT for id in item.data.get("targets", ())]
-        back = [item for item in store.items.get(named) if item is not None and _usable(item)]
-        return [item for item in {one.key: one for one in (*new, *back)}.values() if _usable(item)]
+    def _came_back(self, store: Store, scope: str, since: int) -> set[str]:
+        """The ids of traces that events of late speak of: restored ones may say something again."""
+        where = Filter(scope=scope, roles=(EVENT,), events=True)
+        keys = [key for key in store.items.matching(where).tolist() if key > since] if since else []
+        return {id for event in store.items.by_key(keys).values() if event.scope == scope for id in event.data.get("targets", ())}
 
-    def _citing(self, store: Store, scope: str, sessions: Sequence[str | None], since: int) -> set[str]:
-        """The groups that cite traces of the sessions that changed: what these traces said there may be read otherwise now."""
-        keys = [trace.key for session in sessions if session is not None and not session.startswith(SESSION) for trace in store.items.session_traces(scope, session)]
+    def _citing(self, store: Store, scope: str, traces: Sequence[Item]) -> set[str]:
+        """The groups that cite traces which were read again: what these said there may be read otherwise now."""
+        keys = [trace.key for trace in traces]
         sources = {edge.src for edge in store.edges.into(keys, ["cites"])} if keys else set()
         found = store.items.by_key(sorted(sources)).values() if sources else ()
         return {str(item.session) for item in found if item.made_by == self.made_by and item.scope == scope}
@@ -123,7 +118,7 @@ class FactStage:
         for item in self.derived(store, scope, names):
             there[str(item.session)][item.id] = item
         retracted = self._retracted(store, scope, names)
-        claims = reader.claims(there)
+        claims = reader.claims(names, [item for some in there.values() for item in some.values()])
         made = removed = 0
         for name in names:
             wanted = self._wanted(scope, name, claims.get(name, ()))
@@ -193,11 +188,12 @@ class FactStage:
         for target, since, why in wanted.supersedes:
             end = keys.get(target) if isinstance(target, str) else target
             if end is not None:
-                edges["supersedes", end] = Edge(key, end, "supersedes", data={"why": why}, made_by=self.made_by, recorded_at=since)
+                kind: EdgeKind = "supersedes" if isinstance(target, str) else "refutes"
+                edges[kind, end] = Edge(key, end, kind, data={"why": why}, made_by=self.made_by, recorded_at=since)
         entity = entities.get(key_of(str(wanted.item.data.get("subject", ""))))
         if entity is not None:
             edges["subject", entity.key] = Edge(key, entity.key, "subject", made_by=self.made_by, recorded_at=wanted.item.recorded_at)
-        there = {(edge.kind, edge.dst): edge for edge in store.edges.out([key], ["supersedes", "subject"])}
+        there = {(edge.kind, edge.dst): edge for edge in store.edges.out([key], ["supersedes", "refutes", "subject"])}
         store.edges.remove(edge for place, edge in there.items() if edges.get(place) != edge)  # type: ignore[call-overload]
         store.edges.add(edge for place, edge in edges.items() if there.get(place) != edge)  # type: ignore[call-overload]
 
@@ -220,37 +216,63 @@ class FactStage:
 
 
 class _Reading:
-    """The claims of groups: those of sessions that were just read, and of the traces that the groups cite."""
+    """The claims of groups, read from traces when they are needed: those of sessions that changed, and those the groups cite."""
 
-    def __init__(self, store: Store, scope: str, fresh: Mapping[str | None, Sequence[Claim]]) -> None:
+    def __init__(self, store: Store, scope: str) -> None:
         self._store, self._scope = store, scope
-        self._fresh: dict[str | None, dict[str, list[Claim]]] = {}
-        for session, claims in fresh.items():
-            self._keep(session, claims)
-        self._read: set[int] = {claim.trace.key for claims in fresh.values() for claim in claims}
+        self._claims: dict[str, dict[int, list[Claim]]] = {}  # by group, by trace
+        self._read: set[int] = set()
 
-    def claims(self, there: Mapping[str, Mapping[str, Item]]) -> dict[str, list[Claim]]:
-        """The claims of groups, by their sessions; `there` is what each has in the store."""
-        items = {item.key: item for some in there.values() for item in some.values()}
-        cited = {edge.dst for edge in self._store.edges.out(list(items), ["cites"])} if items else set()
+    @property
+    def groups(self) -> set[str]:
+        """The groups that were claimed anything of."""
+        return set(self._claims)
+
+    def look(self, session: str | None, since: int, back: Collection[str]) -> list[Item]:
+        """Read what is new in a session since a key, and what hangs on it; returns the traces that were read."""
+        if session is None:
+            return self._keep(None, self._alone(since, back))
+        traces = self._store.items.session_traces(self._scope, session)
+        reader = SessionReader(traces)
+        new = [trace.key for trace in traces if trace.key > since or trace.id in back]
+        return self._keep(reader, traces if len(new) == len(traces) else reader.around(new))
+
+    def _alone(self, since: int, back: Collection[str]) -> list[Item]:
+        """The traces without a session that are new or came back."""
+        if since == 0:
+            return self._store.items.session_traces(self._scope, None)
+        keys = [key for key in self._store.items.matching(Filter(scope=self._scope, kinds=("trace",))).tolist() if key > since]
+        new = [item for item in self._store.items.by_key(keys).values() if item.session is None and item.scope == self._scope and _usable(item)]
+        again = [item for item in self._store.items.get(sorted(back)) if item is not None and item.session is None and item.scope == self._scope and _usable(item)]
+        return list({item.key: item for item in (*new, *again)}.values())
+
+    def moved(self, items: Sequence[Item]) -> set[str]:
+        """The groups in which traces cited by some items speak now: what a deletion left may be about something else."""
+        before = set(self._claims)
+        self._read_cited(items)
+        return set(self._claims) - before
+
+    def claims(self, names: Collection[str], items: Sequence[Item]) -> dict[str, list[Claim]]:
+        """The claims of groups, by name; `items` are what the groups have in the store."""
+        self._read_cited(items)
+        return {name: [claim for claims in self._claims.get(name, {}).values() for claim in claims] for name in names}
+
+    def _read_cited(self, items: Sequence[Item]) -> None:
+        cited = {edge.dst for edge in self._store.edges.out([item.key for item in items], ["cites"])} if items else set()
         traces = [trace for trace in self._store.items.by_key(sorted(cited - self._read)).values() if _usable(trace)]
-        for session in dict.fromkeys(trace.session for trace in traces):
-            if session is None:
-                alone = [trace for trace in traces if trace.session is None]
-                self._read |= {trace.key for trace in alone}
-                self._keep(None, _each(alone))
-            elif session not in self._fresh:
-                self._keep(session, read_session(self._store.items.session_traces(self._scope, session)))
-        found: dict[str, list[Claim]] = {name: [] for name in there}
-        for name, claims in found.items():
-            for groups in self._fresh.values():
-                claims += groups.get(name, ())
-        return found
+        by_session: dict[str | None, list[Item]] = {}
+        for trace in traces:
+            by_session.setdefault(trace.session, []).append(trace)
+        for session, some in by_session.items():
+            reader = None if session is None else SessionReader(self._store.items.session_traces(self._scope, session))
+            self._keep(reader, some)
 
-    def _keep(self, session: str | None, claims: Sequence[Claim]) -> None:
-        groups = self._fresh.setdefault(session, {})
-        for claim in claims:
-            groups.setdefault(session_of(claim.group), []).append(claim)
+    def _keep(self, reader: SessionReader | None, traces: Sequence[Item]) -> list[Item]:
+        new = [trace for trace in traces if trace.key not in self._read]
+        self._read |= {trace.key for trace in new}
+        for claim in _each(new) if reader is None else reader.claims(new):
+            self._claims.setdefault(session_of(claim.group), {}).setdefault(claim.trace.key, []).append(claim)
+        return list(traces)
 
 
 def _older(version: Version, found: Sequence[Version], ids: Mapping[int, str]) -> Iterable[tuple[str | int, int, str]]:

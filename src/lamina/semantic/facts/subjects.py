@@ -9,7 +9,7 @@ from typing import Final
 
 _KIN: Final = (
     "mother father parents sister brother daughter son wife husband partner girlfriend boyfriend fiance fiancee cousin aunt uncle grandma grandpa grandmother "
-    "grandfather niece nephew kid child flatmate roommate neighbour friend mate boss colleague teacher dog cat mum mom dad kids twin stepfather stepmother "
+    "grandfather niece nephew kid child flatmate roommate neighbour friend mate colleague mum mom dad kids twin stepfather stepmother "
     "grandson granddaughter ex in-laws landlord landlady best friend"
 ).split()
 _SAME: Final = {"mum": "mother", "mom": "mother", "mama": "mother", "dad": "father", "papa": "father", "grandma": "grandmother", "granny": "grandmother", "grandpa": "grandfather"}
@@ -45,13 +45,31 @@ def kin_name(speaker: str, word: str) -> str:
     return f"{speaker}'s {_SAME.get(word, word)}"
 
 
+def named(name: str, speaker: str) -> str:
+    """A name as a subject: "Grandma" is the speaker's.
+
+    >>> named("Grandma", "Ana"), named("Ben", "Ana")
+    ("Ana's grandmother", 'Ben')
+    """
+    return kin_name(speaker, name) if name in _NAMES_OF_KIN else name
+
+
+def is_kin(word: str) -> bool:
+    """Whether a word says how somebody belongs to somebody.
+
+    >>> is_kin("mum"), is_kin("Ben")
+    (True, False)
+    """
+    return word.casefold() in _KIN
+
+
 @lru_cache(maxsize=1)
 def _patterns() -> dict[str, re.Pattern[str]]:
     kin = "|".join(sorted(_KIN, key=len, reverse=True))
     lead = (
         r"^(?:(?:and|but|so|well|oh|ok|okay|yes|yep|yeah|no|nope|now|then|still|just|actually|also|today|nowadays|currently|finally|recently|anyway|honestly|sadly|luckily|these days|right now"
         r"|at the moment|as of (?:today|now|tomorrow|this month)|until then|wait|sorry|in fact|i (?:have|had) to say|i think(?: that)?|i believe(?: that)?|i guess|i heard(?: that)?|i hear|apparently"
-        r"|that|because|everyone|congrats|update|" + NAME + r" (?:told|tells) me(?: that)?|(?:did you|you) know)\s+)+"
+        r"|that|because|everyone|congrats|update|strictly speaking|to be clear|correction|scratch that|" + NAME + r" (?:told|tells) me(?: that)?|(?:did you|you) know)\s+)+"
     )
     return {
         "lead": re.compile(lead, re.I),

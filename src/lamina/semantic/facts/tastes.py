@@ -15,7 +15,7 @@ _NOUN: Final = r"[a-z]+(?: (?!of\b|right\b|ever\b|is\b|are\b|has\b|any\b|used\b|
 _OWNER: Final = r"(?P<o>[Mm]y(?: [a-z]+'s)?|[Oo]ur|[A-ZÀ-Þ][\w-]*'s)"
 _NOT_LIKED: Final = frozenset(
     "it that this these those them him her you your yours his their my our how when what the to being every each all seeing hearing having so a an me us one there where who everything "
-    "things stuff too both more much lots".split()
+    "things stuff too both more much lots is are was has it's if because and or just dreams".split()
 )
 
 
@@ -39,6 +39,7 @@ def _patterns() -> dict[str, re.Pattern[str]]:
         "it": re.compile(r"^(?:but )?(?:now )?it is(?: now)? (?P<v>.+)$"),
         "tail": re.compile(r"(?:\s+(?:now|these days|nowadays|again|right now|at the moment|instead|any more|so far|since .*|by far))+$"),
         "title": re.compile(r"([A-ZÀ-Þ][\w'-]*(?: [A-ZÀ-Þ][\w'-]*)*)"),
+        "over": re.compile(r"(?: (?:any more|now|a lot|too|again|lately|together|so much|very much|the most))+$"),
         "like": re.compile(
             r"^(?:do )?(?:have come to |have grown to |have started to |have learned to )?(?P<verb>like|likes|love|loves|adore|adores|enjoy|enjoys|hate|hates|dislike|dislikes|detest|detests"
             r"|can not stand|could not stand|am a fan of|is a fan of|am a big fan of|am fond of|am crazy about|am allergic to nothing but) (?P<v>[a-z][\w-]*(?: [a-z][\w-]*){0,2})(?: (?:any more|a lot|very much|so much))?$"),
@@ -69,14 +70,18 @@ def _favourite(found: re.Match[str], value: str, act: Act) -> Favourite:
     return Favourite(found["o"], found["a"].strip(), re.sub(r"^(?:the|an?) ", "", _patterns()["tail"].sub("", value).strip(" .")), act)
 
 
-def read_liking(rest: str) -> tuple[str, bool] | None:
+def read_liking(rest: str, own: bool = True) -> tuple[str, bool] | None:
     """What a predicate likes or dislikes, and which; None where it does neither.
 
     >>> read_liking("can not stand sushi any more"), read_liking("love your hat")
     (('sushi', False), None)
     """
     found = _patterns()["like"].match(rest)
-    if found is None or found["v"].split()[0] in _NOT_LIKED or found["v"].split()[-1] in ("it", "that", "you"):
+    if found is None:
         return None
-    value = re.sub(r" (?:any more|now|a lot|too|again)$", "", found["v"])
+    value = _patterns()["over"].sub("", found["v"])
+    if value.split()[0] in _NOT_LIKED or value.split()[-1] in _NOT_LIKED:
+        return None
+    if not own and not re.match(r"\S+s\b|can not|is a|am a", found["verb"]):
+        return None  # "Unconditional love …", "sounds like …"
     return value, not found["verb"].startswith(("hate", "dislike", "detest", "can not", "could not"))

@@ -128,8 +128,13 @@ class Timeline:
         before = [span for span in self.spans if key_of(span.subject) == key_of(claim.subject) and span.end is not None]
         if before and start < (before[-1].end or 0):
             start = before[-1].end or start
-        if claim.planned or value:
-            self.spans.append(Span(claim.subject, value, start, (claim,), old=old))
+        later = [span for span in self.spans if key_of(span.subject) == key_of(claim.subject) and span.start > start]
+        if not value:
+            return
+        span = Span(claim.subject, value, start, (claim,), old=old)
+        if later:  # a plan was told before what holds until then
+            span = replace(span, end=later[0].start, closer=later[0].founded, why="newer")
+        self.spans.append(span)
 
     def _correct(self, place: int, claim: Claim) -> None:
         """Put another value in the place of one that was never right, from the same time on."""
