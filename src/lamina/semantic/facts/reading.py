@@ -70,15 +70,15 @@ class SessionReader:
     """
 
     def __init__(self, traces: Sequence[Item]) -> None:
-        self._traces = traces
+        self.traces = traces
         self._place = {trace.key: place for place, trace in enumerate(traces)}
         self._outright: dict[int, list[Claim]] = {}
 
     def around(self, keys: Collection[int]) -> list[Item]:
         """The traces whose claims may hang on some of them: themselves, and those that come within `CONTEXT` after one."""
         places = sorted(self._place[key] for key in keys if key in self._place)
-        wanted = {near for place in places for near in range(place, min(place + CONTEXT + 1, len(self._traces)))}
-        return [self._traces[place] for place in sorted(wanted)]
+        wanted = {near for place in places for near in range(place, min(place + CONTEXT + 1, len(self.traces)))}
+        return [self.traces[place] for place in sorted(wanted)]
 
     def claims(self, traces: Iterable[Item]) -> list[Claim]:
         """The claims of some of the traces."""
@@ -93,7 +93,7 @@ class SessionReader:
         said: list[Claim] = []
         for near in range(max(0, place - CONTEXT), place):
             if near not in self._outright:
-                trace = self._traces[near]
+                trace = self.traces[near]
                 self._outright[near] = _Reader(trace, list).claims() if _worth_reading(trace) else []
             said += self._outright[near]
         return said

@@ -18,6 +18,7 @@ from lamina.storage.protocol import Store
 SESSION: Final = "fact/"
 """What the sessions of found facts begin with; a hash of what is settled together follows, so that the name tells nothing of what was deleted."""
 BATCH: Final = 200  # groups that are settled in one transaction
+SESSIONS: Final = 32  # sessions that are kept at hand while groups are settled
 MADE_BY: Final = "facts/1"
 
 Group = tuple[str, str]
@@ -124,8 +125,8 @@ class FactStage:
             wanted = self._wanted(scope, name, claims.get(name, ()))
             keys: dict[str, int] = {}
             for one in wanted:
-                if one.item.id in retracted:
-                    continue
+                if one.item.id in retracted and max(one.cites) < retracted[one.item.id]:
+                    continue  # deleted on purpose, and not said again since
                 old = there[name].pop(one.item.id, None)
                 keys[one.item.id], new = self._put(store, one, old)
                 made += new
@@ -208,11 +209,11 @@ class FactStage:
                 Edge(item.key, new[key_of(str(item.data["subject"]))].key, "subject", made_by=self.made_by, recorded_at=item.recorded_at) for item in facts
             )
 
-    def _retracted(self, store: Store, scope: str, names: Sequence[str]) -> set[str]:
-        """Ids of facts that were deleted on purpose."""
+    def _retracted(self, store: Store, scope: str, names: Sequence[str]) -> dict[str, int]:
+        """Ids of facts that were deleted on purpose, with the key of the event."""
         where = Filter(scope=scope, roles=(EVENT,), sessions=tuple(names), events=True)
         events = [event for event in store.items.each(where) if event.scope == scope and event.data.get("event") == "retract"]
-        return {id for event in events for id in event.data.get("targets", ())}
+        return {id: event.key for event in events for id in event.data.get("targets", ())}
 
 
 class _Reading:
@@ -222,6 +223,7 @@ class _Reading:
         self._store, self._scope = store, scope
         self._claims: dict[str, dict[int, list[Claim]]] = {}  # by group, by trace
         self._read: set[int] = set()
+        self._sessions: dict[str, SessionReader] = {}
 
     @property
     def groups(self) -> set[str]:
@@ -232,8 +234,8 @@ class _Reading:
         """Read what is new in a session since a key, and what hangs on it; returns the traces that were read."""
         if session is None:
             return self._keep(None, self._alone(since, back))
-        traces = self._store.items.session_traces(self._scope, session)
-        reader = SessionReader(traces)
+        reader = self._session(session)
+        traces = reader.traces
         new = [trace.key for trace in traces if trace.key > since or trace.id in back]
         return self._keep(reader, traces if len(new) == len(traces) else reader.around(new))
 
@@ -264,8 +266,14 @@ class _Reading:
         for trace in traces:
             by_session.setdefault(trace.session, []).append(trace)
         for session, some in by_session.items():
-            reader = None if session is None else SessionReader(self._store.items.session_traces(self._scope, session))
-            self._keep(reader, some)
+            self._keep(None if session is None else self._session(session), some)
+
+    def _session(self, session: str) -> SessionReader:
+        if session not in self._sessions:
+            if len(self._sessions) >= SESSIONS:
+                self._sessions.clear()
+            self._sessions[session] = SessionReader(self._store.items.session_traces(self._scope, session))
+        return self._sessions[session]
 
     def _keep(self, reader: SessionReader | None, traces: Sequence[Item]) -> list[Item]:
         new = [trace for trace in traces if trace.key not in self._read]
