@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Final
 
 from lamina.semantic.facts.claims import SHARED, Act
-from lamina.semantic.facts.subjects import kin_name, strip_lead
+from lamina.semantic.facts.subjects import is_kin, kin_name, strip_lead
 
 _WEEKDAY: Final = r"(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)days?"
 _MONTH: Final = r"(?:January|February|March|April|May|June|July|August|September|October|November|December)"
@@ -44,7 +44,7 @@ def _patterns() -> dict[str, re.Pattern[str]]:
     )
     return {
         "is": re.compile(rf"(?:^|(?<= ))(?P<n>{_WORDS}) {verbs}(?: now| again| back| still)* {_TAIL}"),
-        "moved": re.compile(rf"(?:^|(?<= ))(?P<n>{_WORDS}) (?:has been |have been |was |were |got |has |is )?(?:now )?{_MOVED} (?:to|until|till|for|on) {_TAIL}"),
+        "moved": re.compile(rf"(?:^|(?<= ))(?P<n>{_WORDS}) (?:has been |have been |was |were |got |has |is )?(?:now )?{_MOVED} (?:to|until|till|for) {_TAIL}"),
         "move": re.compile(
             rf"\b(?:moved|change|changed|rebooked|shifted|shift|reschedule|rescheduled|postponed|set|booked|book|scheduled|pushed|move)(?: back| forward)? "
             rf"(?P<n>(?:my|our|the|an?) {_WORDS}) (?:back |forward )?(?:to|for|until|on) {_TAIL}"),
@@ -78,7 +78,7 @@ def read_event(clause: str, speaker: str) -> Event | None:
             if name == "is" and found["t"].isalnum() and len(found["t"]) < 6 and not _TIMED.search(text[: found.start("t")]):
                 return None  # "Dad is 61", "dinner is two courses"
             what, owner = _named(found["n"], speaker, name == "have")
-            if name == "have" and not re.search(r"(?:^|\b)(?:I|we|and)?\s*(?:am|have)?\s*$", found["s"].strip()):
+            if name == "have" and not re.search(r"(?:^|\b(?:I|we)(?: also| still| now)*)$", found["s"].strip()):
                 return None
             return Event(what, owner, found["t"], change=name in ("moved", "move")) if what else None
     return None
@@ -134,6 +134,7 @@ def _named(words: str, speaker: str, mine: bool) -> tuple[str, str]:
     words = re.sub(r"^(?:new |next )?appointment with (?:the |my |a )?", "", words.strip())
     words = re.sub(r"^(?:new|next)\s+", "", words, flags=re.I)
     words = re.sub(r"(?:'s)?\s+appointment$", "", words)
-    if not words or words.split()[0].casefold() in _NO or len(words.split()) > 5:
+    low = words.casefold().split()
+    if not low or low[0] in _NO or low[-1] in _NO or len(low) > 5 or is_kin(low[-1]) or re.fullmatch(_MONTH, words.split()[-1], re.I) or re.match(rf"(?:{_WEEKDAY})\b", words.split()[-1]):
         return "", ""
     return words.casefold(), owner

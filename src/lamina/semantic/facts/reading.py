@@ -34,8 +34,8 @@ def _patterns() -> dict[str, re.Pattern[str]]:
         "no longer": re.compile(r"^(?P<verb>am|is|are|have|has)? ?no longer (?P<rest>.+)$"),
         "since": re.compile(r"\b(?:since|as of|from)\b.*$", re.I),
         "subjectless": re.compile(
-            r"^(?:not |no longer )?(?:have |am |now |just |also |then |still )*(?:joined|moved|living|live|became|become|signed|started|start|quit|got|work|works|working|went|hired|employed|took|left|married|sold|been|handed|gone back|back"
-            r"|switched|retired|relocated|turned|study|studying|lives|returned)\b", re.I),
+            r"^(?:not |no longer )?(?:have |am |now |just |also |then |still )*(?:joined|moved|living|live|became|become|signed|started|start|quit|got|work|works|working|went|employed|took|left|married|sold|been|handed|gone back|back"
+            r"|switched|relocated|turned|study|studying|lives|returned)\b", re.I),
         "meant": re.compile(r"^(?:actually |sorry |no |wait |that is |oops |whoops |well )*(?:i meant|i mean|should have said|i should have said|make that|correction)\s+(?:to say )?(?P<v>.+)$", re.I),
         "not but": re.compile(r"^not (?:a |an |the )?(?P<old>[\w -]+)$", re.I),
         "number": re.compile(r"^(?:it is |i am |make that )?(?P<v>\d{1,3})$", re.I),
@@ -137,7 +137,7 @@ class _Reader:
             if clause.sentence != sentence:
                 sentence, subject = clause.sentence, None
             who = about(clause.text, self.speaker, self.last)
-            if who is None and _patterns()["subjectless"].match(strip_lead(clause.text)):
+            if who is None and (clause.first or subject is not None) and _patterns()["subjectless"].match(strip_lead(clause.text)):
                 who = subject or About(self.speaker, "", True)
                 rest = strip_lead(clause.text)
                 who = replace(who, rest=rest[0].lower() + rest[1:], possessive=False)
@@ -244,6 +244,10 @@ class _Reader:
             attribute = attribute.replace("*", groups["a"])
         if attribute == "job":
             value = value if rule.value or rule.pattern.endswith(r"\b.*$") else job_value(value, rule.occupation)
+        if attribute == "city" and re.match(r"(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|(?:Jan|Febr)uary|March|April|May|June|July|August|(?:Septem|Octo|Novem|Decem)ber", value):
+            return False
+        if attribute == "age" and not (who.own or "'s " in who.subject or who.subject == self.last or "years" in match[0] or "turned" in match[0]):
+            return False  # "Hardness is 82"
         if attribute.startswith("favourite"):
             value = value.strip(" .")
         if not value:

@@ -19,7 +19,7 @@ _FIRM: Final = (
 )
 _END: Final = r"(?:[ ,.!].*)?$"
 _BE: Final = r"(?:am|is|are|will be|have been|has been)"
-_JOB: Final = r"(?:(?:a|an|the|our|their|his|her) )?(?P<v>[a-z][\w-]*(?: [a-z][\w-]*){0,3})"
+_JOB: Final = r"(?:(?:a|an) |(?:the|our) (?=[a-z -]+ (?:at|of|for|in)\b))?(?P<v>[a-z][\w-]*(?: [a-z][\w-]*){0,3})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +174,8 @@ def job_value(value: str, strict: bool) -> str:
         kept.append(word)
     while kept and strict and not is_occupation(kept[-1]):
         kept.pop()
+    if not {"a", "an", "the", "your", "my", "her", "his", "their", "our"}.isdisjoint(kept):
+        return ""
     if not kept or not _PRAISE.isdisjoint(kept[:-1]) or kept[0] in ("not", "no", "going"):
         return ""
     return " ".join(kept)

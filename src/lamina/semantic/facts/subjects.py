@@ -84,7 +84,10 @@ def _patterns() -> dict[str, re.Pattern[str]]:
         "name": re.compile(rf"^({NAME})\s+(.*)$"),
         "he": re.compile(r"^(?:he|she|they)\b\s*(.*)$", re.I),
         "inside": re.compile(r"^(?:since|from|after|in|as|until|by|because|thanks|for|with|at|back|last|this|on)\b.*?\s((?:I|we|my|our|he|she)\b.*)$", re.I),
-        "mention": re.compile(rf"\b({NAME})\b"),
+        "mention": re.compile(rf"(?<!^)(?<!\b[Ii]n )(?<!\b[Aa]t )(?<!\bto )(?<!\bfrom )(?<!\bof )(?<!\bon )(?<!\bnear )(?<!\bleft )(?<!\bback )\b({NAME})\b"),
+        "verb": re.compile(
+            r"^(?:just |also |now |still |never |really |no longer |already )*(?:is|was|has|had|does|did|do|can|will|works?|lives?|loves?|likes?|hates?|enjoys?|[a-z]{3,}(?:s|ed)|went|got|took|made|came|said|told|left|quit|became|told|sold|"
+            r"drives?|not|moved|and [A-Z]\w+ (?:got|are|have|were))\b"),
     }  # fmt: skip
 
 
@@ -124,7 +127,7 @@ def about(clause: str, speaker: str, last: str | None) -> About | None:
     if (found := patterns["name's"].match(text)) and found[1] not in _NO_NAMES:
         return About(found[1], found[2], found[1] == speaker, True)
     if (found := patterns["name"].match(text)) and found[1] not in _NO_NAMES and not found[1].isupper():
-        return About(found[1], found[2], found[1] == speaker)
+        return About(found[1], found[2], found[1] == speaker) if patterns["verb"].match(found[2]) else None
     if (found := patterns["he"].match(text)) and last is not None:
         return About(last, found[1], False)
     return None

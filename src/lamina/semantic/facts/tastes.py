@@ -55,8 +55,10 @@ def read_favourite(clause: Clause) -> Favourite | None:
         return _favourite(found, found["v"], "ends" if found["n"] else "holds")
     if found := patterns["back"].match(text) if "favourite" in text else None:
         value = found["v"]
+        if value.casefold().split()[0] in ("you", "this", "that", "these", "those", "they", "he", "she", "we", "which", "what", "there", "one"):
+            return None
         if value.casefold() == "it":
-            titles = patterns["title"].findall(re.sub(r"^I\b", "", clause.before))
+            titles = patterns["title"].findall(re.sub(r"\bI\b", "", clause.before))
             value = titles[-1] if titles else ""
         return _favourite(found, value, "ends" if found["n"] or over else "holds") if value else None
     if found := patterns["it"].match(text):
@@ -80,6 +82,8 @@ def read_liking(rest: str, own: bool = True) -> tuple[str, bool] | None:
     if found is None:
         return None
     value = _patterns()["over"].sub("", found["v"])
+    if value.split()[-1].endswith(("self", "selves")):
+        return None
     if value.split()[0] in _NOT_LIKED or value.split()[-1] in _NOT_LIKED:
         return None
     if not own and not re.match(r"\S+s\b|can not|is a|am a", found["verb"]):

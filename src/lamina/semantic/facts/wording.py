@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from lamina.semantic.facts.claims import SHARED
-from lamina.semantic.facts.timeline import Version
-from lamina.times import isoformat
+from lamina.expressions import find_ranges
+from lamina.semantic.facts.claims import APPOINTMENT, SHARED
+from lamina.semantic.facts.timeline import Span, Version
+from lamina.times import DAY, isoformat
 
 DOUBT: Final = 0.4
 """What is left of the doubt about a fact with each person who says it."""
@@ -26,7 +27,17 @@ def text_of(version: Version, now: Sequence[Version]) -> str:
         what += f" from {isoformat(span.start, span.founded.trace.offset)[:10]}"
     elif all(claim.hedged for claim in span.claims):
         what += " (not certain)"
-    return f"{what}: {span.value}"
+    when = resolved(span)
+    return f"{what}: {span.value}" + (f" ({when})" if when is not None else "")
+
+
+def resolved(span: Span) -> str | None:
+    """The day of an appointment, seen from when it was said, as a date; None where its words name none."""
+    if not span.founded.attribute.startswith(APPOINTMENT):
+        return None
+    said = span.founded.trace
+    days = find_ranges(f"It is on {span.value}", said.at, "future", said.offset)
+    return isoformat(days[0].start, said.offset)[:10] if days and days[0].end - days[0].start <= DAY else None
 
 
 def data_of(version: Version, now: Sequence[Version]) -> dict[str, Any]:
@@ -44,6 +55,9 @@ def data_of(version: Version, now: Sequence[Version]) -> dict[str, Any]:
         "state": "refuted" if not believed else "confirmed" if firm and (len(speakers) > 1 or any(claim.own for claim in firm)) else "tentative",
         "confidence": round(confidence if firm else confidence / 2, 3),
     }  # fmt: skip
+    when = resolved(span)
+    if when is not None:
+        data["when"] = when
     if span.why is not None and span.closer is not None:
         data["why"] = {"because": span.why, "trace": span.closer.trace.id}
     if not believed:
