@@ -25,9 +25,8 @@ BENCHMARKS: Final[Mapping[str, str]] = {
     "gate": "What the write gate takes for junk, and recall among ten times as much junk (LoCoMo where its data is).",
     "importing": "Importing a large export of ChatGPT: messages a second, memory, and an import that is killed and resumed.",
     "serving": "The HTTP server under many clients: times of answers, and whether all that was acknowledged is there afterwards.",
-    "supersession": "Facts that change: what holds now, what held on a day, and what only looks like a contradiction (LoCoMo too, where its data is).",
     "speed": "Writing, searching, memory and file size, and how they grow with the number of messages.",
-    "supersession": "Facts that change: what holds now, what held on a day, and what only looks like a contradiction.",
+    "supersession": "Facts that change: what holds now, what held on a day, and what only looks like a contradiction (LoCoMo's facts too, where its data is).",
 }
 """What can be run, with a line about each."""
 

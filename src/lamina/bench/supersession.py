@@ -25,7 +25,7 @@ from lamina.memory import Memory
 from lamina.records import Filter, Item, Run
 from lamina.semantic.facts import FactStage, facts_of
 from lamina.semantic.facts.claims import APPOINTMENT, Claim, key_of, value_key
-from lamina.semantic.facts.reading import read_session
+from lamina.semantic.facts.sessions import read_session
 from lamina.semantic.facts.subjects import is_kin, kin_name
 from lamina.semantic.facts.timeline import Timeline
 from lamina.times import parse_moment
@@ -68,7 +68,9 @@ def read_histories(file: Path) -> list[History]:
     try:
         return [_history(json.loads(line)) for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
     except OSError as error:
-        raise InputError(f"{file} cannot be read ({error.strerror}): run this in a checkout, or name the file with --set histories=FILE") from None
+        raise InputError(
+            f"{file} cannot be read ({error.strerror}): run this in a checkout, or name the file with --set histories=FILE"
+        ) from None
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{file} is not a file of histories: {error!r}") from None
 
@@ -82,7 +84,9 @@ def _history(row: Mapping[str, Any]) -> History:
         at = parse_moment(one["on"] or row["now"]).at
         return Question(subject, tuple(one["attribute"]), at, known, one["on"] is None, tuple(one["answers"]))
 
-    return History(row["id"], row["part"], row["kind"], row["control"], tuple(row["messages"]), tuple(map(question, row["questions"])))
+    return History(
+        row["id"], row["part"], row["kind"], row["control"], tuple(row["messages"]), tuple(map(question, row["questions"]))
+    )
 
 
 def judge(found: Sequence[str], question: Question, others: Sequence[Question]) -> bool:
@@ -112,7 +116,9 @@ class Ours:
         self.memory = Memory(":memory:", embedder=static(), run=Run(clock=lambda: self._clock[0]))
         for message in history.messages:
             self._clock[0] = parse_moment(message["at"]).at
-            self.memory.add(message["text"], speaker=message["speaker"], session=message["session"], at=message["at"], user=history.id)
+            self.memory.add(
+                message["text"], speaker=message["speaker"], session=message["session"], at=message["at"], user=history.id
+            )
         self.scope = "/" + history.id
         Pipeline((FactStage(),)).run(self.memory.store, self.scope, Run(clock=lambda: self._clock[0]))
 
@@ -128,7 +134,9 @@ class Ours:
     def superseded(self) -> list[Item]:
         """The facts that no longer hold, as far as is known now, and those that were taken back."""
         where = Filter(scope=self.scope, kinds=("fact",), retired=True)
-        return [item for item in self.memory.store.items.each(where) if item.until is not None or item.data.get("state") == "refuted"]
+        return [
+            item for item in self.memory.store.items.each(where) if item.until is not None or item.data.get("state") == "refuted"
+        ]
 
 
 class Plain:
@@ -146,16 +154,28 @@ class Plain:
     def answers(self, question: Question) -> list[str]:
         """See `Answers`."""
         for attribute in question.attributes:
-            said = [one for one in self.claims if one.trace.recorded_at <= (question.known or question.at) and self._about(one, question, attribute)]
+            said = [
+                one
+                for one in self.claims
+                if one.trace.recorded_at <= (question.known or question.at) and self._about(one, question, attribute)
+            ]
             if not said:
                 continue
             if self._latest:
                 return [said[-1].value] if said[-1].value else []
             timeline = Timeline()
             for claim in self.claims:
-                if self._about(claim, question, attribute) and claim.act == "holds" and (question.known is None or claim.trace.recorded_at <= question.known):
+                if (
+                    self._about(claim, question, attribute)
+                    and claim.act == "holds"
+                    and (question.known is None or claim.trace.recorded_at <= question.known)
+                ):
                     timeline.apply(_uncorrected(claim))
-            return [span.value for span in timeline.spans if span.start <= question.at and (span.end is None or question.at < span.end)]
+            return [
+                span.value
+                for span in timeline.spans
+                if span.start <= question.at and (span.end is None or question.at < span.end)
+            ]
         return []
 
     def _about(self, claim: Claim, question: Question, attribute: str) -> bool:
@@ -188,7 +208,9 @@ def measure(histories: Sequence[History], system: Callable[[History], Any]) -> t
             for slot in (ask, f"{history.part}/{ask}", f"{history.part}/{history.kind}/{ask}"):
                 right.setdefault(slot, []).append(good)
             if not good:
-                wrong.append(f"{history.id} ({history.part}) {ask} {question.subject} {question.attributes}: {found} instead of {question.answers}")
+                wrong.append(
+                    f"{history.id} ({history.part}) {ask} {question.subject} {question.attributes}: {found} instead of {question.answers}"
+                )
         if history.control:
             for slot in ("false_supersession", f"{history.part}/false_supersession"):
                 right.setdefault(slot, []).append(bool(ended) or (not isinstance(one, Ours) and lost))
@@ -212,7 +234,11 @@ def locomo_facts(file: Path, seed: int, sample: int) -> tuple[Row, list[dict[str
             memory.add_many([passage.message() for passage in one.passages], user="x")
             Pipeline((FactStage(),)).run(memory.store, "/x", Run())
             facts = facts_of(memory.store, "/x", history=True)
-            retired = [item for item in memory.store.items.each(Filter(scope="/x", kinds=("fact",), retired=True)) if item.data.get("state") == "refuted"]
+            retired = [
+                item
+                for item in memory.store.items.each(Filter(scope="/x", kinds=("fact",), retired=True))
+                if item.data.get("state") == "refuted"
+            ]
             counts["messages"] += len(one.passages)
             counts["facts"] += len(facts)
             counts["refuted"] += len(retired)
@@ -221,7 +247,13 @@ def locomo_facts(file: Path, seed: int, sample: int) -> tuple[Row, list[dict[str
                 counts["superseded"] += reason in ("newer", "corrected")
                 counts["ended"] += reason == "ended"
                 cited = memory.store.items.by_key([edge.dst for edge in memory.store.edges.out([fact.key], ["cites"])])
-                seen.append({"fact": fact.text, "why": str(reason), "said": " | ".join(f"{item.speaker}: {item.text}" for item in cited.values())})
+                seen.append(
+                    {
+                        "fact": fact.text,
+                        "why": str(reason),
+                        "said": " | ".join(f"{item.speaker}: {item.text}" for item in cited.values()),
+                    }
+                )
     drawn = random.Random(seed).sample(seen, min(sample, len(seen)))
     return Row("facts of LoCoMo", counts), drawn
 

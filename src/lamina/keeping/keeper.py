@@ -159,8 +159,8 @@ class Keeper:
                 if inside == scope and value >= last:
                     marks.set(stage, scope, last - 1)
             return
-        inside = Filter(scope=scope, sessions=() if session is None else (session,), forgotten=True, stale=True, retired=True)
-        if self._store.items.page(inside, limit=1).items:
+        found = Filter(scope=scope, sessions=() if session is None else (session,), forgotten=True, stale=True, retired=True)
+        if self._store.items.page(found, limit=1).items:
             return  # found facts stand in sessions of their own, without traces: what is said of them stays as long as they do
         where = Filter(scope=scope, roles=(EVENT,), forgotten=True, events=True, retired=True)
         events = [one for one in self._store.items.each(where) if one.scope == scope and one.session == session]

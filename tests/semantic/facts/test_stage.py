@@ -38,7 +38,9 @@ def settle(memory: Memory) -> None:
 def held(memory: Memory, **when: Any) -> dict[str, str]:
     """What holds, by whom and what, as words."""
     times = {name: parse_moment(value).at if isinstance(value, str) else value for name, value in when.items()}
-    return {f"{fact.data['subject']} {fact.data['attribute']}": fact.data["value"] for fact in facts_of(memory.store, SCOPE, **times)}
+    return {
+        f"{fact.data['subject']} {fact.data['attribute']}": fact.data["value"] for fact in facts_of(memory.store, SCOPE, **times)
+    }
 
 
 def everything(store: Any) -> set[tuple[Any, ...]]:
@@ -46,7 +48,18 @@ def everything(store: Any) -> set[tuple[Any, ...]]:
     items: list[Item] = STAGE.derived(store, SCOPE)
     found: set[tuple[Any, ...]] = set()
     for item in items:
-        found.add((item.id, item.text, item.at, item.until, item.recorded_at, item.retired_at, item.stale, str(sorted(item.data.items()))))
+        found.add(
+            (
+                item.id,
+                item.text,
+                item.at,
+                item.until,
+                item.recorded_at,
+                item.retired_at,
+                item.stale,
+                str(sorted(item.data.items())),
+            )
+        )
         for edge in store.edges.out([item.key]):
             end = store.items.by_key([edge.dst])[edge.dst]
             found.add((item.id, edge.kind, end.id, edge.recorded_at, str(edge.data)))
@@ -210,7 +223,9 @@ def test_step_by_step_is_the_same_as_from_scratch(steps: list[Any]) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from(SAYINGS), st.integers(1, 28)), min_size=2, max_size=8), st.randoms(use_true_random=False))
+@given(
+    st.lists(st.tuples(st.sampled_from(SAYINGS), st.integers(1, 28)), min_size=2, max_size=8), st.randoms(use_true_random=False)
+)
 def test_the_order_of_arrival_does_not_matter(said: list[tuple[str, int]], draw: Any) -> None:
     found = []
     days = {day: text for text, day in said}  # two words of one moment have no order

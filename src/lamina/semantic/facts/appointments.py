@@ -39,9 +39,7 @@ class Event:
 
 @lru_cache(maxsize=1)
 def _patterns() -> dict[str, re.Pattern[str]]:
-    verbs = (
-        r"(?:is|are|will be|meets|meet|leaves|starts|begins|takes place|comes|is coming|will come|is set for|is scheduled for|is scheduled|is booked for|is planned for|is due|is back|is set|is taking place)"
-    )
+    verbs = r"(?:is|are|will be|meets|meet|leaves|starts|begins|takes place|comes|is coming|will come|is set for|is scheduled for|is scheduled|is booked for|is planned for|is due|is back|is set|is taking place)"
     return {
         "is": re.compile(rf"(?:^|(?<= ))(?P<n>{_WORDS}) {verbs}(?: now| again| back| still)* {_TAIL}"),
         "moved": re.compile(rf"(?:^|(?<= ))(?P<n>{_WORDS}) (?:has been |have been |was |were |got |has |is )?(?:now )?{_MOVED} (?:to|until|till|for) {_TAIL}"),
@@ -135,6 +133,14 @@ def _named(words: str, speaker: str, mine: bool) -> tuple[str, str]:
     words = re.sub(r"^(?:new|next)\s+", "", words, flags=re.I)
     words = re.sub(r"(?:'s)?\s+appointment$", "", words)
     low = words.casefold().split()
-    if not low or low[0] in _NO or low[-1] in _NO or len(low) > 5 or is_kin(low[-1]) or re.fullmatch(_MONTH, words.split()[-1], re.I) or re.match(rf"(?:{_WEEKDAY})\b", words.split()[-1]):
+    if (
+        not low
+        or low[0] in _NO
+        or low[-1] in _NO
+        or len(low) > 5
+        or is_kin(low[-1])
+        or re.fullmatch(_MONTH, words.split()[-1], re.I)
+        or re.match(rf"(?:{_WEEKDAY})\b", words.split()[-1])
+    ):
         return "", ""
     return words.casefold(), owner

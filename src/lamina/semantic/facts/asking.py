@@ -51,7 +51,9 @@ def facts_of(
     if subject is not None:
         found = [item for item in found if item.data["subject"] == SHARED or key_of(item.data["subject"]) == key_of(subject)]
     if attribute is not None:
-        found = [item for item in found if item.data["attribute"] == attribute or item.data["attribute"].startswith(attribute + " ")]
+        found = [
+            item for item in found if item.data["attribute"] == attribute or item.data["attribute"].startswith(attribute + " ")
+        ]
     if as_of is None and not history:
         found = [item for item in found if item.until is None]
     return sorted(found, key=lambda item: (item.at, item.key))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -13,6 +14,10 @@ Act = Literal["holds", "ends", "never"]
 SHARED: Final = ""
 """The subject of what belongs to nobody by name: the meeting, our flight."""
 APPOINTMENT: Final = "appointment"
+
+SESSION: Final = "fact/"
+"""What the sessions of found facts begin with; a hash of what is settled together follows, so that the name tells nothing of what was deleted."""
+Group = tuple[str, str]
 
 _WORD = re.compile(r"[^\W_][\w.:@&'-]*")
 _SMALL: Final = frozenset("a an the my our his her their your its of on at in to for this that and".split())
@@ -40,7 +45,7 @@ class Claim:
     change: bool = False
 
     @property
-    def group(self) -> tuple[str, str]:
+    def group(self) -> Group:
         """What is settled together: an attribute of somebody; appointments by what they are alone, whoever speaks of them."""
         return (SHARED if self.attribute.startswith(APPOINTMENT) else key_of(self.subject), self.attribute)
 
@@ -53,6 +58,11 @@ class Claim:
     def key(self) -> tuple[str, ...]:
         """The value as it is compared."""
         return value_key(self.value)
+
+
+def session_of(group: Group) -> str:
+    """The session of the facts of one group: an attribute of somebody."""
+    return SESSION + hashlib.blake2b("\0".join(group).encode(), digest_size=10).hexdigest()
 
 
 def key_of(subject: str) -> str:

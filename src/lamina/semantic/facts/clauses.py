@@ -54,6 +54,7 @@ def _patterns() -> dict[str, re.Pattern[str]]:
         "split": re.compile(
             rf"\s*[,;:—–]\s+|\s+-\s+|\s+(?:and|but|so|then|because|while|although|though|until)\s+(?=(?:now |then |so |today |finally |since )?{subject}\b)|\s+and\s+(?={verb}\b)|\s+so\s+(?={subject}\b)"
         ),
+        "joint": re.compile(r"^(?:and|but) "),
         "mood": re.compile(
             r"\b(?:if|unless|imagine|suppose|wish|wished|hope|hopes|hoping|dream|dreamt|dreamed|pretend|maybe|perhaps|supposedly|want|wants|wanted|thinking (?:of|about)|consider(?:ing)?"
             r"|nearly|almost|as if|character|novel|goes|reads|lyrics|plan to|planning|would|whether|sometimes i)\b", re.I),
@@ -97,12 +98,11 @@ def clauses(text: str) -> Iterator[Clause]:
         if sentence.endswith("?") or len(sentence) > LONGEST or sentence.startswith(">"):
             continue
         body = sentence.rstrip(" .!…)")
-        place, before = 0, ""
+        before = ""
         hedged = False
         parts = patterns["split"].split(body)
         for number, part in enumerate(parts):
-            part = part.strip(" ,.")
-            place += 1
+            part = patterns["joint"].sub("", part.strip(" ,."))
             mood = patterns["mood"].search(part)
             hedged = hedged or patterns["hedge"].search(part) is not None
             if mood is not None and mood[0].casefold() not in ("would",):

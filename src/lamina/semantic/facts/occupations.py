@@ -20,7 +20,25 @@ _WORDS: Final = (
     "paramedic pediatrician cardiologist dermatologist oncologist neurologist anaesthetist baby-sitter babysitter cleaner dishwasher cabbie trucker streamer youtuber podcaster blogger bodyguard bouncer stylist beautician "
     "rep representative agent hostess host"
 ).split()
-_ENDINGS: Final = ("ologist", "ographer", "ician", "smith", "keeper", "maker", "worker", "driver", "engineer", "teacher", "trainer", "designer", "developer", "manager", "director", "writer", "officer")
+_ENDINGS: Final = (
+    "ologist",
+    "ographer",
+    "ician",
+    "smith",
+    "keeper",
+    "maker",
+    "worker",
+    "driver",
+    "engineer",
+    "teacher",
+    "trainer",
+    "designer",
+    "developer",
+    "manager",
+    "director",
+    "writer",
+    "officer",
+)
 _NONE: Final = frozenset({"troublemaker", "peacemaker", "hard-worker", "goalkeeper", "co-worker", "coworker", "backseat-driver"})
 
 

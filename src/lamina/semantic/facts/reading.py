@@ -1,11 +1,11 @@
-"""Reading claims out of what people say, session by session: whom each clause is about, what rule it fits, from when it holds."""
+"""Reading claims out of what somebody says: whom each clause is about, what rule it fits, from when it holds."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Final
 
 from lamina.expressions import find_ranges
@@ -19,8 +19,6 @@ from lamina.semantic.facts.tastes import read_favourite, read_liking
 
 NOBODY: Final = "user"
 """The subject of what is said in the first person where no speaker is known."""
-CONTEXT: Final = 50
-"""Traces before a correction among which is what it corrects."""
 _PEOPLE: Final = (None, "user", "human")
 
 
@@ -28,7 +26,7 @@ _PEOPLE: Final = (None, "user", "human")
 def _patterns() -> dict[str, re.Pattern[str]]:
     return {
         "trigger": re.compile(
-            r"\b(?:I|I'm|I’m|we|we're|we’re|my|our|is|are|was|has|have|lives?|works?|moved|joined|left|got|been|at|isn't|'s|’s|meant|mean|not|no|started|sold|off|me|us|it|he|she|they|let|married|retired|cancelled|comes|leaves|meets|first)\b", re.I),
+            r"\b(?:I|I'm|I’m|we|we're|we’re|my|our|is|are|was|has|have|lives?|works?|moved|joined|left|got|been|at|isn't|'s|’s|meant|mean|not|no|started|sold|off|me|us|it|he|she|they|let|married|retired|cancelled|comes|leaves|meets|first|oops|whoops|sorry|wait|actually|correction|typo)\b", re.I),
         "negated": re.compile(r"^(?P<verb>am|is|are|do|does|did|have|has|was|were|will)? ?(?:not|never)(?: (?:a|an) (?=real))? (?P<rest>.+)$"),
         "over": re.compile(r"\b(?:any more|any longer|no longer)\b"),
         "no longer": re.compile(r"^(?P<verb>am|is|are|have|has)? ?no longer (?P<rest>.+)$"),
@@ -60,67 +58,19 @@ def readable(trace: Item) -> bool:
     return trace.kind == "trace" and trace.role in _PEOPLE and not trace.data.get("echo") and not told
 
 
-class SessionReader:
-    """Reads traces of one session, each in the context of those just before it.
-
-    What only makes sense after something else ("no, it's Tuesday") is taken to be about what was said outright in the `CONTEXT` traces before it, so a trace can be read again
-    without the whole session.
-
-    Parameters: `traces`, those of the session, in the order of world time.
-    """
-
-    def __init__(self, traces: Sequence[Item]) -> None:
-        self.traces = traces
-        self._place = {trace.key: place for place, trace in enumerate(traces)}
-        self._outright: dict[int, list[Claim]] = {}
-
-    def around(self, keys: Collection[int]) -> list[Item]:
-        """The traces whose claims may hang on some of them: themselves, and those that come within `CONTEXT` after one."""
-        places = sorted(self._place[key] for key in keys if key in self._place)
-        wanted = {near for place in places for near in range(place, min(place + CONTEXT + 1, len(self.traces)))}
-        return [self.traces[place] for place in sorted(wanted)]
-
-    def claims(self, traces: Iterable[Item]) -> list[Claim]:
-        """The claims of some of the traces."""
-        found: list[Claim] = []
-        for trace in traces:
-            if _worth_reading(trace):
-                found += _Reader(trace, partial(self._before, self._place[trace.key])).claims()
-        return found
-
-    def _before(self, place: int) -> list[Claim]:
-        """What was said outright just before a trace."""
-        said: list[Claim] = []
-        for near in range(max(0, place - CONTEXT), place):
-            if near not in self._outright:
-                trace = self.traces[near]
-                self._outright[near] = _Reader(trace, list).claims() if _worth_reading(trace) else []
-            said += self._outright[near]
-        return said
-
-
-def read_session(traces: Sequence[Item]) -> list[Claim]:
-    """The claims of the traces of one session, in the order of world time.
-
-    >>> from lamina.records import Item
-    >>> said = Item("a", "trace", "I live in Porto.", at=0, recorded_at=0, data={"speaker": "Ana"})
-    >>> [(claim.subject, claim.attribute, claim.value) for claim in read_session([said])]
-    [('Ana', 'city', 'Porto')]
-    """
-    ordered = sorted(traces, key=lambda one: (one.at, one.id))
-    return SessionReader(ordered).claims(ordered)
-
-
-def _worth_reading(trace: Item) -> bool:
+def worth_reading(trace: Item) -> bool:
+    """Whether a trace can say anything that is read: a quick look before it is."""
     return readable(trace) and _patterns()["trigger"].search(trace.text) is not None
 
 
 def _marked(rest: str) -> bool:
     """Whether a predicate says that it holds now: "I'm at Tesco now" is more than a visit."""
-    return _patterns()["marked"].search(rest) is not None and not rest.rstrip(".").endswith(("station", "airport", "hotel", "beach", "park", "home"))
+    return _patterns()["marked"].search(rest) is not None and not rest.rstrip(".").endswith(
+        ("station", "airport", "hotel", "beach", "park", "home")
+    )
 
 
-class _Reader:
+class Reader:
     """Reads one trace; `said` gives the claims of its session before it, when they are asked for."""
 
     def __init__(self, trace: Item, said: Callable[[], list[Claim]]) -> None:
@@ -137,7 +87,11 @@ class _Reader:
             if clause.sentence != sentence:
                 sentence, subject = clause.sentence, None
             who = about(clause.text, self.speaker, self.last)
-            if who is None and (clause.first or subject is not None) and _patterns()["subjectless"].match(strip_lead(clause.text)):
+            if (
+                who is None
+                and (clause.first or subject is not None)
+                and _patterns()["subjectless"].match(strip_lead(clause.text))
+            ):
                 who = subject or About(self.speaker, "", True)
                 rest = strip_lead(clause.text)
                 who = replace(who, rest=rest[0].lower() + rest[1:], possessive=False)
@@ -159,7 +113,16 @@ class _Reader:
         event = read_event(clause.text, self.speaker)
         if event is not None:
             own = event.owner == self.speaker
-            self._add(clause, event.owner, f"{APPOINTMENT} {event.what}", event.time, event.act, own=own, change=event.change, fixes=clause.fixes and not event.change)
+            self._add(
+                clause,
+                event.owner,
+                f"{APPOINTMENT} {event.what}",
+                event.time,
+                event.act,
+                own=own,
+                change=event.change,
+                fixes=clause.fixes and not event.change,
+            )
             return
         if self._named(clause, before):
             return
@@ -244,9 +207,14 @@ class _Reader:
             attribute = attribute.replace("*", groups["a"])
         if attribute == "job":
             value = value if rule.value or rule.pattern.endswith(r"\b.*$") else job_value(value, rule.occupation)
-        if attribute == "city" and re.match(r"(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|(?:Jan|Febr)uary|March|April|May|June|July|August|(?:Septem|Octo|Novem|Decem)ber", value):
+        if attribute == "city" and re.match(
+            r"(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|(?:Jan|Febr)uary|March|April|May|June|July|August|(?:Septem|Octo|Novem|Decem)ber",
+            value,
+        ):
             return False
-        if attribute == "age" and not (who.own or "'s " in who.subject or who.subject == self.last or "years" in match[0] or "turned" in match[0]):
+        if attribute == "age" and not (
+            who.own or "'s " in who.subject or who.subject == self.last or "years" in match[0] or "turned" in match[0]
+        ):
             return False  # "Hardness is 82"
         if attribute.startswith("favourite"):
             value = value.strip(" .")
@@ -338,7 +306,11 @@ class _Reader:
                 self.found.append(replace(before, trace=self.trace, value=number["v"], fixes=True, start=None))
                 return
         meant = patterns["meant"].match(clause.text)
-        mine = [one for one in earlier if one.trace.speaker == self.trace.speaker and not one.attribute.startswith((APPOINTMENT, "likes"))]
+        mine = [
+            one
+            for one in earlier
+            if one.trace.speaker == self.trace.speaker and not one.attribute.startswith((APPOINTMENT, "likes"))
+        ]
         if meant is not None and mine and len(meant["v"].split()) <= 4:
             self._replace(mine, meant["v"], clause)
 
@@ -367,6 +339,16 @@ class _Reader:
         fix = (clause.fixes and not new) if fixes is None else fixes
         self.found.append(
             Claim(
-                self.trace, subject, attribute, value.strip(" ,.!"), act, start, subject == self.speaker if own is None else own, clause.hedged, planned, fix, new
+                self.trace,
+                subject,
+                attribute,
+                value.strip(" ,.!"),
+                act,
+                start,
+                subject == self.speaker if own is None else own,
+                clause.hedged,
+                planned,
+                fix,
+                new,
             )
         )

@@ -47,7 +47,11 @@ _CITY: Final = (
     Rule("city", rf"^(?:have been|has been|been) in {_PLACE} since\b.*$"),
     Rule("city", rf"^(?:have made|has made|made) {_PLACE} (?:my|her|his|our|their) home{_END}", event=True),
     Rule("city", rf"^(?:home is|hometown is now) {_PLACE}{_END}", possessive=True),
-    Rule("city", rf"^(?:(?:have|has) )?(?:just )?(?:moved|relocated|emigrated|move) (?:back |over |away )?(?:from (?!the )[^,]+? )?to {_PLACE}{_END}", event=True),
+    Rule(
+        "city",
+        rf"^(?:(?:have|has) )?(?:just )?(?:moved|relocated|emigrated|move) (?:back |over |away )?(?:from (?!the )[^,]+? )?to {_PLACE}{_END}",
+        event=True,
+    ),
     Rule("city", rf"^(?:(?:have|has) )?moved in with .+? in {_PLACE}{_END}", event=True),
     Rule("city", rf"^(?:(?:have|has) )?left [A-Z]\w+ for {_PLACE}{_END}", event=True),
     Rule("city", rf"^{_BE} (?:moving|relocating|emigrating) (?:back )?to {_PLACE}{_END}", event=True, plan=True),
@@ -84,14 +88,30 @@ _EMPLOYER: Final = (
     Rule("employer", rf"^(?:have |has )?turned {_FIRM} down\b.*$", "never"),
 )  # fmt: skip
 _OCCUPATION: Final = (
-    Rule("job", rf"^(?:{_BE} )?(?:back )?(?:currently )?(?:work|works|working|employed|freelancing) (?:(?:at|for|in|with) .+? )?as {_JOB}{_END}"),
+    Rule(
+        "job",
+        rf"^(?:{_BE} )?(?:back )?(?:currently )?(?:work|works|working|employed|freelancing) (?:(?:at|for|in|with) .+? )?as {_JOB}{_END}",
+    ),
     Rule("job", rf"^{_BE} {_JOB}{_END}", occupation=True),
     Rule("job", rf"^(?:have|has) (?:a |the )?(?:new )?job as {_JOB}{_END}"),
-    Rule("job", rf"^(?:have |has )?(?:took|taken|take|got|found|started|landed|accepted|get) (?:a |the |my |work )?(?:new |part-time )?(?:job|work|position|post|role)? ?as {_JOB}{_END}", event=True),
-    Rule("job", rf"^(?:have |has )?(?:was |got |been )*(?:hired|promoted|appointed|named|employed|taken on) (?:as|to) {_JOB}{_END}", event=True),
+    Rule(
+        "job",
+        rf"^(?:have |has )?(?:took|taken|take|got|found|started|landed|accepted|get) (?:a |the |my |work )?(?:new |part-time )?(?:job|work|position|post|role)? ?as {_JOB}{_END}",
+        event=True,
+    ),
+    Rule(
+        "job",
+        rf"^(?:have |has )?(?:was |got |been )*(?:hired|promoted|appointed|named|employed|taken on) (?:as|to) {_JOB}{_END}",
+        event=True,
+    ),
     Rule("job", rf"^(?:have |has )?(?:become|became|turned into) {_JOB}{_END}", event=True, occupation=True),
     Rule("job", rf"^(?:have |has )?(?:went|gone|going|go) back to (?:being|working as) {_JOB}{_END}", event=True),
-    Rule("job", rf"^(?:job|title|profession|trade|job title|position) (?:is|has changed to) {_JOB}{_END}", possessive=True, occupation=True),
+    Rule(
+        "job",
+        rf"^(?:job|title|profession|trade|job title|position) (?:is|has changed to) {_JOB}{_END}",
+        possessive=True,
+        occupation=True,
+    ),
     Rule("job", rf"^make[s]? (?:my|a|her|his) living as {_JOB}{_END}"),
     Rule("job", r"^(?:am |is |are |have been |has been )(?P<v>unemployed|retired|jobless|out of work|self-employed)\b.*$"),
     Rule("job", r"^(?:have |has )?retired\b.*$", value="retired", event=True),
@@ -99,10 +119,17 @@ _OCCUPATION: Final = (
     Rule("job", rf"^(?:have |has )?(?:stopped|quit|gave up|given up) (?:being|working as) {_JOB}{_END}", "ends", event=True),
 )
 _STATUS: Final = (
-    Rule("relationship", r"^(?:am|is|are) (?:a )?(?:happily |newly )?(?P<v>single|married|engaged|divorced|separated|widowed)\b(?! (?:room|parent|mother|father|mum|dad|bed)).*$"),
+    Rule(
+        "relationship",
+        r"^(?:am|is|are) (?:a )?(?:happily |newly )?(?P<v>single|married|engaged|divorced|separated|widowed)\b(?! (?:room|parent|mother|father|mum|dad|bed)).*$",
+    ),
     Rule("relationship", r"^(?:have been|has been) (?P<v>single|married|engaged|divorced|separated|widowed)\b.*$"),
     Rule("relationship", r"^(?:am|is) a (?:widow|widower)\b.*$", value="widowed"),
-    Rule("relationship", r"^(?:am|is|are) (?:in a (?:new )?relationship|dating|seeing someone|seeing somebody)\b.*$", value="in a relationship"),
+    Rule(
+        "relationship",
+        r"^(?:am|is|are) (?:in a (?:new )?relationship|dating|seeing someone|seeing somebody)\b.*$",
+        value="in a relationship",
+    ),
     Rule("relationship", r"^(?:have|has) a (?:new )?(?:boyfriend|girlfriend)\b.*$", value="in a relationship"),
     Rule("relationship", r"^(?:have |has )?(?:just )?(?:got|gotten) (?P<v>married|engaged|divorced|separated)\b.*$", event=True),
     Rule("relationship", rf"^(?:have |has )?(?:just )?married {_CAPITAL}{_END}", value="married", event=True),
@@ -110,20 +137,45 @@ _STATUS: Final = (
     Rule("relationship", r"^(?:have |has )?(?:broke|broken|split|split) up\b.*$", value="single", event=True),
 )
 _TASTES: Final = (
-    Rule("favourite *", r"^(?:new |all-time |absolute )*favourite (?P<a>[a-z]+(?: [a-z]+)?) (?:of all time |right now |ever )?(?:is|are)(?: still)? (?P<v>.+)$", possessive=True),
+    Rule(
+        "favourite *",
+        r"^(?:new |all-time |absolute )*favourite (?P<a>[a-z]+(?: [a-z]+)?) (?:of all time |right now |ever )?(?:is|are)(?: still)? (?P<v>.+)$",
+        possessive=True,
+    ),
     Rule("prefers *", r"^prefers? (?P<v>[a-z]+) (?P<a>[a-z]+)(?: (?:on|for|because|when|where|over)\b.*)?$"),
-    Rule("diet", r"^(?:am|is|are|have been|has been|have gone|has gone|went|have become|became|turned|have turned) (?:a |an )?(?:strict )?(?P<v>vegan|vegetarian|pescatarian|veggie)\b.*$", event=True),
-    Rule("diet", r"^(?:have |has )?(?:stopped being|gave up being|quit being) (?:a |an )?(?P<v>vegan|vegetarian|pescatarian|veggie)\b.*$", "ends"),
+    Rule(
+        "diet",
+        r"^(?:am|is|are|have been|has been|have gone|has gone|went|have become|became|turned|have turned) (?:a |an )?(?:strict )?(?P<v>vegan|vegetarian|pescatarian|veggie)\b.*$",
+        event=True,
+    ),
+    Rule(
+        "diet",
+        r"^(?:have |has )?(?:stopped being|gave up being|quit being) (?:a |an )?(?P<v>vegan|vegetarian|pescatarian|veggie)\b.*$",
+        "ends",
+    ),
 )
 _PERSON: Final = (
-    Rule("age", r"^(?:am|is|are|turned|have turned|just turned) (?P<v>\d{1,3})(?: years old| years of age)?(?: (?:today|yesterday|last \w+))?$"),
+    Rule(
+        "age",
+        r"^(?:am|is|are|turned|have turned|just turned) (?P<v>\d{1,3})(?: years old| years of age)?(?: (?:today|yesterday|last \w+))?$",
+    ),
     Rule("name", rf"^name is {_JOINED}{_END}", possessive=True),
     Rule("phone", r"^(?:new )?(?:phone|mobile|cell|telephone)(?: number)? is (?P<v>\+?[\d][\d ()/-]{4,})$", possessive=True),
     Rule("email", r"^(?:new )?e?-?mail(?: address)? is (?P<v>\S+@\S+\w)$", possessive=True),
     Rule("boss", rf"^(?:new )?(?:boss|manager|supervisor) is {_JOINED}{_END}", possessive=True),
-    Rule("car", rf"^(?:drive|drives|am driving|is driving) (?:an? |my |the )(?:old |new |blue |red |white |black )?{_JOINED}{_END}"),
-    Rule("car", rf"^(?:have |has )?(?:sold|got rid of|crashed|scrapped) (?:the |my |her |his |our )(?:old )?{_JOINED}{_END}", "ends", event=True),
-    Rule("school", rf"^(?:am |is |have been |has been )?(?:study|studies|studying|enrolled|a student) (?:[a-z]+ )?(?:at|with) {_FIRM}{_END}"),
+    Rule(
+        "car", rf"^(?:drive|drives|am driving|is driving) (?:an? |my |the )(?:old |new |blue |red |white |black )?{_JOINED}{_END}"
+    ),
+    Rule(
+        "car",
+        rf"^(?:have |has )?(?:sold|got rid of|crashed|scrapped) (?:the |my |her |his |our )(?:old )?{_JOINED}{_END}",
+        "ends",
+        event=True,
+    ),
+    Rule(
+        "school",
+        rf"^(?:am |is |have been |has been )?(?:study|studies|studying|enrolled|a student) (?:[a-z]+ )?(?:at|with) {_FIRM}{_END}",
+    ),
     Rule("school", rf"^(?:have |has )?(?:dropped out of|graduated from|left|quit) {_FIRM}{_END}", "ends", event=True),
 )
 RULES: Final[tuple[Rule, ...]] = (*_CITY, *_EMPLOYER, *_OCCUPATION, *_STATUS, *_TASTES, *_PERSON)

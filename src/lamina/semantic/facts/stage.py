@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from lamina.records import EVENT, Edge, EdgeKind, Filter, Item, Report, Run, derived_id
-from lamina.semantic.facts.claims import Claim, key_of
-from lamina.semantic.facts.reading import SessionReader, read_session
+from lamina.semantic.facts.claims import SESSION, Claim, Group, key_of
+from lamina.semantic.facts.gathering import Gathering
 from lamina.semantic.facts.timeline import Version, versions
 from lamina.semantic.facts.wording import data_of, text_of
 from lamina.storage.protocol import Store
 
-SESSION: Final = "fact/"
-"""What the sessions of found facts begin with; a hash of what is settled together follows, so that the name tells nothing of what was deleted."""
 BATCH: Final = 200  # groups that are settled in one transaction
-SESSIONS: Final = 32  # sessions that are kept at hand while groups are settled
 MADE_BY: Final = "facts/1"
-
-Group = tuple[str, str]
-
-
-def session_of(group: Group) -> str:
-    """The session of the facts of one group: an attribute of somebody."""
-    return SESSION + hashlib.blake2b("\0".join(group).encode(), digest_size=10).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +49,7 @@ class FactStage:
         touched |= {str(item.session) for item in self._stale(store, scope)}
         if force:
             touched |= {str(item.session) for item in self.derived(store, scope)}
-        reader = _Reading(store, scope)
+        reader = Gathering(store, scope)
         back = self._came_back(store, scope, since)
         read = 0
         waiting = [one for one in sessions if one is None or not one.startswith(SESSION)]
@@ -87,7 +76,14 @@ class FactStage:
 
     def derived(self, store: Store, scope: str, sessions: Sequence[str] | None = None) -> list[Item]:
         """What this stage has made in exactly this scope, whatever its state."""
-        where = Filter(scope=scope, kinds=("fact",), sessions=None if sessions is None else tuple(sessions), stale=True, forgotten=True, retired=True)
+        where = Filter(
+            scope=scope,
+            kinds=("fact",),
+            sessions=None if sessions is None else tuple(sessions),
+            stale=True,
+            forgotten=True,
+            retired=True,
+        )
         return [item for item in store.items.each(where) if item.made_by == self.made_by and item.scope == scope]
 
     # --------------------------------------------------------------------------------------------- what is touched
@@ -113,7 +109,9 @@ class FactStage:
         return {key_of(str(item.data["name"])): item for item in found if item.data.get("name")}
 
     # ------------------------------------------------------------------------------------------------ what is made
-    def _settle(self, store: Store, scope: str, names: Sequence[str], reader: _Reading, entities: Mapping[str, Item]) -> tuple[int, int]:
+    def _settle(
+        self, store: Store, scope: str, names: Sequence[str], reader: Gathering, entities: Mapping[str, Item]
+    ) -> tuple[int, int]:
         """Make the items of some groups what the claims say; returns how many were made and removed."""
         there: dict[str, dict[str, Item]] = {name: {} for name in names}
         for item in self.derived(store, scope, names):
@@ -141,7 +139,7 @@ class FactStage:
         if not claims:
             return []
         group = claims[0].group
-        found = [one for one in versions(claims)]
+        found = versions(claims)
         now = [one for one in found if one.retired is None]
         ids = {id(one): self._id(scope, group, one) for one in found}
         wanted = []
@@ -179,13 +177,16 @@ class FactStage:
         if cited - wanted.cites:
             store.edges.remove_from([key], ["cites"])
             cited = set()
-        store.edges.add(Edge(key, source, "cites", made_by=self.made_by, recorded_at=item.recorded_at) for source in sorted(wanted.cites - cited))
+        store.edges.add(
+            Edge(key, source, "cites", made_by=self.made_by, recorded_at=item.recorded_at)
+            for source in sorted(wanted.cites - cited)
+        )
         return key, not same
 
     def _relate(self, store: Store, keys: Mapping[str, int], wanted: _Wanted, entities: Mapping[str, Item]) -> None:
         """Give a fact its edges to what it supersedes and to its subject."""
         key = keys[wanted.item.id]
-        edges: dict[tuple[str, int], Edge] = {}
+        edges: dict[tuple[EdgeKind, int], Edge] = {}
         for target, since, why in wanted.supersedes:
             end = keys.get(target) if isinstance(target, str) else target
             if end is not None:
@@ -193,10 +194,12 @@ class FactStage:
                 edges[kind, end] = Edge(key, end, kind, data={"why": why}, made_by=self.made_by, recorded_at=since)
         entity = entities.get(key_of(str(wanted.item.data.get("subject", ""))))
         if entity is not None:
-            edges["subject", entity.key] = Edge(key, entity.key, "subject", made_by=self.made_by, recorded_at=wanted.item.recorded_at)
+            edges["subject", entity.key] = Edge(
+                key, entity.key, "subject", made_by=self.made_by, recorded_at=wanted.item.recorded_at
+            )
         there = {(edge.kind, edge.dst): edge for edge in store.edges.out([key], ["supersedes", "refutes", "subject"])}
-        store.edges.remove(edge for place, edge in there.items() if edges.get(place) != edge)  # type: ignore[call-overload]
-        store.edges.add(edge for place, edge in edges.items() if there.get(place) != edge)  # type: ignore[call-overload]
+        store.edges.remove(edge for place, edge in there.items() if edges.get(place) != edge)
+        store.edges.add(edge for place, edge in edges.items() if there.get(place) != edge)
 
     def _join(self, store: Store, scope: str, entities: Mapping[str, Item], since: int) -> None:
         """Give facts that were there before their subject was declared their edges to it."""
@@ -206,7 +209,14 @@ class FactStage:
         facts = [item for item in self.derived(store, scope) if key_of(str(item.data.get("subject", ""))) in new]
         with store.transaction():
             store.edges.add(
-                Edge(item.key, new[key_of(str(item.data["subject"]))].key, "subject", made_by=self.made_by, recorded_at=item.recorded_at) for item in facts
+                Edge(
+                    item.key,
+                    new[key_of(str(item.data["subject"]))].key,
+                    "subject",
+                    made_by=self.made_by,
+                    recorded_at=item.recorded_at,
+                )
+                for item in facts
             )
 
     def _retracted(self, store: Store, scope: str, names: Sequence[str]) -> dict[str, int]:
@@ -214,73 +224,6 @@ class FactStage:
         where = Filter(scope=scope, roles=(EVENT,), sessions=tuple(names), events=True)
         events = [event for event in store.items.each(where) if event.scope == scope and event.data.get("event") == "retract"]
         return {id: event.key for event in events for id in event.data.get("targets", ())}
-
-
-class _Reading:
-    """The claims of groups, read from traces when they are needed: those of sessions that changed, and those the groups cite."""
-
-    def __init__(self, store: Store, scope: str) -> None:
-        self._store, self._scope = store, scope
-        self._claims: dict[str, dict[int, list[Claim]]] = {}  # by group, by trace
-        self._read: set[int] = set()
-        self._sessions: dict[str, SessionReader] = {}
-
-    @property
-    def groups(self) -> set[str]:
-        """The groups that were claimed anything of."""
-        return set(self._claims)
-
-    def look(self, session: str | None, since: int, back: Collection[str]) -> list[Item]:
-        """Read what is new in a session since a key, and what hangs on it; returns the traces that were read."""
-        if session is None:
-            return self._keep(None, self._alone(since, back))
-        reader = self._session(session)
-        traces = reader.traces
-        new = [trace.key for trace in traces if trace.key > since or trace.id in back]
-        return self._keep(reader, traces if len(new) == len(traces) else reader.around(new))
-
-    def _alone(self, since: int, back: Collection[str]) -> list[Item]:
-        """The traces without a session that are new or came back."""
-        if since == 0:
-            return self._store.items.session_traces(self._scope, None)
-        keys = [key for key in self._store.items.matching(Filter(scope=self._scope, kinds=("trace",))).tolist() if key > since]
-        new = [item for item in self._store.items.by_key(keys).values() if item.session is None and item.scope == self._scope and _usable(item)]
-        again = [item for item in self._store.items.get(sorted(back)) if item is not None and item.session is None and item.scope == self._scope and _usable(item)]
-        return list({item.key: item for item in (*new, *again)}.values())
-
-    def moved(self, items: Sequence[Item]) -> set[str]:
-        """The groups in which traces cited by some items speak now: what a deletion left may be about something else."""
-        before = set(self._claims)
-        self._read_cited(items)
-        return set(self._claims) - before
-
-    def claims(self, names: Collection[str], items: Sequence[Item]) -> dict[str, list[Claim]]:
-        """The claims of groups, by name; `items` are what the groups have in the store."""
-        self._read_cited(items)
-        return {name: [claim for claims in self._claims.get(name, {}).values() for claim in claims] for name in names}
-
-    def _read_cited(self, items: Sequence[Item]) -> None:
-        cited = {edge.dst for edge in self._store.edges.out([item.key for item in items], ["cites"])} if items else set()
-        traces = [trace for trace in self._store.items.by_key(sorted(cited - self._read)).values() if _usable(trace)]
-        by_session: dict[str | None, list[Item]] = {}
-        for trace in traces:
-            by_session.setdefault(trace.session, []).append(trace)
-        for session, some in by_session.items():
-            self._keep(None if session is None else self._session(session), some)
-
-    def _session(self, session: str) -> SessionReader:
-        if session not in self._sessions:
-            if len(self._sessions) >= SESSIONS:
-                self._sessions.clear()
-            self._sessions[session] = SessionReader(self._store.items.session_traces(self._scope, session))
-        return self._sessions[session]
-
-    def _keep(self, reader: SessionReader | None, traces: Sequence[Item]) -> list[Item]:
-        new = [trace for trace in traces if trace.key not in self._read]
-        self._read |= {trace.key for trace in new}
-        for claim in _each(new) if reader is None else reader.claims(new):
-            self._claims.setdefault(session_of(claim.group), {}).setdefault(claim.trace.key, []).append(claim)
-        return list(traces)
 
 
 def _older(version: Version, found: Sequence[Version], ids: Mapping[int, str]) -> Iterable[tuple[str | int, int, str]]:
@@ -292,9 +235,17 @@ def _older(version: Version, found: Sequence[Version], ids: Mapping[int, str]) -
                 why = "newer" if other.span.why == "newer" and other.retired is None else "corrected"
                 yield ids[id(other)], version.known, why
                 if other.retired is None or not _holds(other, found):
-                    yield from ((claim.trace.key, version.known, why) for claim in other.span.claims if claim.trace.key not in {c.trace.key for c in span.claims})
+                    yield from (
+                        (claim.trace.key, version.known, why)
+                        for claim in other.span.claims
+                        if claim.trace.key not in {c.trace.key for c in span.claims}
+                    )
     if version.retired is None and span.why == "ended" and span.closer is not None:
-        yield from ((claim.trace.key, span.closer.trace.recorded_at, "ended") for claim in span.claims if claim.trace.key != span.closer.trace.key)
+        yield from (
+            (claim.trace.key, span.closer.trace.recorded_at, "ended")
+            for claim in span.claims
+            if claim.trace.key != span.closer.trace.key
+        )
     if version.retired is not None and not _holds(version, found):
         yield from ((claim.trace.key, version.retired, "taken back") for claim in span.claims)
 
@@ -302,17 +253,11 @@ def _older(version: Version, found: Sequence[Version], ids: Mapping[int, str]) -
 def _holds(version: Version, found: Sequence[Version]) -> bool:
     """Whether what a version says is still believed, in this or in another version of it."""
     return any(
-        other.retired is None and other.span.founded.trace.id == version.span.founded.trace.id and other.span.key == version.span.key for other in found
+        other.retired is None
+        and other.span.founded.trace.id == version.span.founded.trace.id
+        and other.span.key == version.span.key
+        for other in found
     )
-
-
-def _each(traces: Sequence[Item]) -> list[Claim]:
-    """The claims of traces that stand in no session: each is read by itself."""
-    return [claim for trace in traces for claim in read_session([trace])]
-
-
-def _usable(trace: Item) -> bool:
-    return trace.kind == "trace" and trace.role != EVENT and not trace.status and trace.retired_at is None
 
 
 def _content(item: Item) -> tuple[Any, ...]:

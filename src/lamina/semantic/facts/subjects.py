@@ -12,7 +12,16 @@ _KIN: Final = (
     "grandfather niece nephew kid child flatmate roommate neighbour friend mate colleague mum mom dad kids twin stepfather stepmother "
     "grandson granddaughter ex in-laws landlord landlady best friend"
 ).split()
-_SAME: Final = {"mum": "mother", "mom": "mother", "mama": "mother", "dad": "father", "papa": "father", "grandma": "grandmother", "granny": "grandmother", "grandpa": "grandfather"}
+_SAME: Final = {
+    "mum": "mother",
+    "mom": "mother",
+    "mama": "mother",
+    "dad": "father",
+    "papa": "father",
+    "grandma": "grandmother",
+    "granny": "grandmother",
+    "grandpa": "grandfather",
+}
 _NAMES_OF_KIN: Final = ("Mum", "Mom", "Mama", "Dad", "Papa", "Grandma", "Granny", "Grandpa")
 _NO_NAMES: Final = frozenset(
     """The This That There These Those It He She They You Your What Who When Where Why How Yes No Not And But So Or If Then Now Today Tomorrow Yesterday Still Just Also Maybe
@@ -69,7 +78,9 @@ def _patterns() -> dict[str, re.Pattern[str]]:
     lead = (
         r"^(?:(?:and|but|so|well|oh|ok|okay|yes|yep|yeah|no|nope|now|then|still|just|actually|also|today|nowadays|currently|finally|recently|anyway|honestly|sadly|luckily|these days|right now"
         r"|at the moment|as of (?:today|now|tomorrow|this month)|until then|wait|sorry|in fact|i (?:have|had) to say|i think(?: that)?|i believe(?: that)?|i guess|i heard(?: that)?|i hear|apparently"
-        r"|that|because|everyone|congrats|update|strictly speaking|to be clear|correction|scratch that|" + NAME + r" (?:told|tells) me(?: that)?|(?:did you|you) know)\s+)+"
+        r"|that|because|everyone|congrats|update|strictly speaking|to be clear|correction|scratch that|"
+        + NAME
+        + r" (?:told|tells) me(?: that)?|(?:did you|you) know)\s+)+"
     )
     return {
         "lead": re.compile(lead, re.I),

@@ -55,7 +55,21 @@ def read_favourite(clause: Clause) -> Favourite | None:
         return _favourite(found, found["v"], "ends" if found["n"] else "holds")
     if found := patterns["back"].match(text) if "favourite" in text else None:
         value = found["v"]
-        if value.casefold().split()[0] in ("you", "this", "that", "these", "those", "they", "he", "she", "we", "which", "what", "there", "one"):
+        if value.casefold().split()[0] in (
+            "you",
+            "this",
+            "that",
+            "these",
+            "those",
+            "they",
+            "he",
+            "she",
+            "we",
+            "which",
+            "what",
+            "there",
+            "one",
+        ):
             return None
         if value.casefold() == "it":
             titles = patterns["title"].findall(re.sub(r"\bI\b", "", clause.before))
@@ -69,7 +83,9 @@ def read_favourite(clause: Clause) -> Favourite | None:
 
 
 def _favourite(found: re.Match[str], value: str, act: Act) -> Favourite:
-    return Favourite(found["o"], found["a"].strip(), re.sub(r"^(?:the|an?) ", "", _patterns()["tail"].sub("", value).strip(" .")), act)
+    return Favourite(
+        found["o"], found["a"].strip(), re.sub(r"^(?:the|an?) ", "", _patterns()["tail"].sub("", value).strip(" .")), act
+    )
 
 
 def read_liking(rest: str, own: bool = True) -> tuple[str, bool] | None:

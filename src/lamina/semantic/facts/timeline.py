@@ -134,6 +134,7 @@ class Timeline:
         span = Span(claim.subject, value, start, (claim,), old=old)
         if later:  # a plan was told before what holds until then
             span = replace(span, end=later[0].start, closer=later[0].founded, why="newer")
+            self.spans[self.spans.index(later[0])] = replace(later[0], old=claim)
         self.spans.append(span)
 
     def _correct(self, place: int, claim: Claim) -> None:
@@ -143,7 +144,9 @@ class Timeline:
         fixed = Span(claim.subject, claim.value, start, (claim,), wrong.end, wrong.closer, wrong.why, wrong.founded)
         before = self._just_before(place)
         if before is not None and same_value(self.spans[before].key, fixed.key):  # "I did move to Porto, no: I stayed"
-            self.spans[before] = replace(self.spans[before], end=None, closer=None, why=None, claims=(*self.spans[before].claims, claim))
+            self.spans[before] = replace(
+                self.spans[before], end=None, closer=None, why=None, claims=(*self.spans[before].claims, claim)
+            )
             del self.spans[place]
             return
         self.spans[place] = fixed
@@ -151,7 +154,11 @@ class Timeline:
     def _just_before(self, place: int) -> int | None:
         """The span that was ended by the founding claim of another."""
         founded = self.spans[place].founded
-        found = [number for number, span in enumerate(self.spans) if span.closer is not None and span.closer.trace.id == founded.trace.id]
+        found = [
+            number
+            for number, span in enumerate(self.spans)
+            if span.closer is not None and span.closer.trace.id == founded.trace.id
+        ]
         return found[-1] if found else None
 
     # ------------------------------------------------------------------------------------------------ what does not
@@ -163,7 +170,13 @@ class Timeline:
         now = self.spans[place]
         if claim.value and not same_value(now.key, claim.key):
             return
-        if claim.fixes and not claim.change and claim.start is None and at - now.claims[-1].trace.at <= WINDOW and claim.attribute.split()[0] != APPOINTMENT:
+        if (
+            claim.fixes
+            and not claim.change
+            and claim.start is None
+            and at - now.claims[-1].trace.at <= WINDOW
+            and claim.attribute.split()[0] != APPOINTMENT
+        ):
             self._take_back(mine, claim)
             return
         end = claim.start if claim.start is not None and claim.start > now.start else at
@@ -177,13 +190,19 @@ class Timeline:
             if same_value(span.key, claim.key) if claim.value else recent:
                 before = self._just_before(place)
                 if before is not None:
-                    self.spans[before] = replace(self.spans[before], end=None, closer=None, why=None, claims=(*self.spans[before].claims, claim))
+                    self.spans[before] = replace(
+                        self.spans[before], end=None, closer=None, why=None, claims=(*self.spans[before].claims, claim)
+                    )
                 del self.spans[place]
                 return
 
     def _covering(self, mine: Sequence[int], at: int) -> int | None:
         """The span that holds at a time."""
-        found = [place for place in mine if self.spans[place].start <= at and (self.spans[place].end is None or at < (self.spans[place].end or 0))]
+        found = [
+            place
+            for place in mine
+            if self.spans[place].start <= at and (self.spans[place].end is None or at < (self.spans[place].end or 0))
+        ]
         return found[-1] if found else None
 
 
@@ -227,4 +246,3 @@ def versions(claims: Iterable[Claim]) -> list[Version]:
             open_[identity] = (span, open_[identity][1] if identity in open_ else known)
     current = [Version(span, since, None, count.get(identity, 0)) for identity, (span, since) in open_.items()]
     return [one for one in closed if one.retired is None or one.retired > one.known] + current
-
