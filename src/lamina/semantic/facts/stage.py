@@ -229,17 +229,16 @@ class FactStage:
 def _older(version: Version, found: Sequence[Version], ids: Mapping[int, str]) -> Iterable[tuple[str | int, int, str]]:
     """What a version says no longer holds: the ids of the versions whose place it took, and the keys of the traces that said so; since when it is known, and why."""
     span = version.span
-    if version.retired is None and span.old is not None:
+    if version.retired is None and span.old:
+        own = {claim.trace.key for claim in span.claims}
+        before = {claim.trace.id for claim in span.old}
         for other in found:
-            if other.span.founded.trace.id == span.old.trace.id and other.span.key != span.key:
-                why = "newer" if other.span.why == "newer" and other.retired is None else "corrected"
-                yield ids[id(other)], version.known, why
-                if other.retired is None or not _holds(other, found):
-                    yield from (
-                        (claim.trace.key, version.known, why)
-                        for claim in other.span.claims
-                        if claim.trace.key not in {c.trace.key for c in span.claims}
-                    )
+            if other.span.founded.trace.id not in before or other.span.key == span.key:
+                continue
+            why = "newer" if other.span.why == "newer" and other.retired is None else "corrected"
+            yield ids[id(other)], version.known, why
+            if other.retired is None or not _holds(other, found):
+                yield from ((claim.trace.key, version.known, why) for claim in other.span.claims if claim.trace.key not in own)
     if version.retired is None and span.why == "ended" and span.closer is not None:
         yield from (
             (claim.trace.key, span.closer.trace.recorded_at, "ended")

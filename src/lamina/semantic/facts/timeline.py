@@ -24,7 +24,7 @@ Why = Literal["newer", "corrected", "ended", "taken back"]
 class Span:
     """A value and the stretch of world time in which it held: from `start` until `end` (UTC microseconds; None: it still holds).
 
-    `claims` say it, the first of them founded it; `closer` ended it, for the reason `why`. `old` is the founding claim of the span whose place it took.
+    `claims` say it, the first of them founded it; `closer` ended it, for the reason `why`. `old` are the founding claims of the spans whose place it took.
     """
 
     subject: str
@@ -34,7 +34,7 @@ class Span:
     end: int | None = None
     closer: Claim | None = None
     why: Why | None = None
-    old: Claim | None = None
+    old: tuple[Claim, ...] = ()
 
     @property
     def founded(self) -> Claim:
@@ -93,7 +93,7 @@ class Timeline:
         start = claim.start if claim.start is not None else at
         place = self._covering(mine, start if claim.planned else at)
         if place is None:
-            self._insert(claim, start, None)
+            self._insert(claim, start)
             return
         now = self.spans[place]
         value = merged(now.value, claim.value) if claim.attribute.startswith(APPOINTMENT) else claim.value
@@ -114,7 +114,7 @@ class Timeline:
         later = [other for other in mine if self.spans[other].start > start]
         for other in sorted(later, reverse=True):  # a plan that something else came before
             del self.spans[other]
-        self.spans.append(Span(claim.subject, value, start, (claim,), old=now.founded))
+        self.spans.append(Span(claim.subject, value, start, (claim,), old=(now.founded,)))
 
     def _same(self, now: Span, value: str, claim: Claim) -> bool:
         """Whether a span says this value already: the same, or a shorter form of it."""
@@ -123,7 +123,7 @@ class Timeline:
             return new == old
         return new == old or (set(new) <= set(old) and not claim.change)
 
-    def _insert(self, claim: Claim, start: int, old: Claim | None) -> None:
+    def _insert(self, claim: Claim, start: int) -> None:
         value = claim.value
         before = [span for span in self.spans if key_of(span.subject) == key_of(claim.subject) and span.end is not None]
         if before and start < (before[-1].end or 0):
@@ -131,17 +131,17 @@ class Timeline:
         later = [span for span in self.spans if key_of(span.subject) == key_of(claim.subject) and span.start > start]
         if not value:
             return
-        span = Span(claim.subject, value, start, (claim,), old=old)
+        span = Span(claim.subject, value, start, (claim,))
         if later:  # a plan was told before what holds until then
             span = replace(span, end=later[0].start, closer=later[0].founded, why="newer")
-            self.spans[self.spans.index(later[0])] = replace(later[0], old=claim)
+            self.spans[self.spans.index(later[0])] = replace(later[0], old=(claim, *later[0].old))
         self.spans.append(span)
 
     def _correct(self, place: int, claim: Claim) -> None:
         """Put another value in the place of one that was never right, from the same time on."""
         wrong = self.spans[place]
         start = claim.start if claim.start is not None and not claim.planned else wrong.start
-        fixed = Span(claim.subject, claim.value, start, (claim,), wrong.end, wrong.closer, wrong.why, wrong.founded)
+        fixed = Span(claim.subject, claim.value, start, (claim,), wrong.end, wrong.closer, wrong.why, (wrong.founded, *wrong.old))
         before = self._just_before(place)
         if before is not None and same_value(self.spans[before].key, fixed.key):  # "I did move to Porto, no: I stayed"
             self.spans[before] = replace(
