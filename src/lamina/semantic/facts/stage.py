@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from lamina.records import EVENT, Edge, EdgeKind, Filter, Item, Report, Run, derived_id
+from lamina.records import EVENT, FORGOTTEN, Edge, EdgeKind, Filter, Item, Report, Run, derived_id
 from lamina.semantic.facts.claims import SESSION, Claim, Group, key_of
 from lamina.semantic.facts.gathering import Gathering
 from lamina.semantic.facts.timeline import Version, versions
@@ -155,7 +155,7 @@ class FactStage:
         first = min(trace.recorded_at for trace in traces.values())
         ledger = Item(
             id=derived_id("fact", scope, self.made_by, (), "\0".join(("ledger", *group))), kind="fact", text="", at=first, recorded_at=first, retired_at=first,
-            scope=scope, session=name, made_by=self.made_by, data={"ledger": True},
+            scope=scope, session=name, made_by=self.made_by, data={"ledger": True}, status=FORGOTTEN,
         )  # fmt: skip
         return [*wanted, _Wanted(ledger, frozenset(traces))]
 
