@@ -118,7 +118,7 @@ def test_a_correction_reaches_no_further_than_its_context() -> None:
 def test_a_trace_read_alone_says_what_it_says_within_its_session() -> None:
     session = traces("The exam is on Monday.", "I live in Tartu.", "No wait, it's Tuesday.")
     whole = read_session(session)
-    assert SessionReader(session).claims(session[2:]) == [claim for claim in whole if claim.trace is session[2]]
+    assert SessionReader(lambda: session).claims(session[2:]) == [claim for claim in whole if claim.trace is session[2]]
 
 
 def test_only_the_words_of_people_are_read() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Literal
 
 from lamina.records import Item
@@ -65,6 +66,7 @@ def session_of(group: Group) -> str:
     return SESSION + hashlib.blake2b("\0".join(group).encode(), digest_size=10).hexdigest()
 
 
+@lru_cache(maxsize=8192)
 def key_of(subject: str) -> str:
     """A subject as it is compared.
 
@@ -74,6 +76,7 @@ def key_of(subject: str) -> str:
     return " ".join(subject.replace("’", "'").casefold().split())
 
 
+@lru_cache(maxsize=8192)
 def value_key(value: str) -> tuple[str, ...]:
     """The words of a value as they are compared: folded, without small words.
 

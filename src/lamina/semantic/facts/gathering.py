@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from functools import partial
 from typing import Final
 
 from lamina.records import EVENT, Filter, Item
@@ -77,7 +78,7 @@ class Gathering:
         if session not in self._sessions:
             if len(self._sessions) >= SESSIONS:
                 self._sessions.clear()
-            self._sessions[session] = SessionReader(self._store.items.session_traces(self._scope, session))
+            self._sessions[session] = SessionReader(partial(self._store.items.session_traces, self._scope, session))
         return self._sessions[session]
 
     def _keep(self, reader: SessionReader | None, traces: Sequence[Item]) -> list[Item]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from functools import partial
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import cached_property, partial
 from typing import Final
 
 from lamina.records import Item
@@ -20,13 +20,21 @@ class SessionReader:
     What only makes sense after something else ("no, it's Tuesday") is taken to be about what was said outright in the `CONTEXT` traces before it, so a trace can be read again
     without the whole session.
 
-    Parameters: `traces`, those of the session, in the order of world time.
+    Parameters: `load` gives the traces of the session in the order of world time; it is asked when they are needed, which for most traces they are not.
     """
 
-    def __init__(self, traces: Sequence[Item]) -> None:
-        self.traces = traces
-        self._place = {trace.key: place for place, trace in enumerate(traces)}
+    def __init__(self, load: Callable[[], Sequence[Item]]) -> None:
+        self._load = load
         self._outright: dict[int, list[Claim]] = {}
+
+    @cached_property
+    def traces(self) -> Sequence[Item]:
+        """The traces of the session."""
+        return self._load()
+
+    @cached_property
+    def _place(self) -> dict[int, int]:
+        return {trace.key: place for place, trace in enumerate(self.traces)}
 
     def around(self, keys: Collection[int]) -> list[Item]:
         """The traces whose claims may hang on some of them: themselves, and those that come within `CONTEXT` after one."""
@@ -39,11 +47,12 @@ class SessionReader:
         found: list[Claim] = []
         for trace in traces:
             if worth_reading(trace):
-                found += Reader(trace, partial(self._before, self._place[trace.key])).claims()
+                found += Reader(trace, partial(self._before, trace.key)).claims()
         return found
 
-    def _before(self, place: int) -> list[Claim]:
+    def _before(self, key: int) -> list[Claim]:
         """What was said outright just before a trace."""
+        place = self._place[key]
         said: list[Claim] = []
         for near in range(max(0, place - CONTEXT), place):
             if near not in self._outright:
@@ -62,4 +71,4 @@ def read_session(traces: Sequence[Item]) -> list[Claim]:
     [('Ana', 'city', 'Porto')]
     """
     ordered = sorted(traces, key=lambda one: (one.at, one.id))
-    return SessionReader(ordered).claims(ordered)
+    return SessionReader(lambda: ordered).claims(ordered)

@@ -88,7 +88,11 @@ class FactStage:
 
     # --------------------------------------------------------------------------------------------- what is touched
     def _stale(self, store: Store, scope: str) -> list[Item]:
-        return [item for item in self.derived(store, scope) if item.stale]
+        seen = Filter(scope=scope, kinds=("fact",), forgotten=True, retired=True)
+        keys = set(store.items.matching(seen.within(stale=True)).tolist()) - set(store.items.matching(seen).tolist())
+        return [
+            item for item in store.items.by_key(sorted(keys)).values() if item.made_by == self.made_by and item.scope == scope
+        ]
 
     def _came_back(self, store: Store, scope: str, since: int) -> set[str]:
         """The ids of traces that events of late speak of: restored ones may say something again."""
