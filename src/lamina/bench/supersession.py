@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -184,8 +184,6 @@ class Plain:
 
 
 def _uncorrected(claim: Claim) -> Claim:
-    from dataclasses import replace
-
     return replace(claim, fixes=False)
 
 
