@@ -222,7 +222,7 @@ def test_step_by_step_is_the_same_as_from_scratch(steps: list[Any]) -> None:
         assert not memory.doctor()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from(SAYINGS), st.integers(1, 28)), min_size=2, max_size=8), st.randoms(use_true_random=False)
 )
@@ -232,14 +232,40 @@ def test_the_order_of_arrival_does_not_matter(said: list[tuple[str, int]], draw:
     for turn in range(2):
         order = list(days.items())
         draw.shuffle(order)
-        with Memory(":memory:", embedder=WordEmbedder(), run=Run(clock=Clock(parse_moment("2026-01-01").at))) as memory:
+        clock = Clock(parse_moment("2026-01-01").at)
+        with Memory(":memory:", embedder=WordEmbedder(), run=Run(clock=clock)) as memory:
             for day, text in order:
-                say(memory, text, f"2024-04-{day:02d}", session="s")
+                say(memory, text, f"2024-04-{day:02d}")
+                clock.advance(days=1)  # known one after the other
                 if turn:
                     settle(memory)
             settle(memory)
             found.append(sorted((fact.text, fact.at, fact.until) for fact in facts_of(memory.store, SCOPE, history=True)))
     assert found[0] == found[1]
+
+
+def test_a_word_that_comes_late_is_weighed_at_its_place(memory: Memory, clock: Clock) -> None:
+    say(memory, "I live in Porto.", "2024-01-05")
+    clock.advance(days=1)
+    say(memory, "I was joking, I didn't move to Lisbon.", "2024-04-12")
+    clock.advance(days=1)
+    say(memory, "I moved to Lisbon.", "2024-04-10")  # said before it was taken back
+    settle(memory)
+    assert held(memory) == {"Ana city": "Porto"}
+
+
+def test_a_correction_is_read_again_when_something_comes_between(memory: Memory) -> None:
+    say(memory, "The exam is on Monday.", "2024-01-05")
+    say(memory, "No wait, it's Tuesday.", "2024-01-07")
+    say(memory, "What a day!", "2024-01-08")
+    settle(memory)
+    assert held(memory) == {" appointment exam": "Tuesday"}
+    between = say(memory, "The party is on Friday.", "2024-01-06")
+    settle(memory)
+    assert held(memory) == {" appointment exam": "Monday", " appointment party": "Tuesday"}
+    memory.delete(between)
+    settle(memory)
+    assert held(memory) == {" appointment exam": "Tuesday"}
 
 
 @pytest.mark.parametrize("stop", [1, 2])
