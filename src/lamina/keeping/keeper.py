@@ -159,7 +159,8 @@ class Keeper:
                 if inside == scope and value >= last:
                     marks.set(stage, scope, last - 1)
             return
-        found = Filter(scope=scope, sessions=() if session is None else (session,), forgotten=True, stale=True, retired=True)
+        places = () if session is None else (session,)
+        found = Filter(scope=scope, kinds=("fact",), sessions=places, forgotten=True, stale=True, retired=True, events=True)
         if self._store.items.page(found, limit=1).items:
             return  # found facts stand in sessions of their own, without traces: what is said of them stays as long as they do
         where = Filter(scope=scope, roles=(EVENT,), forgotten=True, events=True, retired=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -339,6 +340,30 @@ def test_another_ones_guess_is_tentative_and_stands_against_no_word(memory: Memo
     say(memory, "I think Ben lives in Wells.", "2024-01-07")
     settle(memory)
     assert held(memory) == {"Ben city": "Bath"}
+
+
+def test_nobody_sees_the_ledgers(memory: Memory) -> None:
+    id = say(memory, "I live in Porto.", "2024-01-05")
+    say(memory, "I moved to Lisbon.", "2024-04-10")
+    memory.consolidate()
+    shown = memory.store.items.each(Filter(scope="*", forgotten=True, retired=True, stale=True))
+    assert all(item.text for item in shown)
+    assert all(item.text for item in memory.zoom(id, "out"))
+    assert memory.stats()["items"]["fact"] == 2  # Porto until then, and Lisbon
+
+
+def test_an_export_brings_facts_along(memory: Memory, tmp_path: Path) -> None:
+    say(memory, "I live in Porto.", "2024-01-05")
+    say(memory, "I moved to Lisbon.", "2024-04-10")
+    memory.consolidate()
+    memory.export(tmp_path / "all.jsonl")
+    with Memory(":memory:", embedder=WordEmbedder()) as other:
+        other.import_(tmp_path / "all.jsonl")
+        before = everything(other.store)
+        assert before == everything(memory.store)
+        other.rebuild()
+        assert everything(other.store) == before
+        assert not other.doctor()
 
 
 def test_what_is_no_found_fact_is_refused(memory: Memory) -> None:

@@ -83,12 +83,13 @@ class FactStage:
             stale=True,
             forgotten=True,
             retired=True,
+            events=True,
         )
         return [item for item in store.items.each(where) if item.made_by == self.made_by and item.scope == scope]
 
     # --------------------------------------------------------------------------------------------- what is touched
     def _stale(self, store: Store, scope: str) -> list[Item]:
-        seen = Filter(scope=scope, kinds=("fact",), forgotten=True, retired=True)
+        seen = Filter(scope=scope, kinds=("fact",), forgotten=True, retired=True, events=True)
         keys = set(store.items.matching(seen.within(stale=True)).tolist()) - set(store.items.matching(seen).tolist())
         return [
             item for item in store.items.by_key(sorted(keys)).values() if item.made_by == self.made_by and item.scope == scope
@@ -96,7 +97,7 @@ class FactStage:
 
     def _came_back(self, store: Store, scope: str, since: int) -> set[str]:
         """The ids of traces that events of late speak of: restored ones may say something again."""
-        where = Filter(scope=scope, roles=(EVENT,), events=True)
+        where = Filter(scope=scope, kinds=("trace",), roles=(EVENT,), events=True)
         keys = [key for key in store.items.matching(where).tolist() if key > since] if since else []
         return {id for event in store.items.by_key(keys).values() if event.scope == scope for id in event.data.get("targets", ())}
 
@@ -159,7 +160,7 @@ class FactStage:
         first = min(trace.recorded_at for trace in traces.values())
         ledger = Item(
             id=derived_id("fact", scope, self.made_by, (), "\0".join(("ledger", *group))), kind="fact", text="", at=first, recorded_at=first, retired_at=first,
-            scope=scope, session=name, made_by=self.made_by, data={"ledger": True}, status=FORGOTTEN,
+            scope=scope, session=name, made_by=self.made_by, data={"ledger": True}, status=FORGOTTEN, role=EVENT,  # for nobody's eyes
         )  # fmt: skip
         return [*wanted, _Wanted(ledger, frozenset(traces))]
 
@@ -225,7 +226,7 @@ class FactStage:
 
     def _retracted(self, store: Store, scope: str, names: Sequence[str]) -> dict[str, int]:
         """Ids of facts that were deleted on purpose, with the key of the event."""
-        where = Filter(scope=scope, roles=(EVENT,), sessions=tuple(names), events=True)
+        where = Filter(scope=scope, kinds=("trace",), roles=(EVENT,), sessions=tuple(names), events=True)
         events = [event for event in store.items.each(where) if event.scope == scope and event.data.get("event") == "retract"]
         return {id: event.key for event in events for id in event.data.get("targets", ())}
 
