@@ -52,6 +52,7 @@ class AsyncMemory:
     history = _threaded(Memory.history)
     explain = _threaded(Memory.explain)
     connections = _threaded(Memory.connections)
+    facts = _threaded(Memory.facts)
     read_command = _threaded(Memory.read_command)
     feedback = _threaded(Memory.feedback)
     learn = _threaded(Memory.learn)

@@ -41,7 +41,7 @@ from lamina.storage import open_store
 from lamina.storage.consents import Consent, in_force
 from lamina.storage.protocol import Durability, Order, ScrubReport, Store
 from lamina.text import check_text
-from lamina.times import MomentLike
+from lamina.times import MomentLike, parse_moment
 
 if TYPE_CHECKING:
     from lamina.algorithms.strength import ForgettingPolicy
@@ -391,6 +391,19 @@ class Memory:
         from lamina.models.grammar import read_command
 
         return read_command(text, self._run.clock(), self._zone)
+
+    def facts(
+        self, subject: str | None = None, *, attribute: str | None = None, as_of: MomentLike | None = None,
+        known_at: MomentLike | None = None, history: bool = False, **whose: Unpack[ScopeArguments],
+    ) -> list[Item]:  # fmt: skip
+        """What was found of people: what holds now, what held at `as_of`, or what was known at `known_at`; with `history`, all of it.
+
+        Facts are made by `consolidate`. `subject`: of one person alone; `attribute`: one thing, such as "city" or "job". Default scope: everything.
+        """
+        from lamina.semantic.facts import facts_of
+
+        at, known = (None if one is None else parse_moment(one, self._zone).at for one in (as_of, known_at))
+        return facts_of(self._store, read_scope(whose, "*"), subject, at, known, attribute=attribute, history=history)
 
     def _where(self, conditions: Conditions) -> Filter | None:
         """The filter that conditions make; None where there are none."""

@@ -123,9 +123,10 @@ def test_consolidate_show_and_zoom(filled: Shell) -> None:
     episode = next(one for one in tree["sessions"] if one["session"] == "spring")["episodes"][0]
     below = filled.json("zoom", "agent.db", episode["id"])
     assert [item["text"] for item in below] == [trace["text"] for trace in episode["traces"]]
-    assert [item["id"] for item in filled.json("zoom", "agent.db", below[0]["id"], "--direction", "out")] == [episode["id"]]
+    above = filled.json("zoom", "agent.db", below[0]["id"], "--direction", "out")
+    assert [item["id"] for item in above if item["kind"] == "episode"] == [episode["id"]]
     assert "rests on" in filled("show", "agent.db", episode["id"])
-    assert filled.json("show", "agent.db", below[0]["id"])["above"] == [episode["id"]]
+    assert episode["id"] in filled.json("show", "agent.db", below[0]["id"])["above"]
 
 
 def test_show_goes_page_by_page(shell: Shell) -> None:

@@ -33,6 +33,11 @@ def derived(memory: Memory) -> dict[str, tuple[Any, ...]]:
     return seen
 
 
+def episodes(memory: Memory) -> dict[str, tuple[Any, ...]]:
+    """The episodes among what was derived."""
+    return {id: shown for id, shown in derived(memory).items() if id.startswith("episode-")}
+
+
 def derived_at_once(memory: Memory) -> dict[str, tuple[Any, ...]]:
     """What one consolidation of a new memory derives from the same traces."""
     with Memory(":memory:", embedder=memory._embedding.embedder) as fresh:

@@ -1,7 +1,7 @@
 """The benchmarks: one harness, one form of result, every level.
 
 >>> sorted(BENCHMARKS)
-['ablation', 'budget', 'consolidation', 'demo', 'feedback', 'gate', 'grammar', 'graph', 'importing', 'locomo', 'passages', 'serving', 'sessions', 'speed']
+['ablation', 'budget', 'consolidation', 'demo', 'feedback', 'gate', 'grammar', 'graph', 'importing', 'locomo', 'passages', 'serving', 'sessions', 'speed', 'supersession']
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ BENCHMARKS: Final[Mapping[str, str]] = {
     "importing": "Importing a large export of ChatGPT: messages a second, memory, and an import that is killed and resumed.",
     "serving": "The HTTP server under many clients: times of answers, and whether all that was acknowledged is there afterwards.",
     "speed": "Writing, searching, memory and file size, and how they grow with the number of messages.",
+    "supersession": "Facts that change: what holds now, what held on a day, and what only looks like a contradiction (LoCoMo's facts too, where its data is).",
 }
 """What can be run, with a line about each."""
 

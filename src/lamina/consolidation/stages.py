@@ -13,6 +13,7 @@ from typing import Final, Protocol
 from lamina.episodic.episodes import EpisodeConsolidator
 from lamina.errors import InputError
 from lamina.records import Report, Run
+from lamina.semantic.facts import FactStage
 from lamina.semantic.told import ToldGraph
 from lamina.storage.protocol import Store
 
@@ -43,14 +44,14 @@ HANDED: Final = ("triples",)
 
 def default_stages() -> tuple[Consolidator, ...]:
     """Those of every memory, lowest level first."""
-    return (EpisodeConsolidator(), ToldGraph())
+    return (EpisodeConsolidator(), ToldGraph(), FactStage())
 
 
 def stages_with(also: Sequence[str | Consolidator]) -> tuple[Consolidator, ...]:
     """Those of every memory, then those that are asked for, in the order given. Raises `InputError` for a name that is none.
 
     >>> [stage.stage for stage in stages_with(())]
-    ['episodes', 'told']
+    ['episodes', 'told', 'facts']
     """
     if isinstance(also, str) or not isinstance(also, Sequence):
         raise InputError(f"also must be a list of stages or of their names, not {also!r}")

@@ -159,6 +159,10 @@ class Keeper:
                 if inside == scope and value >= last:
                     marks.set(stage, scope, last - 1)
             return
+        places = () if session is None else (session,)
+        found = Filter(scope=scope, kinds=("fact",), sessions=places, forgotten=True, stale=True, retired=True, events=True)
+        if self._store.items.page(found, limit=1).items:
+            return  # found facts stand in sessions of their own, without traces: what is said of them stays as long as they do
         where = Filter(scope=scope, roles=(EVENT,), forgotten=True, events=True, retired=True)
         events = [one for one in self._store.items.each(where) if one.scope == scope and one.session == session]
         self._store.items.delete([event.key for event in events if read_consent(event) is None])

@@ -53,7 +53,7 @@ def _echoes(store: Store, keys: Sequence[int]) -> dict[int, frozenset[int]]:
 
 def _superseded(store: Store, items: Mapping[int, Item]) -> dict[int, int]:
     """Since when items are superseded (UTC microseconds), those alone that are."""
-    edges = [edge for edge in store.edges.into(list(items), ["supersedes"]) if edge.retired_at is None]
+    edges = [edge for edge in store.edges.into(list(items), ["supersedes", "refutes"]) if edge.retired_at is None]
     newer = {**items, **store.items.by_key(sorted({edge.src for edge in edges} - items.keys()))}
     found = {key: item.retired_at for key, item in items.items() if item.retired_at is not None}
     told: dict[int, int] = {}

@@ -110,7 +110,7 @@ def _rebuild_chains(store: SQLiteStore) -> None:
 # ------------------------------------------------------------------------------------------------- supersession
 _UNRETIRED: Final = (
     "FROM edge JOIN item a ON a.key = src JOIN item b ON b.key = dst WHERE edge.kind = 'supersedes' AND edge.retired_at IS NULL"
-    f" AND a.retired_at IS NULL AND a.status & {STALE} = 0 AND b.retired_at IS NULL"
+    f" AND (b.kind = 'trace' OR b.until IS NULL) AND a.retired_at IS NULL AND a.status & {STALE} = 0 AND b.retired_at IS NULL"
 )
 
 
