@@ -121,7 +121,7 @@ class Keeper:
 
     def _remove(self, items: Sequence[Item]) -> None:
         keys = [item.key for item in items]
-        places = dict.fromkeys((item.scope, item.session) for item in items)
+        places = dict.fromkeys((item.scope, item.session) for item in items if item.kind == "trace")
         events = self._events_about(keys)
         dependents = self._resting_on(keys, set(keys))
         revived = self._bridge_versions(keys)
