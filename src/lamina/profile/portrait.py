@@ -9,13 +9,16 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 from lamina.profile.lines import Line, LineWriter, RuleWriter
 from lamina.records import EVENT, FORGOTTEN, Edge, Filter, Item, Report, Run, derived_id
 from lamina.storage.consents import Refusals
 from lamina.storage.protocol import Store
 from lamina.times import isoformat
+
+FEW: Final = 16
+"""People whose traces are asked for by name; of more, all traces are gone through once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +73,16 @@ class PortraitConsolidator:
         if again:
             people |= dict.fromkeys(self._people(store, scope, again))
         read = made = kept = removed = 0
+        seen = store.version()
+        written = self._written(store, scope, people)
         for done, person in enumerate(people):
             run.report(self.stage, done, len(people))
-            counts = self._paint(store, scope, person)
+            lines = self.writer.lines(person, written[person], store.language) if written[person] else []
+            with store.transaction():
+                same = store.version() == seen  # else somebody wrote or deleted in between
+                now = written[person] if same else self._written(store, scope, [person])[person]
+                counts = self._paint(store, scope, person, now, lines, now != written[person])
+                seen = store.version() if same else seen
             read, made, kept, removed = (a + b for a, b in zip((read, made, kept, removed), counts, strict=True))
         if people or newest > since:
             with store.transaction():
@@ -98,42 +108,41 @@ class PortraitConsolidator:
                 store.items.delete(left)
         return [person for id, person in named.items() if id in ids]
 
-    def _paint(self, store: Store, scope: str, person: str) -> tuple[int, int, int, int]:
-        """Paint one person; returns how many traces were read, and portraits made, kept and removed."""
-        read = self._traces(store, scope, person)
-        lines = self.writer.lines(person, read, store.language) if read else []
-        with store.transaction():
-            now = self._traces(store, scope, person)
-            moved = now != read  # somebody wrote or deleted in between
-            failed = lines is None or (moved and not isinstance(self.writer, RuleWriter))
-            if lines is None or moved:
-                rules = self.writer if isinstance(self.writer, RuleWriter) else RuleWriter()
-                lines = rules.lines(person, now, store.language)
-            there = self._derived(store, scope, self.portrait_id(scope, person))
-            if not lines:
-                return len(now), 0, 0, store.items.delete([one.key for one in there])
-            traces = {one.id: one for one in now}
-            item = self._item(scope, person, lines, traces, failed)
-            old = there[0] if there else None
-            if old is not None and not old.stale and (old.text, old.data) == (item.text, item.data):
-                return len(now), 0, 1, 0
-            if (
-                old is not None and old.recorded_at != item.recorded_at
-            ):  # what is known now must not be found in what was known then
-                store.items.delete([old.key])
-                item = replace(item, status=old.status & FORGOTTEN)
-            key = store.items.put(item)
-            store.edges.remove_from([key], ["cites"])
-            cited = sorted({traces[id].key for line in lines for id in line.cites})
-            store.edges.add(Edge(key, one, "cites", made_by=self.made_by, recorded_at=item.recorded_at) for one in cited)
-            return len(now), 1, 0, 0
+    def _paint(
+        self, store: Store, scope: str, person: str, traces: Sequence[Item], lines: Sequence[Line] | None, moved: bool
+    ) -> tuple[int, int, int, int]:
+        """Store one portrait; returns how many traces were read, and portraits made, kept and removed; inside a transaction."""
+        failed = lines is None or (moved and not isinstance(self.writer, RuleWriter))
+        if lines is None or moved:
+            rules = self.writer if isinstance(self.writer, RuleWriter) else RuleWriter()
+            lines = rules.lines(person, traces, store.language)
+        there = self._derived(store, scope, self.portrait_id(scope, person))
+        if not lines:
+            return len(traces), 0, 0, store.items.delete([one.key for one in there])
+        by_id = {one.id: one for one in traces}
+        item = self._item(scope, person, lines, by_id, failed)
+        old = there[0] if there else None
+        if old is not None and not old.stale and (old.text, old.data) == (item.text, item.data):
+            return len(traces), 0, 1, 0
+        if old is not None and old.recorded_at != item.recorded_at:  # what is known now must not be found in what was known then
+            store.items.delete([old.key])
+            item = replace(item, status=old.status & FORGOTTEN)
+        key = store.items.put(item)
+        store.edges.remove_from([key], ["cites"])
+        cited = sorted({by_id[id].key for line in lines for id in line.cites})
+        store.edges.add(Edge(key, one, "cites", made_by=self.made_by, recorded_at=item.recorded_at) for one in cited)
+        return len(traces), 1, 0, 0
 
-    def _traces(self, store: Store, scope: str, person: str) -> list[Item]:
-        """What a person has written since the portrait was last deleted on purpose, in the order of time."""
-        after = self._retracted(store, scope, person)
-        where = Filter(scope=scope, kinds=("trace",), speakers=(person,) if person else None)
-        every = (one for one in store.items.each(where) if one.scope == scope and one.key > after and person_of(one) == person)
-        return sorted(every, key=lambda one: (one.at, one.id))
+    def _written(self, store: Store, scope: str, people: Iterable[str]) -> dict[str, list[Item]]:
+        """What each of some people has written since the portrait was last deleted on purpose, in the order of time."""
+        after = {person: self._retracted(store, scope, person) for person in people}
+        found: dict[str, list[Item]] = {person: [] for person in after}
+        named = tuple(after) if 0 < len(after) <= FEW and "" not in after else None
+        for one in store.items.each(Filter(scope=scope, kinds=("trace",), speakers=named)) if after else ():
+            person = person_of(one)
+            if one.scope == scope and person in after and one.key > after[person]:
+                found[person].append(one)
+        return {person: sorted(some, key=lambda one: (one.at, one.id)) for person, some in found.items()}
 
     def _retracted(self, store: Store, scope: str, person: str) -> int:
         """The key of the last event that deleted a person's portrait on purpose; 0 where there is none."""
