@@ -150,7 +150,7 @@ def test_trait_words_of_fifteen_users_are_found_among_moods() -> None:
 def test_deletions_in_any_order_leave_what_a_rebuild_gives(drawn: random.Random) -> None:
     with Memory(":memory:") as memory, Memory(":memory:") as fresh:
         rows = [(f"2026-01-{drawn.randint(1, 9):02d}", text, drawn.choice(("Ana", "Ben"))) for text in drawn.choices(SAID, k=10)]
-        ids = [memory.add(text, at=at, user="ana", speaker=who)[0] for at, text, who in rows]
+        ids = [memory.add(text, at=at, user="ana", speaker=who, session=str(n % 7))[0] for n, (at, text, who) in enumerate(rows)]
         settle(memory)
         gone = set(drawn.sample(range(10), drawn.randint(1, 6)))
         for n in gone:
@@ -163,7 +163,7 @@ def test_deletions_in_any_order_leave_what_a_rebuild_gives(drawn: random.Random)
         settle(memory)
         for n, (at, text, who) in enumerate(rows):
             if n not in gone:
-                fresh.add(text, at=at, user="ana", speaker=who)
+                fresh.add(text, at=at, user="ana", speaker=who, session=str(n % 7))
         settle(fresh)
         assert state(memory) == state(fresh)
         assert settle(memory).made == 0

@@ -122,6 +122,20 @@ def test_what_the_write_gate_hid_says_so() -> None:
         assert "it is hidden: the write gate took it for junk (" in str(of(memory, id))
 
 
+def test_an_event_that_names_its_policy_tells_it_beside_the_reason(memory: Memory, clock: Clock) -> None:
+    id = memory.add("The bakery opens at seven.")[0]
+    clock.advance(days=400)
+    key = memory.store.items.keys_of([id])[id]
+    memory.forget(id)
+    event = memory.history(id)[-1]
+    with memory.store.transaction():
+        memory.store.items.delete([event.key])
+        named = replace(event, key=0, data={**event.data, "policy": "ebbinghaus/1", "reason": "spring cleaning"})
+        [place] = memory.store.items.add([named])
+        memory.store.edges.add([Edge(place.key, key, "mentions")])
+    assert "by the policy ebbinghaus/1 (“spring cleaning”)" in str(of(memory, id))
+
+
 # -------------------------------------------------------------------------------------------------- derived items
 def fact(memory: Memory, text: str, sources: list[str], old: int | None = None) -> Item:
     id = derived_id("fact", "", "facts/1", sources, text)
