@@ -36,7 +36,7 @@ class Consolidator(Protocol):
         ...
 
 
-OPTIONAL: Final[Mapping[str, str]] = {}
+OPTIONAL: Final[Mapping[str, str]] = {"portraits": "lamina.profile.portrait:PortraitConsolidator"}
 """Stages that are asked for by name, with the class that each is."""
 HANDED: Final = ("triples",)
 """Stages that need something of the caller's, and so have to be handed over."""

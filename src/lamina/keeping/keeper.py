@@ -10,6 +10,7 @@ from lamina.keeping.messages import Draft
 from lamina.keeping.writer import Writer
 from lamina.records import EVENT, EVERYWHERE, FORGOTTEN, ROOT, Edge, EdgeKind, Filter, Item, check_scope
 from lamina.storage.consents import read_consent
+from lamina.storage.history import history_of
 from lamina.storage.protocol import Store
 
 RESTS: tuple[EdgeKind, ...] = ("cites", "contains")
@@ -57,17 +58,7 @@ class Keeper:
 
     def history(self, id: str) -> list[Item]:
         """All versions of an item from the first to the newest, with the events that concern them, in the order of recording."""
-        keys = {self.required([id])[0].key}
-        waiting = set(keys)
-        while waiting:
-            some = sorted(waiting)
-            near = {edge.dst for edge in self._store.edges.out(some, ["supersedes"])}
-            near |= {edge.src for edge in self._store.edges.into(some, ["supersedes"])}
-            waiting = near - keys
-            keys |= near
-        about = {edge.src for edge in self._store.edges.into(sorted(keys), ["mentions"])}
-        events = {key for key, item in self._store.items.by_key(sorted(about)).items() if item.role == EVENT}
-        return sorted(self._store.items.by_key(sorted(keys | events)).values(), key=lambda item: item.key)
+        return history_of(self._store, self.required([id])[0])
 
     # ------------------------------------------------------------------------------------------------ forgetting
     def forget(self, ids: Sequence[str], reason: str | None = None) -> int:
@@ -130,7 +121,7 @@ class Keeper:
 
     def _remove(self, items: Sequence[Item]) -> None:
         keys = [item.key for item in items]
-        places = dict.fromkeys((item.scope, item.session) for item in items)
+        places = dict.fromkeys((item.scope, item.session) for item in items if item.kind == "trace")
         events = self._events_about(keys)
         dependents = self._resting_on(keys, set(keys))
         revived = self._bridge_versions(keys)

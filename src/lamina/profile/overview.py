@@ -26,7 +26,7 @@ LONGEST: Final = 240  # characters of a statement
 
 _SELF = re.compile(
     r"\b(?:I am|I'm|I’m|I was born|I live|I lived|I moved|I work|I worked|I study|I studied|I like|I love|I hate|I prefer|I can't stand|I have|"
-    r"I've got|I never|I always|I usually|I want to|I need|I speak|I play|I use|I grew up|I'm from|my name is|call me|my \w+(?: \w+)? (?:is|are|was|lives|works))\b",
+    r"I don't|I don’t|I do not|I no longer|I've got|I never|I always|I usually|I want to|I need|I speak|I play|I use|I grew up|I'm from|my name is|call me|my \w+(?: \w+)? (?:is|are|was|lives|works))\b",
     re.IGNORECASE,
 )
 _PASSING = re.compile(

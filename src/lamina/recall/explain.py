@@ -8,7 +8,7 @@ interpretation. A score is a sum, so its parts are its causes; nothing else is s
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -28,11 +28,12 @@ DEPTH: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A node of the tree. `level`: 0 the sentence, 1 groups, 2 features, 3 what bears a feature out, 4 sources.
+    """A node of the tree. `level`: 0 the sentence, 4 at the bottom; of a hit: 1 groups, 2 features, 3 what bears a feature out, 4 sources.
 
     `id`: its path, the same for the same thing; a fact that bears out several features has one id. `text`: what it says.
     `contribution`: its part of the score, None for what is no part of it; the parts below a node sum to its own. `share`:
-    its weight among its siblings, their contributions taken without sign. `evidence`: ids of the items it is about.
+    its weight among its siblings, their contributions taken without sign. `evidence`: ids of the items it is about. `title`: what
+    it goes by where it was said before.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Explanation:
     share: float | None = None
     children: tuple[Explanation, ...] = ()
     evidence: tuple[str, ...] = ()
+    title: str = ""
 
     def __str__(self) -> str:
         return self.text
@@ -53,8 +55,9 @@ class Explanation:
             if child.level <= depth:
                 yield from child.walk(depth)
 
-    def unfold(self, depth: int = DEPTH) -> str:
-        """The tree down to a level as indented lines; what was said before is only referred to.
+    def unfold(self, depth: int = DEPTH, opened: Collection[str] = ()) -> str:
+        """The tree down to a level, and the nodes with the ids `opened` wherever they stand, as indented lines; what was said before
+        is only referred to.
 
         >>> tree = Explanation("", 0, "Because.", 1.0, None, (Explanation("words", 1, "words: +1.00", 1.0, 1.0),))
         >>> print(tree.unfold(0))
@@ -62,12 +65,14 @@ class Explanation:
         >>> print(tree.unfold(1))
         Because.
           words: +1.00 (100 %)
+        >>> tree.unfold(0, opened=[""]) == tree.unfold(1)
+        True
         """
-        return "\n".join("  " * indent + line for indent, _, line in self.lines(depth))
+        return "\n".join("  " * indent + line for indent, _, line in self.lines(depth, opened))
 
-    def lines(self, depth: int = DEPTH) -> list[tuple[int, Explanation, str]]:
+    def lines(self, depth: int = DEPTH, opened: Collection[str] = ()) -> list[tuple[int, Explanation, str]]:
         """How deep each node of the unfolded tree stands, the node, and its line."""
-        return list(_lines(self, depth, 0, set()))
+        return list(_lines(self, depth, frozenset(opened), 0, set()))
 
     def to_json(self) -> dict[str, Any]:
         """The whole tree as JSON values; what is not set is left out."""
@@ -183,18 +188,20 @@ def _brief(evidence: Evidence, reason: Reason) -> str:
     return f" ({facts[0].brief})" if len(facts) == 1 and facts[0].brief else ""
 
 
-def _lines(node: Explanation, depth: int, indent: int, seen: set[str]) -> Iterator[tuple[int, Explanation, str]]:
-    if node.level == 3 and node.id in seen:
-        yield indent, node, f"{node.id.removeprefix('fact/')}: see above"
+def _lines(
+    node: Explanation, depth: int, opened: frozenset[str], indent: int, seen: set[str]
+) -> Iterator[tuple[int, Explanation, str]]:
+    if node.level >= 3 and node.id in seen:
+        yield indent, node, f"{node.title or node.id.partition('/')[2]}: see above"
         return
     seen.add(node.id)
-    shown = [child for child in node.children if child.level <= depth]
+    shown = [child for child in node.children if child.level <= depth or node.id in opened]
     folded = len(node.children) - len(shown)
     share = f" ({percent(node.share)})" if node.share is not None else ""
     more = f" ({folded} {'detail' if folded == 1 else 'details'})" if folded else ""
     yield indent, node, node.text + share + more
     for child in shown:
-        yield from _lines(child, depth, indent + 1, seen)
+        yield from _lines(child, depth, opened, indent + 1, seen)
 
 
 def percent(share: float) -> str:
