@@ -29,19 +29,19 @@ class Merges:
     heights: NDArray[np.float64]
 
     def labels(self, threshold: float | None = None, clusters: int | None = None) -> NDArray[np.int64]:
-        """The cluster of each row (size,), numbered by their first rows: merged up to a distance, or until so many are left.
+        """The cluster of each row (size,), numbered by their first rows: merged where they are nearer than a threshold, or until so many are left.
 
         >>> Merges(3, np.array([[0, 2], [0, 1]]), np.array([0.1, 0.9])).labels(threshold=0.5)
         array([0, 1, 0])
         """
-        if (threshold is None) == (clusters is None):
-            raise InputError("cut merges either at a threshold or at a number of clusters")
-        if clusters is not None:
+        if threshold is not None and clusters is None:
+            last = int(np.searchsorted(self.heights, threshold, "left"))
+        elif clusters is not None and threshold is None:
             if clusters < 1:
                 raise InputError(f"the number of clusters must be at least 1, not {clusters}")
             last = max(self.size - clusters, 0)
         else:
-            last = int(np.searchsorted(self.heights, threshold, "right"))
+            raise InputError("cut merges either at a threshold or at a number of clusters")
         parent = list(range(self.size))
 
         def root(row: int) -> int:
@@ -72,7 +72,7 @@ def check_distances(distance: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def agglomerate(distance: NDArray[np.floating], linkage: Linkage = "complete", ceiling: float = np.inf) -> Merges:
-    """Merge rows with pairwise `distance` (n, n) while two clusters are no farther apart than `ceiling`.
+    """Merge rows with pairwise `distance` (n, n) while two clusters are nearer to each other than `ceiling`.
 
     The distance of two clusters is the largest ("complete") or the mean ("average") between their rows. Among equals the lower row
     wins. O(n²) time; the matrix is copied once. Rounding below 0 and small asymmetries are mended. Raises `InputError`
@@ -104,7 +104,7 @@ def agglomerate(distance: NDArray[np.floating], linkage: Linkage = "complete", c
         height = float(apart[row, near])
         if len(chain) > 1 and apart[row, chain[-2]] <= height:
             near = chain[-2]
-        if not height <= ceiling or height == np.inf:  # all distances only grow: nothing will come near it
+        if not height < ceiling:  # all distances only grow: nothing will come near it
             _close(apart, open_, row)
             chain.pop()
         elif len(chain) > 1 and near == chain[-2]:

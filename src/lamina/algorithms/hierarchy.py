@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -20,6 +21,7 @@ from lamina.errors import InputError
 EARTH: Final = 6_371_008.8
 """Mean radius of the Earth in metres."""
 DAY: Final = 86_400_000_000  # microseconds
+_ROUNDING: Final = 1e-6  # of a likeness in 32 bits: what is exactly at the threshold stays apart
 
 Vectors = NDArray[np.float32]
 
@@ -162,7 +164,7 @@ class Level:
 class ForestBuilder:
     """Merges what is near and alike into clusters, and these again.
 
-    On level l clusters are merged by complete linkage while all in them are at least 1 - threshold · (1 + growth · (l - 1)) alike. A
+    On level l clusters are merged by complete linkage while all in them are more than 1 - threshold · (1 + growth · (l - 1)) alike. A
     single one is lifted as it is, so every leaf has an ancestor on each level; a level on which nothing merges is left out. A cluster's vector is the sum of
     those in it (so that all leaves weigh alike), its position and time are their mean.
 
@@ -205,7 +207,7 @@ class ForestBuilder:
         return found
 
     def _cluster(self, points: Points, level: int) -> tuple[NDArray[np.int64], ...]:
-        ceiling = self.threshold * (1 + self.growth * (level - 1))
+        ceiling = self.threshold * (1 + self.growth * (level - 1)) - _ROUNDING
         found: list[NDArray[np.int64]] = []
         for rows in self.pieces(points):
             apart = 1 - self.likeness.matrix(points.take(rows), level)
@@ -226,7 +228,7 @@ class ForestBuilder:
                 cuts.append(cuts[-1] + self.most)
             if end > cuts[-1]:
                 cuts.append(end)
-        return [np.arange(start, end) for start, end in zip(cuts, cuts[1:], strict=False)]
+        return [np.arange(start, end) for start, end in pairwise(cuts)]
 
 
 def gather(points: Points, members: Sequence[NDArray[np.int64]]) -> Points:
@@ -239,7 +241,9 @@ def gather(points: Points, members: Sequence[NDArray[np.int64]]) -> Points:
     return Points(
         np.stack([points.vectors[rows].sum(axis=0) for rows in members]).astype(np.float32),
         positions,
-        np.array([points.times[rows[0]] + int((points.times[rows] - points.times[rows[0]]).mean()) for rows in members], np.int64),
+        np.array(
+            [points.times[rows[0]] + int((points.times[rows] - points.times[rows[0]]).mean()) for rows in members], np.int64
+        ),
         np.array([points.marks[rows].min() for rows in members], np.uint64),
         points.degrees,
         np.array([_same(points.named[rows]) for rows in members], np.int64),

@@ -19,7 +19,9 @@ DISTRICTS: Final[Mapping[str, Sequence[str]]] = {
 }
 """The words of each district; the first name is its own."""
 STREETS: Final = "Alder Bramble Cobalt Dorset Ember Fennel Gannet Hollow Ivory Juniper Kestrel Linden Marble Nettle Oriel Pepper Quarry Rowan Saffron Tansy".split()
-NOISE: Final = "car bicycle sign lamp cloud bench pavement window door wall post bin stairs puddle pigeon cable sky shadow brick bus".split()
+NOISE: Final = (
+    "car bicycle sign lamp cloud bench pavement window door wall post bin stairs puddle pigeon cable sky shadow brick bus".split()
+)
 COLOURS: Final = "purple orange turquoise crimson silver golden striped violet emerald ivory".split()
 OBJECTS: Final = "unicycle piano telescope sombrero gramophone canoe chandelier typewriter accordion globe mailbox trombone rocket armchair anvil".split()
 SIDE: Final = 300.0  # metres of a district, which touches the next ones
@@ -78,8 +80,17 @@ class Town:
                 explicit.append(Query(f"the {thing}", number, district))
             if number % 10 == 3:
                 left = chance.sample([word for word in own[1:] if word not in said], 2)
-                implicit.append(Query(f"Where can I find {left[0]} and {left[1]}, near a {chance.choice(NOISE)} or a {chance.choice(NOISE)}?", number, district))
-            position = (SIDE * (place % 4) + 60 * column + 30 + chance.uniform(-5, 5), SIDE * (place // 4) + chance.uniform(0, SIDE))
+                implicit.append(
+                    Query(
+                        f"Where can I find {left[0]} and {left[1]}, near a {chance.choice(NOISE)} or a {chance.choice(NOISE)}?",
+                        number,
+                        district,
+                    )
+                )
+            position = (
+                SIDE * (place % 4) + 60 * column + 30 + chance.uniform(-5, 5),
+                SIDE * (place // 4) + chance.uniform(0, SIDE),
+            )
             found.append(Place(f"{street} Street: {', '.join(words)}.", position, district))
         return found, explicit, implicit
 

@@ -128,7 +128,9 @@ class SemanticForest:
         vocabulary: Vocabulary, old: Item | None,
     ) -> Item:  # fmt: skip
         marks = vocabulary.marking([leaves.terms[row] for row in inside], self.namer.keywords)
-        facts = {"level": number, "leaves": len(inside), "central": leaves.items[central].id, "marks": marks} | _where(level, cluster, leaves, central)
+        facts = {"level": number, "leaves": len(inside), "central": leaves.items[central].id, "marks": marks} | _where(
+            level, cluster, leaves, central
+        )
         if old is not None and not old.stale and old.data.get("by") != WRITER:
             named = Named(old.data["name"], old.data["summary"], tuple(old.data["keywords"]), old.data["by"])
         elif old is not None and not old.stale and all(old.data.get(name) == value for name, value in facts.items()):
@@ -190,7 +192,12 @@ class SemanticForest:
         for place, topic in enumerate(sorted(open_, key=lambda one: (one.data["level"], one.id))):
             run.report(self.stage, place, len(open_))
             inside = [edge.dst for edge in store.edges.out([topic.key], ["contains"])]
-            texts = [item.text for item in sorted(store.items.by_key(inside).values(), key=lambda one: (one.id != topic.data["central"], one.at, one.id))]
+            texts = [
+                item.text
+                for item in sorted(
+                    store.items.by_key(inside).values(), key=lambda one: (one.id != topic.data["central"], one.at, one.id)
+                )
+            ]
             try:
                 named = self.namer.ask(texts)
             except ModelError as error:

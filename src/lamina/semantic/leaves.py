@@ -134,7 +134,9 @@ def _positions(store: Store, found: Sequence[Item], inside: Sequence[Sequence[in
             known[key] = position[0]
             kinds.setdefault(position[1], trace.id)
     if len(kinds) > 1:
-        raise InputError(f"trace {kinds[False]} has a position in metres and trace {kinds[True]} one in degrees: use one of both in a scope")
+        raise InputError(
+            f"trace {kinds[False]} has a position in metres and trace {kinds[True]} one in degrees: use one of both in a scope"
+        )
     degrees = next(iter(kinds), False)
     positions = np.full((len(inside), 2), np.nan)
     for row, keys in enumerate(inside):

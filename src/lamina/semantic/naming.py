@@ -150,9 +150,15 @@ class Namer:
 
         listed = "\n".join(f"{number}. {defang(text[: self.longest])}" for number, text in enumerate(texts[: self.shown], 1))
         asked = [Message("system", TASK), Message("user", f"{RECALLED_OPEN}\n{listed}\n{RECALLED_CLOSE}")]
-        answer: Any = self.model.complete(asked, schema=SCHEMA, max_tokens=self.max_tokens).data  # JSON that satisfies the schema, if the model keeps to it
-        if not isinstance(answer, dict) or not all(isinstance(answer.get(part), str) and answer[part].strip() for part in ("name", "summary")):
+        answer: Any = self.model.complete(
+            asked, schema=SCHEMA, max_tokens=self.max_tokens
+        ).data  # JSON that satisfies the schema, if the model keeps to it
+        if not isinstance(answer, dict) or not all(
+            isinstance(answer.get(part), str) and answer[part].strip() for part in ("name", "summary")
+        ):
             raise ModelOutputError(f"{self.model.name} gave a topic no name or no summary")
         related = answer.get("related")
         words = [one.strip() for one in related if isinstance(one, str) and one.strip()] if isinstance(related, list) else []
-        return Named(answer["name"].strip()[:120], answer["summary"].strip()[:1000], tuple(words[: self.keywords]), self.model.name)
+        return Named(
+            answer["name"].strip()[:120], answer["summary"].strip()[:1000], tuple(words[: self.keywords]), self.model.name
+        )

@@ -83,7 +83,11 @@ class Nearby:
         """The scores of points (n,) with these cosines."""
         metres = distances(points, np.array(self.position))
         known = points.positions[~np.isnan(points.positions[:, 0])]
-        across = float(distances(replace_positions(points, known), known.mean(axis=0)).max()) if len(known) and self.reach is None else 1.0
+        across = (
+            float(distances(replace_positions(points, known), known.mean(axis=0)).max())
+            if len(known) and self.reach is None
+            else 1.0
+        )
         closeness = np.where(np.isnan(metres), 1.0, np.exp(-np.nan_to_num(metres) / (self.reach or max(across, 1.0))))
         return np.asarray(self.meaning * cosines + self.place * closeness)
 
@@ -150,26 +154,40 @@ class TopicForest:
 
     # ------------------------------------------------------------------------------------------------------- queries
     def explicit(
-        self, cue: str, vector: NDArray[np.float32], *, k: int = 5, beam: int = 5, candidates: int = 50, nearby: Nearby | None = None
+        self,
+        cue: str,
+        vector: NDArray[np.float32],
+        *,
+        k: int = 5,
+        beam: int = 5,
+        candidates: int = 50,
+        nearby: Nearby | None = None,
     ) -> Answer:
         """One thing that was seen ("the red kiosk"): the best leaves of all and those a descent comes to, ranked by meaning and nearness.
 
         `vector` (dim,): the cue's meaning, as the embedder of the scope gives it. Reads every leaf.
         """
-        cosines = self._cosines(vector)
+        cosines = self.cosines(vector)
         descended = self._descend(cue, cosines, beam, 0.0)
         flat = np.argsort(-cosines[: len(self.leaves)], kind="stable")[: self._count(candidates)]
         rows = np.unique(np.concatenate([flat, descended.leaves[descended.leaves < len(self.leaves)]]))
         return self._answer(rows, cosines[rows], self._count(k), nearby, len(self.leaves) + descended.read)
 
     def implicit(
-        self, cue: str, vector: NDArray[np.float32], *, k: int = 5, beam: int = 5, share: float = 0.5, nearby: Nearby | None = None
+        self,
+        cue: str,
+        vector: NDArray[np.float32],
+        *,
+        k: int = 5,
+        beam: int = 5,
+        share: float = 0.5,
+        nearby: Nearby | None = None,
     ) -> Answer:
         """What would serve ("where can I sit in the sun?"): down from the highest topics, a leaf counting by what it lies in too.
 
         `share` of a node's score is that of the topic above it. Reads what lies in the beam alone.
         """
-        descended = self._descend(cue, self._cosines(vector), beam, share)
+        descended = self._descend(cue, self.cosines(vector), beam, share)
         ends = descended.leaves < len(self.leaves)
         return self._answer(descended.leaves[ends], descended.scores[ends], self._count(k), nearby, descended.read)
 
@@ -191,10 +209,13 @@ class TopicForest:
             raise InputError(f"at least one must be asked for, not {count}")
         return count
 
-    def _cosines(self, vector: NDArray[np.float32]) -> NDArray[np.float64]:
+    def cosines(self, vector: NDArray[np.float32]) -> NDArray[np.float64]:
+        """How near each node is in meaning to a vector (dim,), shape (nodes,), leaves first."""
         given = np.asarray(vector, np.float32)
         if given.shape != self.leaves.centre.shape or not np.isfinite(given).all():
-            raise InputError(f"the cue's vector must be {len(self.leaves.centre)} finite numbers, not an array of shape {given.shape}")
+            raise InputError(
+                f"the cue's vector must be {len(self.leaves.centre)} finite numbers, not an array of shape {given.shape}"
+            )
         length = float(np.linalg.norm(given))
         cue = unit_rows((given / length - self.leaves.centre)[None])[0] if length else given
         return np.asarray(self._units @ cue, np.float64)
@@ -214,7 +235,9 @@ class TopicForest:
             return worth
         from lamina.models.protocols import Message
 
-        listed = "\n".join(f"{number}. {defang(self.nodes[nodes[place]].text[:LONGEST])}" for number, place in enumerate(topics, 1))
+        listed = "\n".join(
+            f"{number}. {defang(self.nodes[nodes[place]].text[:LONGEST])}" for number, place in enumerate(topics, 1)
+        )
         words = f"{RECALLED_OPEN}\n{listed}\n{RECALLED_CLOSE}\n\nQuestion: {cue}\nName at most {beam}."
         try:
             answer = self._model.complete([Message("system", TASK), Message("user", words)], schema=SCHEMA, max_tokens=200).data
