@@ -20,7 +20,9 @@ _PART: Final = re.compile(r"^\W*\[?\s*Response 2\s*\]?[^\w\n]*$|\[Response 2\]:?
 _END: Final = re.compile(r"^\s*(?:Review|Human):", re.MULTILINE)
 _ITEMS: Final = re.compile(r"\s*\((?:claim|paper|study|studie|item)s?\b[:\s]*([^()]*)\)", re.IGNORECASE)
 _NUMBERS: Final = re.compile(r"(\d+)\s*[-–]\s*(\d+)|(\d+)")
-_MARK: Final = re.compile(r"^(?:[-*•]\s+|[-*•](?=\w))?(?:(aspect)\s+(\d+)\s*[:.)-]*\s*|(\d+(?:\.\d+)*)(?:[.:)]+\s*|\s+|-\s+))?", re.IGNORECASE)
+_MARK: Final = re.compile(
+    r"^(?:[-*•]\s+|[-*•](?=\w))?(?:(aspect)\s+(\d+)\s*[:.)-]*\s*|(\d+(?:\.\d+)*)(?:[.:)]+\s*|\s+|-\s+))?", re.IGNORECASE
+)
 _ASPECT: Final = re.compile(r"^(?:[-*•]\s*)?aspect\s+\d+", re.IGNORECASE)
 
 
@@ -97,7 +99,9 @@ def _lines(text: str, items: int | None) -> list[_Line]:
         if not name:
             raise InputError(f"line {number} has no name of a category: {raw.strip()[:80]!r}")
         dotted = 0 if mark[3] is None else mark[3].count(".") + 1
-        found.append(_Line(number, len(line) - len(line.lstrip()), bool(_ASPECT.match(bare)), dotted, bare[0] in "-*•", name, listed))
+        found.append(
+            _Line(number, len(line) - len(line.lstrip()), bool(_ASPECT.match(bare)), dotted, bare[0] in "-*•", name, listed)
+        )
     return found
 
 
@@ -105,7 +109,9 @@ def _numbers(listed: str, line: int, items: int | None) -> Iterator[int]:
     for first, last, single in _NUMBERS.findall(listed):
         start, stop = (int(single), int(single)) if single else (int(first), int(last))
         if stop < start or (items is not None and stop >= items):
-            raise InputError(f"line {line} lists {first + '-' + last if first else single}, and the items go from 0 to {'?' if items is None else items - 1}")
+            raise InputError(
+                f"line {line} lists {first + '-' + last if first else single}, and the items go from 0 to {'?' if items is None else items - 1}"
+            )
         yield from range(start, stop + 1)
 
 
@@ -137,7 +143,9 @@ def _levels(lines: Sequence[_Line]) -> list[int]:
         if numbered:
             least = least or line.dotted
             if line.dotted < least:
-                raise InputError(f"line {line.number} has a shorter number than the first one below its category: {line.name[:80]!r}")
+                raise InputError(
+                    f"line {line.number} has a shorter number than the first one below its category: {line.name[:80]!r}"
+                )
             levels.append(min(line.dotted - least + 1, levels[-1] + 1))
             continue
         while stack and line.indent < stack[-1]:
@@ -171,7 +179,12 @@ def write_categories(trees: Sequence[Category], style: Style = "dashed") -> str:
     def write(category: Category, number: str, level: int) -> None:
         listed = f" (Claim {', '.join(map(str, category.items))})" if category.items else ""
         if level == 0:
-            mark = {"aspect, numbered": f"Aspect {number}: ", "aspect, dashed": f"- Aspect {number}: ", "dashed": "- ", "numbered": f"{number}. "}.get(style, "")
+            mark = {
+                "aspect, numbered": f"Aspect {number}: ",
+                "aspect, dashed": f"- Aspect {number}: ",
+                "dashed": "- ",
+                "numbered": f"{number}. ",
+            }.get(style, "")
         else:
             mark = {"aspect, dashed": f"- {number}: ", "dashed": "- ", "numbered": f"{number}. "}.get(style, f"{number} ")
         lines.append("    " * level + mark + category.name + listed)
