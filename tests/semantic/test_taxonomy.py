@@ -194,11 +194,7 @@ def test_random_additions_deletions_and_corrections_end_where_a_rebuild_ends(see
                 ids = [id for id in ids if id not in gone]
             else:
                 run(memory)
-                paths = [item.data["path"] for item in taxonomy.categories()]
-                chance.choice([
-                    lambda: taxonomy.assign(chance.choice(ids), [*chance.choice(paths), "Own"]), lambda: taxonomy.unassign(chance.choice(ids), chance.choice(paths)),
-                    lambda: taxonomy.rename(chance.choice(paths), "Renamed"), lambda: taxonomy.remove(chance.choice(paths)),
-                ])()  # fmt: skip
+                correct(taxonomy, chance, ids)
         run(memory)
         after = picture(memory)
         found = tree(taxonomy)
@@ -206,6 +202,19 @@ def test_random_additions_deletions_and_corrections_end_where_a_rebuild_ends(see
         run(memory, force=True)
         assert picture(memory) == after
         assert memory.doctor() == []
+
+
+def correct(taxonomy: Taxonomy, chance: random.Random, ids: list[str]) -> None:
+    path = chance.choice([item.data["path"] for item in taxonomy.categories()])
+    do = chance.randrange(4)
+    if do == 0:
+        taxonomy.assign(chance.choice(ids), [*path, "Own"])
+    elif do == 1:
+        taxonomy.unassign(chance.choice(ids), path)
+    elif do == 2:
+        taxonomy.rename(path, "Renamed")
+    else:
+        taxonomy.remove(path)
 
 
 def test_a_category_is_known_again_by_its_items_where_its_name_changed(memory: Memory) -> None:

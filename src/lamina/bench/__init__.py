@@ -1,7 +1,7 @@
 """The benchmarks: one harness, one form of result, every level.
 
 >>> sorted(BENCHMARKS)
-['ablation', 'budget', 'demo', 'feedback', 'gate', 'importing', 'locomo', 'passages', 'serving', 'sessions', 'speed', 'taxonomy', 'topics']
+['ablation', 'budget', 'demo', 'feedback', 'gate', 'importing', 'locomo', 'outline', 'passages', 'serving', 'sessions', 'speed', 'taxonomy', 'topics']
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ BENCHMARKS: Final[Mapping[str, str]] = {
     "gate": "What the write gate takes for junk, and recall among ten times as much junk (LoCoMo where its data is).",
     "importing": "Importing a large export of ChatGPT: messages a second, memory, and an import that is killed and resumed.",
     "serving": "The HTTP server under many clients: times of answers, and whether all that was acknowledged is there afterwards.",
+    "outline": "Outlines of texts: the aspects they find, what they keep, and what a search finds by their pieces.",
     "taxonomy": "Categories over studies: reading generated trees, correcting what belongs where (CHIME's trees too, where they are).",
     "topics": "What a forest of topics finds and at what cost, in a made-up town (and LoCoMo, and Embodied-RAG's poses, where they are).",
     "speed": "Writing, searching, memory and file size, and how they grow with the number of messages.",

@@ -112,7 +112,7 @@ class Reviews:
 
 def _names(chance: random.Random) -> tuple[list[tuple[str, ...]], dict[tuple[str, ...], list[str]]]:
     """The paths of a hidden tree, parents first, and the words of its leaves: what is below a category is near it in meaning."""
-    words, vectors = _lexicon()
+    words, vectors = lexicon()
     free = np.ones(len(words), np.bool_)
 
     def near(middle: int, count: int, among: int) -> list[int]:
@@ -140,7 +140,7 @@ def _names(chance: random.Random) -> tuple[list[tuple[str, ...]], dict[tuple[str
 
 
 @cache
-def _lexicon() -> tuple[list[str], NDArray[np.float32]]:
+def lexicon() -> tuple[list[str], NDArray[np.float32]]:
     """Whole words of the packaged vocabulary and their meanings, float32 (words, dim)."""
     words = sorted(
         word for word in {one.strip("▁").strip() for one in load_word_pieces().whole_words()}
@@ -152,7 +152,7 @@ def _lexicon() -> tuple[list[str], NDArray[np.float32]]:
 
 def _claim(chance: random.Random, homes: Sequence[tuple[str, ...]], vocabulary: dict[tuple[str, ...], list[str]]) -> str:
     words = [word for home in homes for word in chance.sample(vocabulary[home], 4 if len(homes) == 1 else 3)]
-    words += chance.sample(_lexicon()[0], 4)  # what is said besides
+    words += chance.sample(lexicon()[0], 4)  # what is said besides
     chance.shuffle(words)
     return f"The study found {', '.join(words)}."
 
