@@ -1,7 +1,7 @@
 """Outlines: whether they find the aspects of a text, keep all of it, and help those who read by vectors.
 
 Measured on made-up passages of several subjects, one after the other or interleaved sentence by sentence: where one subject ends; what a query about one subject of one passage
-finds, the passages being whole, in pieces of an outline, in pieces of the same sizes taken at random, and in runs of sentences; and whether a changed word of a claim is noticed.
+finds, the passages being whole, in pieces of an outline, in pieces of the same sizes taken at random, and in runs of sentences; and whether a changed word of a claim is noticed. Where HotpotQA is, the first two are measured on pages of its articles too, with its questions.
 
 Source of the checks: K. Liu et al., "Enhancing LLM's Cognition via Structurization", 2024.
 """
@@ -20,9 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamina.algorithms.scorers import boundary_score
+from lamina.bench.pages import TOGETHER, load_hotpot, pages_file
 from lamina.bench.ranking.embedders import static
 from lamina.bench.ranking.scoring import difference
-from lamina.bench.results import Result, Row
+from lamina.bench.results import Result, Row, fingerprint
 from lamina.bench.studies import lexicon
 from lamina.errors import InputError
 from lamina.semantic.outline import Outliner
@@ -41,11 +42,11 @@ FORMS: Final = (
 
 @dataclass(frozen=True, eq=False)
 class Made:
-    """A passage: its `sentences`, the subject of each (`subjects`), and a `query` about one subject of it."""
+    """A passage: its `sentences`, the subject of each (`subjects`), and a `query` about one subject of it (none: nobody asks for it)."""
 
     sentences: tuple[str, ...]
     subjects: tuple[int, ...]
-    query: str
+    query: str = ""
 
     @property
     def text(self) -> str:
@@ -105,24 +106,55 @@ def _said(chance: random.Random, row: Sequence[str]) -> str:
 
 
 def run(*, data: Path | None, seed: int, peers: bool, progress: Callable[[str], None], passages: int = PASSAGES) -> Result:
-    """Measure everything; no data is needed. `passages`, among how many is searched."""
+    """Measure what there is data for. `passages`, among how many made-up ones is searched."""
     if passages < 20:
         raise InputError(f"passages must be at least 20, not {passages}")
     outliner = Outliner(static())
     progress("outline: where subjects end")
-    rows = boundary_rows(Passages(interleaved=False, seed=seed, least=3, most=15).made(200), outliner, seed)
+    rows = boundary_rows(Passages(interleaved=False, seed=seed, least=3, most=15).made(min(200, passages)), outliner, seed)
     progress("outline: what is kept")
-    rows += kept_rows(Passages(seed=seed).made(100), outliner, seed)
+    rows += kept_rows(Passages(seed=seed).made(min(100, passages)), outliner, seed)
     for interleaved in (True, False):
         progress(f"outline: search among passages {'interleaved' if interleaved else 'in order'}")
-        rows += search_rows(Passages(interleaved, seed).made(passages), outliner, seed, "interleaved" if interleaved else "in order")
+        rows += search_rows(
+            Passages(interleaved, seed).made(passages), outliner, seed, f"search, {'interleaved' if interleaved else 'in order'}"
+        )
     progress("outline: changed claims")
-    rows += claim_rows(Passages(seed=seed).made(CLAIMS), outliner, seed)
-    return Result("outline", "made-up passages", {"seed": seed, "passages": passages, "k": DEPTH}, rows)
+    rows += claim_rows(Passages(seed=seed).made(min(CLAIMS, passages)), outliner, seed)
+    measured_on, file = "made-up passages", pages_file(data)
+    if file is not None:
+        progress("outline: pages of real articles")
+        pages, asked = pages_of(file, seed)
+        rows += boundary_rows(pages, outliner, seed, "pages, boundaries")
+        rows += search_rows(pages, outliner, seed, "pages", asked)
+        measured_on += f", {fingerprint(file)}"
+    return Result("outline", measured_on, {"seed": seed, "passages": passages, "k": DEPTH}, rows)
+
+
+def pages_of(file: Path, seed: int) -> tuple[list[Made], list[tuple[str, frozenset[int]]]]:
+    """Pages of several articles of HotpotQA one after the other, and its questions with the pages whose articles answer them."""
+    questions, articles = load_hotpot(file)
+    titles = [title for title, said in articles.items() if any(one.strip() for one in said)]
+    random.Random(seed).shuffle(titles)
+    pages: list[Made] = []
+    home: dict[str, int] = {}
+    for number, start in enumerate(range(0, len(titles), TOGETHER)):
+        rows = [
+            (place, one.strip())
+            for place, title in enumerate(titles[start : start + TOGETHER])
+            for one in articles[title]
+            if one.strip()
+        ]
+        home |= dict.fromkeys(titles[start : start + TOGETHER], number)
+        pages.append(Made(tuple(one for _, one in rows), tuple(place for place, _ in rows)))
+    asked = [
+        (one["question"], frozenset(home[title] for title, _ in one["supporting_facts"] if title in home)) for one in questions
+    ]
+    return pages, [(question, gold) for question, gold in asked if gold]
 
 
 # --------------------------------------------------------------------------------------------------------- boundaries
-def boundary_rows(passages: Sequence[Made], outliner: Outliner, seed: int) -> list[Row]:
+def boundary_rows(passages: Sequence[Made], outliner: Outliner, seed: int, what: str = "boundaries") -> list[Row]:
     """F1 within one sentence: of the outliner, of as many boundaries at random, and evenly spread."""
     chance = random.Random(seed)
     scores: dict[str, list[float]] = {"outliner": [], "random": [], "even": [], "told how many": []}
@@ -131,10 +163,12 @@ def boundary_rows(passages: Sequence[Made], outliner: Outliner, seed: int) -> li
         found = _starts(replace(outliner, arrangement="contiguous").groups(one.sentences))
         scores["outliner"].append(boundary_score(found, true, 1).f1)
         scores["random"].append(boundary_score(sorted(chance.sample(range(1, size), len(found))), true, 1).f1)
-        scores["even"].append(boundary_score(sorted({round(size * (n + 1) / (len(true) + 1)) for n in range(len(true))}), true, 1).f1)
+        scores["even"].append(
+            boundary_score(sorted({round(size * (n + 1) / (len(true) + 1)) for n in range(len(true))}), true, 1).f1
+        )
         units = _units(one.sentences)
         scores["told how many"].append(boundary_score(outliner.segmentation.cuts(units, len(true) + 1).tolist(), true, 1).f1)
-    return [Row(f"boundaries: {name}", {"f1": float(np.mean(values))}) for name, values in scores.items()]
+    return [Row(f"{what}: {name}", {"f1": float(np.mean(values))}) for name, values in scores.items()]
 
 
 def _starts(groups: Sequence[Sequence[int]]) -> list[int]:
@@ -174,32 +208,42 @@ def lossy_outline(outline: Outline, chance: random.Random, share: float) -> Outl
 
 
 # ------------------------------------------------------------------------------------------------------------- search
-def search_rows(passages: Sequence[Made], outliner: Outliner, seed: int, what: str) -> list[Row]:
-    """recall@10 of the passage that a query is about, by the best of its pieces."""
+def search_rows(
+    passages: Sequence[Made], outliner: Outliner, seed: int, what: str, asked: Sequence[tuple[str, frozenset[int]]] | None = None
+) -> list[Row]:
+    """recall@10 of the passages that answer a query, by the best of their pieces. `asked`: queries with the places of these; default: each passage's own."""
     chance = random.Random(seed)
-    outlined = [outliner.by_rules(one.text) for one in passages]
+    asked = asked or [(one.query, frozenset([place])) for place, one in enumerate(passages)]
+    outlined = [_outline(outliner, one) for one in passages]
     forms: dict[str, list[list[str]]] = {"whole": [[one.text] for one in passages]}
     forms["outline"] = [_pieces(one) for one in outlined]
     forms["random groups"] = [_pieces(_dealt(one, chance)) for one in outlined]
-    forms["even runs of sentences"] = [_even(made.sentences, len(one.aspects)) for one, made in zip(outlined, passages, strict=True)]
+    forms["even runs of sentences"] = [
+        _even(made.sentences, len(one.aspects)) for one, made in zip(outlined, passages, strict=True)
+    ]
     forms["outline without scope and names"] = [[" ".join(aspect.descriptions) for aspect in one.aspects] for one in outlined]
-    queries = static().embed([one.query for one in passages], "query")
+    queries = static().embed([query for query, _ in asked], "query")
     found: dict[str, NDArray[np.float64]] = {}
     for name, pieces in forms.items():
-        scores = np.full((len(passages), len(passages)), -np.inf, np.float32)  # (queries, passages)
+        scores = np.full((len(passages), len(asked)), -np.inf, np.float32)  # (passages, queries)
         places = [place for place, some in enumerate(pieces) for _ in some]
         vectors = static().embed([piece for some in pieces for piece in some])
         for start in range(0, len(places), 1024):
-            block = queries @ vectors[start : start + 1024].T
-            np.maximum.at(scores.T, places[start : start + 1024], block.T)
-        own = scores[np.arange(len(passages)), np.arange(len(passages))]
-        found[name] = ((scores > own[:, None]).sum(axis=1) < DEPTH).astype(np.float64)
+            np.maximum.at(scores, places[start : start + 1024], vectors[start : start + 1024] @ queries.T)
+        best = np.argsort(-scores, axis=0, kind="stable")[:DEPTH]
+        found[name] = np.array([len(gold & set(best[:, row].tolist())) / len(gold) for row, (_, gold) in enumerate(asked)])
     rows = []
     for name, values in found.items():
         sizes = {"pieces": float(np.mean([len(some) for some in forms[name]]))}
         by = {} if name == "whole" else {"against whole": difference("recall@10", values, found["whole"], seed)}
-        rows.append(Row(f"search, {what}: {name}", {"recall@10": float(values.mean()), **sizes}, by))
+        rows.append(Row(f"{what}: {name}", {"recall@10": float(values.mean()), **sizes}, by))
     return rows
+
+
+def _outline(outliner: Outliner, passage: Made) -> Outline:
+    """The outline of a passage whose sentences are known."""
+    groups = [[passage.sentences[place] for place in group] for group in outliner.groups(passage.sentences)]
+    return outliner.named(groups)
 
 
 def _pieces(outline: Outline) -> list[str]:
@@ -233,7 +277,9 @@ def claim_rows(passages: Sequence[Made], outliner: Outliner, seed: int) -> list[
     """How well true claims are told from those with one word changed (area under the curve), by their likeness to a whole passage, or to its best piece."""
     chance = random.Random(seed)
     names, _ = lexicon()
-    scores: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in ("whole", "best aspect", "best random group")}
+    scores: dict[str, tuple[list[float], list[float]]] = {
+        name: ([], []) for name in ("whole", "best aspect", "best random group")
+    }
     for one in passages:
         claim = chance.choice(one.sentences)
         parts = claim.rstrip(".").split()

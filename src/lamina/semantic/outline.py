@@ -101,14 +101,17 @@ class Outliner:
     def by_rules(self, text: str, language: str = ENGLISH) -> Outline:
         """The outline whose descriptions are the sentences of the text."""
         said = sentences(text)
-        groups = [[said[row] for row in rows] for rows in self.groups(said)]
+        return self.named([[said[row] for row in rows] for rows in self.groups(said)], language)
+
+    def named(self, groups: Sequence[Sequence[str]], language: str = ENGLISH) -> Outline:
+        """The outline of groups of sentences: what each is called, and all of them."""
         taken: list[str] = []
         aspects = []
         for place, group in enumerate(groups):
-            others = [one for other in groups[:place] + groups[place + 1 :] for one in other]
+            others = [one for row, other in enumerate(groups) if row != place for one in other]
             taken.append(phrase(group, others, language, taken))
             aspects.append(Aspect(taken[-1], tuple(group)))
-        return Outline(phrase(said, (), language), tuple(aspects))
+        return Outline(phrase([one for group in groups for one in group], (), language), tuple(aspects))
 
     def groups(self, said: Sequence[str]) -> list[list[int]]:
         """The sentences that belong together, as places, in the order of their first ones."""
