@@ -171,12 +171,10 @@ def test_boundaries_are_found_better_than_by_chance_and_by_even_runs() -> None:
 
 
 def test_a_search_finds_more_by_aspects_and_not_by_random_groups() -> None:
-    rows = {
-        row.system.split(": ")[1]: row.metrics["recall@10"] for row in search_rows(Passages().made(200), OUTLINER, 0, "search")
-    }
-    assert rows["outline"] >= rows["whole"] + 0.05
-    assert rows["outline"] >= rows["random groups"] + 0.05
-    assert rows["outline"] > rows["even runs of sentences"]  # among more passages by far: see the benchmark
+    made = search_rows(Passages().made(300), OUTLINER, 0, "search", depth=1)
+    rows = {row.system.split(": ")[1]: row.metrics["recall@1"] for row in made}
+    for other in ("whole", "random groups", "even runs of sentences"):
+        assert rows["outline"] >= rows[other] + 0.05, other
 
 
 def test_a_changed_word_is_noticed_better_by_aspects() -> None:

@@ -209,9 +209,10 @@ def lossy_outline(outline: Outline, chance: random.Random, share: float) -> Outl
 
 # ------------------------------------------------------------------------------------------------------------- search
 def search_rows(
-    passages: Sequence[Made], outliner: Outliner, seed: int, what: str, asked: Sequence[tuple[str, frozenset[int]]] | None = None
-) -> list[Row]:
-    """recall@10 of the passages that answer a query, by the best of their pieces. `asked`: queries with the places of these; default: each passage's own."""
+    passages: Sequence[Made], outliner: Outliner, seed: int, what: str, asked: Sequence[tuple[str, frozenset[int]]] | None = None,
+    depth: int = DEPTH,
+) -> list[Row]:  # fmt: skip
+    """Recall among the first `depth` of the passages that answer a query, by the best of their pieces. `asked`: queries with the places of these; default: each passage's own."""
     chance = random.Random(seed)
     asked = asked or [(one.query, frozenset([place])) for place, one in enumerate(passages)]
     outlined = [_outline(outliner, one) for one in passages]
@@ -230,13 +231,13 @@ def search_rows(
         vectors = static().embed([piece for some in pieces for piece in some])
         for start in range(0, len(places), 1024):
             np.maximum.at(scores, places[start : start + 1024], vectors[start : start + 1024] @ queries.T)
-        best = np.argsort(-scores, axis=0, kind="stable")[:DEPTH]
+        best = np.argsort(-scores, axis=0, kind="stable")[:depth]
         found[name] = np.array([len(gold & set(best[:, row].tolist())) / len(gold) for row, (_, gold) in enumerate(asked)])
     rows = []
     for name, values in found.items():
         sizes = {"pieces": float(np.mean([len(some) for some in forms[name]]))}
-        by = {} if name == "whole" else {"against whole": difference("recall@10", values, found["whole"], seed)}
-        rows.append(Row(f"{what}: {name}", {"recall@10": float(values.mean()), **sizes}, by))
+        by = {} if name == "whole" else {"against whole": difference(f"recall@{depth}", values, found["whole"], seed)}
+        rows.append(Row(f"{what}: {name}", {f"recall@{depth}": float(values.mean()), **sizes}, by))
     return rows
 
 

@@ -152,15 +152,15 @@ def read_aspects(text: str) -> tuple[Aspect, ...]:
     return tuple(Aspect(name, tuple(descriptions)) for name, descriptions in found)
 
 
-def said_in(sentence: str, descriptions: Sequence[str], language: str = ENGLISH) -> float:
-    """The largest share of a sentence's words that stand in one of some descriptions; 1 for a sentence without words."""
-    words = frozenset(terms(sentence, language))
-    return max((len(words & frozenset(terms(one, language))) / len(words) for one in descriptions), default=0.0) if words else 1.0
+def said_in(words: frozenset[str], descriptions: Sequence[frozenset[str]]) -> float:
+    """The largest share of a sentence's words that stand in one of some descriptions, given by their words; 1 for a sentence without words."""
+    return max((len(words & one) / len(words) for one in descriptions), default=0.0) if words else 1.0
 
 
 def coverage(outline: Outline, text: str, language: str = ENGLISH) -> float:
     """The share of a text's sentences that an outline says."""
-    found = [said_in(sentence, outline.descriptions, language) > COVERED for sentence in sentences(text)]
+    said = [frozenset(terms(one, language)) for one in outline.descriptions]
+    found = [said_in(frozenset(terms(sentence, language)), said) > COVERED for sentence in sentences(text)]
     return sum(found) / len(found) if found else 1.0
 
 
@@ -175,18 +175,19 @@ def repaired(outline: Outline, text: str, language: str = ENGLISH) -> Outline:
     ('Green tea is steamed.', 'Black tea ferments.')
     """
     aspects = [list(aspect.descriptions) for aspect in outline.aspects]
+    said = [[frozenset(terms(one, language)) for one in descriptions] for descriptions in aspects]
     aspect, place = 0, 0  # after which the next lost sentence goes
     for sentence in sentences(text):
-        best, home, at = 0.0, aspect, place
-        for row, descriptions in enumerate(aspects):
-            for column, one in enumerate(descriptions, 1):
-                share = said_in(sentence, [one], language)
-                if share > best:
-                    best, home, at = share, row, column
-        if best > COVERED or not terms(sentence, language):
-            aspect, place = home, at
+        words = frozenset(terms(sentence, language))
+        shares = [(said_in(words, [one]), -row, -column) for row, some in enumerate(said) for column, one in enumerate(some, 1)]
+        best, row, column = max(shares)
+        if not words:
+            continue
+        if best > COVERED:
+            aspect, place = -row, -column
         else:
             aspects[aspect].insert(place, sentence)
+            said[aspect].insert(place, words)
             place += 1
     return replace(
         outline, aspects=tuple(Aspect(one.name, tuple(said)) for one, said in zip(outline.aspects, aspects, strict=True))
