@@ -70,8 +70,13 @@ class Outliner:
 
     def outline(self, text: str, title: str | None = None, language: str = ENGLISH) -> Outline:
         """The outline of a text; `title` is its scope where it has one. Raises `InputError` for a blank text."""
+        return self.made(text, title, language)[0]
+
+    def made(self, text: str, title: str | None = None, language: str = ENGLISH) -> tuple[Outline, str | None]:
+        """The same, with the name of the model that made all of it; None where rules had a part in it."""
         check_text(text)
-        parts = [self._of_slice(part, language) for part in chunks(text, self.slice) if part.strip()]
+        made = [self._of_slice(part, language) for part in chunks(text, self.slice) if part.strip()]
+        parts = [one for one, _ in made]
         scope = (
             title.strip()
             if title and title.strip()
@@ -79,15 +84,17 @@ class Outliner:
             if len(parts) == 1
             else phrase(sentences(text), (), language)
         )
-        return Outline(scope, tuple(aspect for part in parts for aspect in part.aspects))
+        by = self.model.name if self.model is not None and all(by for _, by in made) else None
+        return Outline(scope, tuple(aspect for part in parts for aspect in part.aspects)), by
 
-    def _of_slice(self, text: str, language: str) -> Outline:
+    def _of_slice(self, text: str, language: str) -> tuple[Outline, bool]:
+        """The outline of a slice, and whether the model made it."""
         if self.model is not None:
             try:
-                return self.ask(text, language)
+                return self.ask(text, language), True
             except (ModelError, InputError) as error:
                 log.warning("a text is outlined by rules: %s", type(error).__name__)
-        return self.by_rules(text, language)
+        return self.by_rules(text, language), False
 
     def ask(self, text: str, language: str = ENGLISH) -> Outline:
         """What the language model makes of a text, with what it lost put back. Raises `InputError` for an answer in another form, and what the model raises."""
