@@ -25,7 +25,7 @@ ENGLISH: Final = "english"
 NO_LANGUAGE: Final = "none"
 """For a memory in no language: words are compared as they are, folded."""
 
-_VERSION: Final = 4  # of the analysis: a store whose lexicon was built by another one is rebuilt
+_VERSION: Final = 5  # of the analysis: a store whose lexicon was built by another one is rebuilt
 _NAME = re.compile(rf"(?:snowball-([a-z_]+)|{NO_LANGUAGE})/\d+")
 _REMEMBERED: Final = 1 << 17  # words whose terms are kept at hand
 
@@ -67,7 +67,7 @@ def analyser_name(language: str = ENGLISH) -> str:
     """Name and version of the analysis, as a store records it.
 
     >>> analyser_name("german"), analyser_name("none")
-    ('snowball-german/4', 'none/4')
+    ('snowball-german/5', 'none/5')
     """
     return f"{'' if language == NO_LANGUAGE else 'snowball-'}{language}/{_VERSION}"
 

@@ -221,6 +221,19 @@ def test_a_cancelled_run_changes_nothing_and_can_be_run_again() -> None:
         assert topics(memory)
 
 
+def test_topics_are_asked_for_by_name_and_stay_where_they_are_not() -> None:
+    with full(6) as memory:
+        memory.consolidate()
+        assert topics(memory) == []
+        memory.consolidate(also=["topics"])
+        before = picture(memory)
+        assert before
+        memory.rebuild()
+        assert picture(memory) == before
+        memory.rebuild(also=["topics"])
+        assert picture(memory) == before
+
+
 def test_undo_takes_topics_back() -> None:
     with full(6) as memory:
         settle(memory)

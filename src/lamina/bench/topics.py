@@ -92,7 +92,7 @@ def town_rows(town: Town) -> list[Row]:
         forests |= {"by meaning alone": replace(TOWN.builder, likeness=Likeness(meaning=1, place=0))}
         rows = []
         for name, builder in forests.items():
-            stage = replace(TOWN, builder=builder, made_by=f"{TOWN.made_by} {name}")
+            stage = replace(TOWN, builder=builder, made_by=f"{TOWN.made_by}, {name}")
             stage.consolidate(memory.store, "", Run())
             found = TopicForest(memory.store, "", stage)
             measured = Townhall(places, explicit, implicit, found)

@@ -55,7 +55,7 @@ class SemanticForest:
     of: Of = "episodes"
     namer: Namer = field(default_factory=Namer)
     stage: str = "topics"
-    made_by: str = "forest/1"
+    made_by: str = "topics/1"
 
     def __post_init__(self) -> None:
         if self.of not in ("episodes", "traces"):

@@ -35,7 +35,7 @@ class OutlineConsolidator:
     head: int = 3
     body: int = 1
     stage: str = "outlines"
-    made_by: str = "outline/1"
+    made_by: str = "outlines/1"
 
     def __post_init__(self) -> None:
         if self.least < 1:

@@ -47,7 +47,7 @@ class TaxonomyStage:
     corrector: Corrector | None = None
     embedder: Embedder | None = None
     stage: str = "taxonomies"
-    made_by: str = "taxonomy/1"
+    made_by: str = "taxonomies/1"
 
     def __post_init__(self) -> None:
         if (self.corrector is None) != (self.embedder is None):
