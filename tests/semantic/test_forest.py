@@ -17,7 +17,7 @@ from lamina.consolidation.pipeline import Pipeline
 from lamina.episodic.episodes import EpisodeConsolidator
 from lamina.errors import Cancelled, InputError, ModelOutputError
 from lamina.records import Filter, Item, Run
-from lamina.semantic.forest import SemanticForest, topics_of
+from lamina.semantic.forest import CONVERSATION, SemanticForest, topics_of
 from lamina.semantic.naming import WRITER, Namer, Vocabulary
 from lamina.semantic.topics import TopicForest
 from tests.semantic.language import Scripted, failing
@@ -182,6 +182,22 @@ def test_a_session_that_goes_altogether_leaves_no_trace_in_the_topics() -> None:
         settle(memory)
         after = picture(memory)
         settle(memory, force=True)
+        assert picture(memory) == after
+
+
+def test_a_session_whose_topics_rest_on_it_alone_is_missed_too() -> None:
+    pipeline = Pipeline(stages=(EpisodeConsolidator(), SemanticForest(builder=replace(CONVERSATION, levels=1))))
+    with Memory(":memory:") as memory:
+        for number, theme in enumerate(["garden", "garden", "running", "running"]):
+            tell(memory, f"s{number}", theme)
+        ids = tell(memory, "odd", "taxes")
+        settle(memory, pipeline)
+        assert sorted(item.data["leaves"] for item in topics(memory)) == [1, 2, 2]
+        memory.delete(ids)  # nothing is left that could be blank
+        assert sorted(item.data["leaves"] for item in topics(memory)) == [2, 2]
+        assert [report.read for report in settle(memory, pipeline) if report.stage == "topics"] == [4]
+        after = picture(memory)
+        settle(memory, pipeline, force=True)
         assert picture(memory) == after
 
 

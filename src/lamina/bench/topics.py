@@ -36,7 +36,7 @@ from lamina.records import Filter, Run, make_scope
 from lamina.semantic.forest import CONVERSATION, SemanticForest
 from lamina.semantic.topics import Nearby, TopicForest
 
-TOWN: Final = SemanticForest(of="traces", builder=ForestBuilder(Likeness(), threshold=0.85))
+TOWN: Final = SemanticForest(of="traces", builder=ForestBuilder(Likeness(), threshold=0.85, most=4096))
 STRAYS: Final = (0.0, 0.3, 0.4, 0.5)
 BEAM: Final = 3
 ASKED: Final = 300  # names of poses that are looked for
