@@ -11,7 +11,8 @@ import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,12 +91,11 @@ class SemanticForest:
         since = store.watermarks.get(self.stage, scope)
         if newest > since and store.items.sessions_since(scope, since):
             return True
-        inner = {edge.dst for edge in store.edges.out([topic.key for topic in topics], ["contains"])}
-        held = sum(int(topic.data["leaves"]) for topic in topics if topic.key not in inner)
+        among = {topic.data["among"] for topic in topics if "among" in topic.data}
         kind = "episode" if self.of == "episodes" else "trace"
         where = Filter(scope=scope, kinds=(kind,))
         there = sum(1 for item in store.items.each(where) if item.scope == scope and not item.data.get("echo"))
-        return held != there
+        return among != {there}  # a leaf went, and all the topics that rested on it
 
     # -------------------------------------------------------------------------------------------------- what should be
     def topics(
@@ -110,7 +110,8 @@ class SemanticForest:
         ids = [item.id for item in leaves.items]
         held: list[NDArray[np.int64]] = [np.array([row]) for row in range(len(leaves))]
         units = unit_rows(leaves.points.vectors)
-        for number, level in enumerate(self.builder.grow(leaves.points), 1):
+        levels = self.builder.grow(leaves.points)
+        for number, level in enumerate(levels, 1):
             held = [np.sort(np.concatenate([held[row] for row in rows])) for rows in level.members]
             new = [derived_id("topic", scope, self.made_by, [ids[row] for row in rows]) for rows in level.members]
             children = [tuple(child for row in rows for child in below[row]) for rows in level.members]
@@ -118,26 +119,30 @@ class SemanticForest:
                 if id not in retracted:
                     inside = held[cluster]
                     central = inside[int((units[inside] @ level.points.vectors[cluster]).argmax())]
-                    item = self._item(id, scope, number, leaves, inside, int(central), level, cluster, vocabulary, there.get(id))
+                    facts = {"level": number, "leaves": len(inside), "central": leaves.items[int(central)].id} | _where(
+                        level, cluster, leaves, int(central)
+                    )
+                    if number == len(levels):
+                        facts["among"] = len(leaves)
+                    item = self._item(id, scope, facts, leaves, inside, vocabulary, there.get(id))
                     yield Topic(item, children[cluster])
             below = [(id,) if id not in retracted else children[cluster] for cluster, id in enumerate(new)]
             ids = new
 
     def _item(
-        self, id: str, scope: str, number: int, leaves: Leaves, inside: NDArray[np.int64], central: int, level: Level, cluster: int,
-        vocabulary: Vocabulary, old: Item | None,
+        self, id: str, scope: str, facts: dict[str, Any], leaves: Leaves, inside: NDArray[np.int64], vocabulary: Vocabulary, old: Item | None
     ) -> Item:  # fmt: skip
+        """A topic with what is known of it (`facts`, JSON) and its words; those of the stored one where nothing speaks against them."""
         marks = vocabulary.marking([leaves.terms[row] for row in inside], self.namer.keywords)
-        facts = {"level": number, "leaves": len(inside), "central": leaves.items[central].id, "marks": marks} | _where(
-            level, cluster, leaves, central
-        )
+        facts = {**facts, "marks": marks}
         if old is not None and not old.stale and old.data.get("by") != WRITER:
             named = Named(old.data["name"], old.data["summary"], tuple(old.data["keywords"]), old.data["by"])
-        elif old is not None and not old.stale and all(old.data.get(name) == value for name, value in facts.items()):
+        elif old is not None and not old.stale and (old.data["marks"], old.data["central"]) == (marks, facts["central"]):
             named = Named(old.data["name"], old.data["summary"], tuple(old.data["keywords"]))
         else:
-            texts = ((leaves.terms[row], lambda row=row: leaves.text(row)) for row in inside)
-            named = self.namer.plainly(spelt(marks, texts, vocabulary.language), leaves.items[central].text)
+            texts = ((leaves.terms[row], partial(leaves.text, row)) for row in inside.tolist())
+            central = next(leaves.items[row] for row in inside if leaves.items[row].id == facts["central"])
+            named = self.namer.plainly(spelt(marks, texts, vocabulary.language), central.text)
         within = [leaves.items[row] for row in inside]
         return worded(
             Item(
@@ -224,9 +229,9 @@ def topics_of(store: Store, scope: str, made_by: str) -> list[Item]:
     return [item for item in store.items.each(where) if item.made_by == made_by and item.scope == scope]
 
 
-def _where(level: Level, cluster: int, leaves: Leaves, central: int) -> dict[str, object]:
+def _where(level: Level, cluster: int, leaves: Leaves, central: int) -> dict[str, Any]:
     """Where a topic lies: the mean position, or the one place all of it is in."""
-    found: dict[str, object] = {}
+    found: dict[str, Any] = {}
     position = level.points.positions[cluster]
     if not np.isnan(position[0]):
         found["position"] = [round(float(one), 9) for one in position]
