@@ -376,9 +376,9 @@ def test_ten_thousand_messages_take_seconds_and_a_hundred_more_less_than_two() -
             for first, last in ((0, 10_000), (10_000, 10_100)):
                 memory.add_many(messages(first, last), user="ana")
                 memory.flush()
-                began = time.monotonic()
+                began = time.process_time()  # of one core, however busy the machine is
                 pipeline.run(memory.store, "*", Run())
-                times.append(time.monotonic() - began)
-            print(f"{of}: 10,000 messages {times[0]:.2f} s, 100 more {times[1]:.2f} s")
+                times.append(time.process_time() - began)
+            print(f"{of}: 10,000 messages {times[0]:.2f} s of one core, 100 more {times[1]:.2f} s")
             assert times[0] < 60
             assert times[1] < (2 if of == "episodes" else 6)

@@ -10,6 +10,7 @@ import random
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,6 +41,8 @@ TOWN: Final = SemanticForest(of="traces", builder=ForestBuilder(Likeness(), thre
 STRAYS: Final = (0.0, 0.3, 0.4, 0.5)
 BEAM: Final = 3
 ASKED: Final = 300  # names of poses that are looked for
+START: Final = datetime(2026, 1, 1, tzinfo=UTC)
+STEP: Final = timedelta(minutes=1)  # from one place to the next
 AWAY: Final = 45.0  # metres from what is looked for at which the asker stands
 DEEP: Final = 50  # candidates of a source that is alone
 
@@ -73,9 +76,9 @@ def run(*, data: Path | None, seed: int, peers: bool, progress: Callable[[str], 
 
 # ------------------------------------------------------------------------------------------------------------- a town
 def seen(memory: Memory, places: Iterable[tuple[str, dict[str, float]]]) -> None:
-    """Add captions with positions as traces; their origins are their numbers."""
+    """Add captions with positions as traces, a minute apart; their origins are their numbers."""
     messages = [
-        {"content": text, "metadata": {"position": at}, "session": "walk", "origin": str(n)}
+        {"content": text, "metadata": {"position": at}, "session": "walk", "origin": str(n), "at": START + n * STEP}
         for n, (text, at) in enumerate(places)
     ]
     memory.add_many(messages)
@@ -100,7 +103,13 @@ def town_rows(town: Town) -> list[Row]:
                 rows.append(Row(f"town {town.stray}: flat", measured.flat()))
             rows.append(Row(f"town {town.stray}: {name}", measured.forest()))
             if name == "forest":
-                rows.append(Row(f"town {town.stray}: shuffled", replace(measured, forest_=found.shuffled(town.seed)).forest()))
+                dealt = replace(measured, forest_=found.shuffled(town.seed)).forest()
+                rows.append(
+                    Row(
+                        f"town {town.stray}: shuffled",
+                        {name: value for name, value in dealt.items() if name != "districts_named"},
+                    )
+                )
     return rows
 
 
