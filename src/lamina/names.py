@@ -21,7 +21,7 @@ _JOINS = r"(?:of|the|for|de|la|le|du|der|den|von|van|al|di|el|y|e|da|dos|zu)"
 _NAME = re.compile(rf"[A-Z0-9À-Þ][\w'’.-]*(?:[ \t]+(?:{_JOINS}[ \t]+){{0,2}}[A-ZÀ-Þ][\w'’-]*)*")
 _WORD = re.compile(r"[^\W_]+")
 _POSSESSIVE = re.compile(r"['’]s\b")
-_DIGITS = re.compile(r"\d{1,3}(?:[.,]\d+)*\.?|\d+(?:st|nd|rd|th|s)?\.?")
+_DIGITS = re.compile(r"\d{1,3}(?:[.,]\d+)*|\d+(?:st|nd|rd|th|s)?")
 _YEAR = re.compile(r"(?:1\d|20)\d\d")
 _OPENERS: Final = STOPWORDS | frozenset(
     """also although among another around back besides come despite done every first following got great hello hey hi however its just
@@ -52,7 +52,7 @@ def names(text: str) -> list[str]:
 
 
 def _clean(run: str) -> str:
-    spaced = _POSSESSIVE.sub("", run)
+    spaced = _POSSESSIVE.sub("", run).rstrip(".")
     if _DIGITS.fullmatch(spaced) and not _YEAR.fullmatch(spaced):
         return ""
     said = _WORD.findall(fold(spaced))

@@ -26,6 +26,8 @@ NO_LANGUAGE: Final = "none"
 """For a memory in no language: words are compared as they are, folded."""
 
 _VERSION: Final = 5  # of the analysis: a store whose lexicon was built by another one is rebuilt
+NAMED: Final = 5
+"""The first version whose entries in the lexicon have the names of a text: a file of an earlier one that is only read has none."""
 _NAME = re.compile(rf"(?:snowball-([a-z_]+)|{NO_LANGUAGE})/\d+")
 _REMEMBERED: Final = 1 << 17  # words whose terms are kept at hand
 
@@ -80,6 +82,16 @@ def language_of(analyser: str | None) -> str:
     """
     found = _NAME.fullmatch(analyser or "")
     return ENGLISH if found is None else found[1] or NO_LANGUAGE
+
+
+def version_of(analyser: str | None) -> int:
+    """The version in a recorded name; the present one where there is none.
+
+    >>> version_of("snowball-german/2"), version_of(None) == version_of(analyser_name())
+    (2, True)
+    """
+    number = (analyser or "").rpartition("/")[2]
+    return int(number) if number.isdecimal() else _VERSION
 
 
 class _Analysis:

@@ -18,7 +18,7 @@ from lamina.storage.protocol import Columns, Order, Stored
 from lamina.storage.sqlite.connection import PARAMETERS, Connection
 from lamina.storage.sqlite.filters import keys_condition, scope_condition, where_clause
 from lamina.storage.sqlite.lexicon import lexicon_entry, read_entry
-from lamina.terms import language_of
+from lamina.terms import NAMED, language_of, version_of
 from lamina.text import index_text
 from lamina.times import Moment
 
@@ -334,7 +334,8 @@ class SQLiteItems:
             [*values, *more, limit],
         )
         count = len(rows)
-        entries = [read_entry(r[12]) for r in rows]
+        named = version_of(self._db.value("SELECT value FROM meta WHERE name = 'analyser'")) >= NAMED
+        entries = [read_entry(r[12], named) for r in rows]
         return Columns(
             keys=np.fromiter((r[0] for r in rows), np.int64, count),
             at=np.fromiter((r[1] for r in rows), np.int64, count),

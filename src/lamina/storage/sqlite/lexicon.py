@@ -26,10 +26,12 @@ def lexicon_entry(item: Item, language: str = ENGLISH) -> bytes:
     return text_flags(text).to_bytes(4, "little") + len(said).to_bytes(4, "little") + found + hash_bytes(text, language)
 
 
-def read_entry(entry: bytes | None) -> tuple[int, NDArray[np.uint32], NDArray[np.uint32]]:
-    """The flags, names and terms of a lexicon entry."""
+def read_entry(entry: bytes | None, named: bool = True) -> tuple[int, NDArray[np.uint32], NDArray[np.uint32]]:
+    """The flags, names and terms of a lexicon entry; those of earlier versions have no names (`named`)."""
     if not entry:
         return 0, np.empty(0, np.uint32), np.empty(0, np.uint32)
     numbers = np.frombuffer(entry, "<u4")
+    if not named:
+        return int(numbers[0]), numbers[:0], numbers[1:]
     first = 2 + int(numbers[1])
     return int(numbers[0]), numbers[2:first], numbers[first:]
