@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from lamina.models.grammar import Command
     from lamina.models.protocols import Embedder, Reranker, TokenCounter
     from lamina.profile.overview import Overview
+    from lamina.profile.portrait import Portrait
     from lamina.recall.connections import Connections
     from lamina.recall.explain import Explanation
     from lamina.recall.learned import Learned, RankerInUse
@@ -405,6 +406,32 @@ class Memory:
         at, known = (None if one is None else parse_moment(one, self._zone).at for one in (as_of, known_at))
         return facts_of(self._store, read_scope(whose, "*"), subject, at, known, attribute=attribute, history=history)
 
+    def explain_history(self, id: str) -> Explanation:
+        """Why an item is as it is: corrected, superseded, refuted, forgotten or restored, as a sentence that unfolds down to traces."""
+        from lamina.recall.history import explain_history
+
+        return explain_history(self._store, read_ids([id])[0])
+
+    def topics(self, cue: str | None = None, *, k: int = 5, most: int = 12, **whose: Unpack[ScopeArguments]) -> list[Item]:
+        """The topics of a scope at a glance, `most` of them; with a cue the k items that a descent through them comes to.
+
+        Topics are made by `consolidate(also=["topics"])`; without them nothing is found. Raises `InputError` for an empty cue.
+        """
+        from lamina.semantic.topics import TopicForest
+
+        forest = TopicForest(self._store, read_scope(whose))
+        if cue is None:
+            return forest.overview(whole_number(most, "most", 1))
+        check_text(cue, "the cue")
+        vector = self._embedding.embedder.embed([cue], "query")[0]
+        return [one.item for one in forest.implicit(cue, vector, k=whole_number(k, "k", 1)).found]
+
+    def portraits(self, person: str | None = None, **whose: Unpack[ScopeArguments]) -> list[Portrait]:
+        """Who people are by what they said: lines with evidence and confidence. Made by `consolidate(also=["portraits"])`. Default scope: everything."""
+        from lamina.profile.portrait import portraits
+
+        return portraits(self._store, read_scope(whose, "*"), person)
+
     def _where(self, conditions: Conditions) -> Filter | None:
         """The filter that conditions make; None where there are none."""
         return read_filter(conditions, self._zone) if conditions else None
@@ -470,7 +497,7 @@ class Memory:
         from lamina.episodic.fading import Fading
 
         faded = Fading(policy).sweep(self._store, scope, self._run)
-        return self._keeper.forget([item.id for item in faded], reason or policy.name) if faded else 0
+        return self._keeper.forget([item.id for item in faded], reason or policy.name, policy=policy.name) if faded else 0
 
     def restore(self, ids: str | Sequence[str]) -> int:
         """Bring forgotten items back; returns how many."""

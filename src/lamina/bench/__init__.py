@@ -1,7 +1,7 @@
 """The benchmarks: one harness, one form of result, every level.
 
 >>> sorted(BENCHMARKS)
-['ablation', 'budget', 'consolidation', 'demo', 'feedback', 'gate', 'grammar', 'graph', 'importing', 'locomo', 'passages', 'serving', 'sessions', 'speed', 'supersession']
+['ablation', 'budget', 'consolidation', 'demo', 'feedback', 'gate', 'grammar', 'graph', 'importing', 'locomo', 'outline', 'passages', 'serving', 'sessions', 'speed', 'supersession', 'taxonomy', 'topics']
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ BENCHMARKS: Final[Mapping[str, str]] = {
     "grammar": "Commands to a memory read by rules, and what a symbolic grammar covers, learns and keeps.",
     "importing": "Importing a large export of ChatGPT: messages a second, memory, and an import that is killed and resumed.",
     "serving": "The HTTP server under many clients: times of answers, and whether all that was acknowledged is there afterwards.",
+    "outline": "Outlines of texts: the aspects they find, what they keep, and what a search finds by their pieces.",
+    "taxonomy": "Categories over studies: reading generated trees, correcting what belongs where (CHIME's trees too, where they are).",
+    "topics": "What a forest of topics finds and at what cost, in a made-up town (and LoCoMo, and Embodied-RAG's poses, where they are).",
     "speed": "Writing, searching, memory and file size, and how they grow with the number of messages.",
     "supersession": "Facts that change: what holds now, what held on a day, and what only looks like a contradiction (LoCoMo's facts too, where its data is).",
 }

@@ -246,6 +246,84 @@ def graph(
         _line(item)
 
 
+def topics(
+    file: options.File = None,
+    cue: Annotated[
+        str | None, typer.Argument(metavar="[CUE]", help="What to descend for; left out: an overview.", show_default=False)
+    ] = None,
+    k: Annotated[int, typer.Option("-k", "--limit", min=1, help="How many to show.")] = 12,
+    tenant: options.Tenant = None,
+    user: options.User = None,
+    agent: options.Agent = None,
+    scope: options.Scope = None,
+    as_json: options.Json = False,
+) -> None:
+    """Show the topics of a scope, or what a descent through them comes to. They are made by `consolidate --also topics`."""
+    with opened(file) as memory:
+        found = memory.topics(cue, k=k, most=k, **options.whose(tenant, user, agent, scope))
+    if as_json:
+        print_json([item_json(item) for item in found])
+        return
+    for item in found:
+        _line(item)
+    if not found:
+        note("there are no topics here: lamina consolidate --also topics makes them", "yellow")
+
+
+def portraits(
+    file: options.File = None,
+    person: Annotated[
+        str | None, typer.Argument(metavar="[PERSON]", help="Of whom; left out: of everybody.", show_default=False)
+    ] = None,
+    tenant: options.Tenant = None,
+    user: options.User = None,
+    agent: options.Agent = None,
+    scope: options.Scope = None,
+    as_json: options.Json = False,
+) -> None:
+    """Show who people are by what they said, line by line. They are made by `consolidate --also portraits`."""
+    from dataclasses import asdict
+
+    with opened(file) as memory:
+        found = memory.portraits(person, **options.whose(tenant, user, agent, scope))
+    if as_json:
+        print_json([asdict(one) for one in found])
+        return
+    for one in found:
+        say(one.person or "(no name)", "bold")
+        for line in one.lines:
+            say(f"  {line.text}  ({line.confidence:.0%})")
+    if not found:
+        note("there are no portraits here: lamina consolidate --also portraits makes them", "yellow")
+
+
+def facts(
+    file: options.File = None,
+    subject: Annotated[
+        str | None, typer.Argument(metavar="[SUBJECT]", help="Of whom; left out: of everybody.", show_default=False)
+    ] = None,
+    as_of: options.AsOf = None,
+    known_at: options.KnownAt = None,
+    everything: Annotated[bool, typer.Option("--history", help="What no longer holds too.")] = False,
+    tenant: options.Tenant = None,
+    user: options.User = None,
+    agent: options.Agent = None,
+    scope: options.Scope = None,
+    as_json: options.Json = False,
+) -> None:
+    """Show what was found of people: what holds, or held, or was known. Facts are made by `consolidate`."""
+    with opened(file) as memory:
+        whose = options.whose(tenant, user, agent, scope)
+        found = memory.facts(subject, as_of=as_of, known_at=known_at, history=everything, **whose)
+    if as_json:
+        print_json([item_json(item) for item in found])
+        return
+    for item in found:
+        _line(item)
+    if not found:
+        note("nothing was found: lamina consolidate looks for facts", "yellow")
+
+
 def stats(
     file: options.File = None,
     tenant: options.Tenant = None,

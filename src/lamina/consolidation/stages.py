@@ -36,9 +36,13 @@ class Consolidator(Protocol):
         ...
 
 
-OPTIONAL: Final[Mapping[str, str]] = {"portraits": "lamina.profile.portrait:PortraitConsolidator"}
+OPTIONAL: Final[Mapping[str, str]] = {
+    "topics": "lamina.semantic.forest:SemanticForest",
+    "taxonomies": "lamina.semantic.taxonomy:TaxonomyStage",
+    "portraits": "lamina.profile.portrait:PortraitConsolidator",
+}
 """Stages that are asked for by name, with the class that each is."""
-HANDED: Final = ("triples",)
+HANDED: Final = ("triples", "outlines")
 """Stages that need something of the caller's, and so have to be handed over."""
 
 

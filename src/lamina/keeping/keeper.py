@@ -61,14 +61,17 @@ class Keeper:
         return history_of(self._store, self.required([id])[0])
 
     # ------------------------------------------------------------------------------------------------ forgetting
-    def forget(self, ids: Sequence[str], reason: str | None = None) -> int:
-        """Hide items from recall; what was derived from them is hidden until it is derived again. Returns how many."""
+    def forget(self, ids: Sequence[str], reason: str | None = None, **more: str) -> int:
+        """Hide items from recall; what was derived from them is hidden until it is derived again. Returns how many.
+
+        `more` is kept beside the reason, such as the policy that gave them up.
+        """
         with self._store.transaction():
             items = [item for item in self.required(list(dict.fromkeys(ids))) if not item.forgotten and item.role != EVENT]
             self._store.items.set_status([item.key for item in items], FORGOTTEN, True)
             if items:
                 self._store.journal.clear()  # what was derived before must not bring back what is taken away now
-                self._writer.event("forget", items, reason)
+                self._writer.event("forget", items, reason, **more)
                 self._blank_dependents(items)
         return len(items)
 
@@ -156,7 +159,12 @@ class Keeper:
             return  # found facts stand in sessions of their own, without traces: what is said of them stays as long as they do
         where = Filter(scope=scope, roles=(EVENT,), forgotten=True, events=True, retired=True)
         events = [one for one in self._store.items.each(where) if one.scope == scope and one.session == session]
-        self._store.items.delete([event.key for event in events if read_consent(event) is None])
+        kept = [
+            event
+            for event in events
+            if read_consent(event) is not None or (session is None and event.data.get("event") == "retract")
+        ]
+        self._store.items.delete([event.key for event in events if event not in kept])
         left = Filter(scope=scope, forgotten=True, stale=True, retired=True)
         if not self._store.items.page(left, limit=1).items and all(map(read_consent, self._store.items.each(where))):
             marks.reset(scope)
