@@ -1,7 +1,7 @@
 """The benchmarks: one harness, one form of result, every level.
 
 >>> sorted(BENCHMARKS)
-['ablation', 'budget', 'demo', 'feedback', 'gate', 'importing', 'locomo', 'passages', 'serving', 'sessions', 'speed']
+['ablation', 'budget', 'demo', 'feedback', 'gate', 'importing', 'locomo', 'notes', 'passages', 'serving', 'sessions', 'speed']
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ BENCHMARKS: Final[Mapping[str, str]] = {
     "demo": "Recall of the right moments of the conversation that comes with the package, on which nothing was fitted.",
     "feedback": "What recall learns from feedback on half of the questions (LoCoMo too, where its data is).",
     "gate": "What the write gate takes for junk, and recall among ten times as much junk (LoCoMo where its data is).",
+    "notes": "What notes and their links are worth to recall (LoCoMo; needs its data).",
     "importing": "Importing a large export of ChatGPT: messages a second, memory, and an import that is killed and resumed.",
     "serving": "The HTTP server under many clients: times of answers, and whether all that was acknowledged is there afterwards.",
     "speed": "Writing, searching, memory and file size, and how they grow with the number of messages.",

@@ -129,7 +129,9 @@ class ModelEditor:
         shown = "\n".join([RECALLED_OPEN, f"New note: {_line(note.shown, self.longest)}", *lines, RECALLED_CLOSE])
         self.failures.asked += 1
         try:
-            answer = self.model.complete([Message("system", DECIDE), Message("user", shown)], schema=DECISION, max_tokens=self.max_tokens)
+            answer = self.model.complete(
+                [Message("system", DECIDE), Message("user", shown)], schema=DECISION, max_tokens=self.max_tokens
+            )
             return read_decision(answer.data, [one.note.id for one in neighbours])
         except ModelOutputError as error:
             self.failures.count += 1

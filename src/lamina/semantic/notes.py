@@ -132,7 +132,9 @@ class NoteWriter(Protocol):
     """Describes a new memory."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The model's name, "" for rules."""
+        ...
 
     def describe(self, content: str, speaker: str, before: str, spread: Spread) -> Description:
         """`speaker` (or "") said it, after `before` (or "")."""
@@ -143,7 +145,9 @@ class NoteEditor(Protocol):
     """Decides what a new note is linked with and what it changes."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The model's name, "" for rules."""
+        ...
 
     def decide(self, note: Note, neighbours: Sequence[Neighbour]) -> Decision:
         """`neighbours`, nearest first."""
@@ -281,7 +285,9 @@ class NoteBook:
         for id in (*decision.links, *updates):
             if id not in known:
                 what = "itself" if id == note.id else "no neighbour of it"
-                raise InputError(f"the decision on the note {note.id!r} names {id!r}, which is {what}: name ids of its neighbours")
+                raise InputError(
+                    f"the decision on the note {note.id!r} names {id!r}, which is {what}: name ids of its neighbours"
+                )
         links = [id for id in dict.fromkeys(decision.links) if len(known[id].links) < self._degree][: self._degree]
         tags = note.tags if decision.tags is None else decision.tags
         edits = [Edit(note.id, note.id, note.keywords, tags, note.context, tuple(links))]
@@ -309,7 +315,11 @@ class NoteBook:
         there = {hit.note.id for hit in hits}
         reached: dict[str, FoundNote] = {}
         for hit in hits:
-            near = [FoundNote(self._notes[id], float(scores[self._slots[id]]), hit.note.id) for id in hit.note.links if id not in there]
+            near = [
+                FoundNote(self._notes[id], float(scores[self._slots[id]]), hit.note.id)
+                for id in hit.note.links
+                if id not in there
+            ]
             for one in sorted(near, key=lambda one: -one.score):
                 reached.setdefault(one.note.id, one)
             if len(reached) >= more:
