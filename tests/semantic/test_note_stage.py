@@ -12,6 +12,7 @@ from lamina import Memory
 from lamina.consolidation.pipeline import Pipeline
 from lamina.errors import Cancelled
 from lamina.records import Filter, Run
+from lamina.semantic.note_rules import RuleEditor
 from lamina.semantic.note_stage import NoteConsolidator, linked_notes, read_history
 from lamina.semantic.notes import Note, replay
 from lamina.semantic.told import ToldGraph
@@ -246,3 +247,33 @@ def test_recalled_notes_lead_to_those_they_are_linked_with() -> None:
         more = linked_notes(memory.store, [hit.item for hit in hits], 3)
         assert 0 < len(more) <= 3
         assert not {one.id for one in more} & {hit.id for hit in hits}
+
+
+def test_a_trace_that_no_note_rests_on_is_missed_all_the_same_when_it_is_gone() -> None:
+    """It is linked with nothing and quoted by nothing, but it made a word less rare for the notes after it."""
+    stage = NoteConsolidator(before=False, editor=RuleEditor(link=False))
+    with Memory(":memory:") as memory:
+        common = "harbour kettle window ladder button garden"
+        memory.add("Nothing else happened.", user="ana", session="a")
+        [gone] = memory.add(common, user="ana", session="b")
+        memory.add(f"{common} violin saddle", user="ana", session="a")
+        memory.add("The end of the day.", user="ana", session="c")
+        settle(memory, stage=stage)
+        before = {id: row[0] for id, row in notes(memory).items()}
+        memory.delete(gone)
+        settle(memory, stage=stage)
+        step_by_step = notes(memory)
+        settle(memory, force=True, stage=stage)
+        assert notes(memory) == step_by_step
+        assert any(row[0] != before[id] for id, row in step_by_step.items()), "or this test shows nothing"
+
+
+def test_deleting_the_newest_note_takes_back_what_it_changed() -> None:
+    with Memory(":memory:") as memory:
+        ids = talk(memory, [TEXTS[0], TEXTS[2], TEXTS[1]])
+        settle(memory)
+        assert "lunch" in notes(memory)[STAGE.note_id("/ana", ids[0])][0]
+        memory.delete(STAGE.note_id("/ana", ids[2]))
+        settle(memory)
+        assert len(notes(memory)) == 2
+        assert "lunch" not in notes(memory)[STAGE.note_id("/ana", ids[0])][0]
