@@ -2,54 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from lamina import Memory
 from lamina.errors import ModelError, ModelOutputError
-from lamina.models.protocols import Completion, Message
 from lamina.models.replay import ReplayCache
 from lamina.models.static import StaticEmbedder
 from lamina.records import Filter, Run
 from lamina.semantic.note_models import ModelEditor, ModelWriter, read_decision, read_description
 from lamina.semantic.note_stage import NoteConsolidator
 from lamina.semantic.notes import NoteBook
+from tests.semantic.models import Scripted
 
 EMBEDDER = StaticEmbedder()
-Answer = Callable[[str, str], Any]
-
-
-class Scripted:
-    """A language model that answers by a function of the task and of what it is shown; it keeps what it was asked."""
-
-    name = "scripted"
-
-    def __init__(self, answer: Answer) -> None:
-        self.answer = answer
-        self.asked: list[Sequence[Message]] = []
-
-    def complete(
-        self,
-        messages: Sequence[Message],
-        *,
-        schema: Mapping[str, Any] | None = None,
-        max_tokens: int = 1024,
-        temperature: float = 0.0,
-    ) -> Completion:
-        self.asked.append(messages)
-        data = self.answer("describe" if "describe one memory" in messages[0].content else "decide", messages[1].content)
-        if isinstance(data, Exception):
-            raise data
-        return Completion("", data=data, model=self.name)
 
 
 def sensible(task: str, shown: str) -> Any:
     """Keywords are the long words; everything near is linked, and the first neighbour is told."""
-    memory = shown.split("Memory: " if task == "describe" else "New note: ")[1].split("\n")[0]
+    describe = "describe one memory" in task
+    memory = shown.split("Memory: " if describe else "New note: ")[1].split("\n")[0]
     long = [word.strip(".,") for word in memory.split() if len(word) > 5]
-    if task == "describe":
+    if describe:
         return {"keywords": long[:3], "tags": ["things"], "context": f"It is about {long[0]}." if long else ""}
     count = shown.count("\n[")
     return {
