@@ -285,3 +285,48 @@ def test_thoughts_of_another_reader_take_the_place_of_the_old_ones() -> None:
         assert {item.made_by for item in memory.store.items.each(Filter(scope="/ana", kinds=("thought",)))} == {
             "thoughts/1:scripted"
         }
+
+
+def test_a_trace_that_is_brought_back_is_thought_over_again() -> None:
+    with Memory(":memory:") as memory:
+        id = say(memory, "I like tea.")
+        say(memory, "I like jazz.")
+        settle(memory)
+        memory.forget(id)
+        settle(memory)
+        assert texts(memory) == {"Ana likes jazz"}
+        memory.restore(id)
+        settle(memory)
+        assert texts(memory) == {"Ana likes tea and jazz"}
+
+
+def test_deleting_a_thought_settles_what_else_was_held_of_the_relation() -> None:
+    with Memory(":memory:") as memory:
+        say(memory, "I like tea.")
+        say(memory, "I hate jazz.")
+        say(memory, "Nothing else.")
+        settle(memory)
+        memory.delete(next(id for id, row in thoughts(memory).items() if row[0] == "Ana likes tea"))
+        settle(memory)
+        step_by_step = thoughts(memory)
+        settle(memory, force=True)
+        assert thoughts(memory) == step_by_step == {}
+
+
+def test_what_a_trace_is_read_as_anew_takes_the_place_of_what_it_was_read_as() -> None:
+    tails = iter(["tea", "jazz", "rain", "snow"])
+
+    def changing(task: str, shown: str) -> Any:
+        return {"statements": [{"head": "Ana", "relation": "likes", "tail": next(tails), "affirmed": True, "one_at_a_time": False}]}
+
+    with Memory(":memory:") as memory:
+        id = say(memory, "One.", session="a")
+        say(memory, "Two.", session="b")
+        stage = ThoughtConsolidator(ModelReader(Scripted(changing)))
+        settle(memory, stage=stage)
+        assert texts(memory) == {"Ana likes tea and jazz"}
+        with memory.store.transaction():
+            memory.store.items.set_status([memory.store.items.keys_of([id])[id]], 1, True)
+        memory.restore(id)  # nothing was blanked, and the trace is read again
+        settle(memory, stage=stage)
+        assert texts(memory) == {"Ana likes rain and jazz"}
