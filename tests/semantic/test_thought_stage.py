@@ -317,7 +317,9 @@ def test_what_a_trace_is_read_as_anew_takes_the_place_of_what_it_was_read_as() -
     tails = iter(["tea", "jazz", "rain", "snow"])
 
     def changing(task: str, shown: str) -> Any:
-        return {"statements": [{"head": "Ana", "relation": "likes", "tail": next(tails), "affirmed": True, "one_at_a_time": False}]}
+        return {
+            "statements": [{"head": "Ana", "relation": "likes", "tail": next(tails), "affirmed": True, "one_at_a_time": False}]
+        }
 
     with Memory(":memory:") as memory:
         id = say(memory, "One.", session="a")

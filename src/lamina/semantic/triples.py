@@ -82,7 +82,7 @@ class _Verb:
 _VERBS: Final = (
     _Verb(
         "lives in",
-        r"(?:live|lives|lived|living) in|(?:have |has |had )?(?:just )?moved (?:from [A-Z]\w+ )?to|moves to",
+        r"(?:live|lives|lived|living) in|(?:'ve |have |has |had )?(?:just )?moved (?:from [A-Z]\w+ )?to|moves to",
         functional=True,
     ),
     _Verb("works as", r"(?:work|works|started|worked) as", functional=True),
@@ -117,7 +117,7 @@ _NO_NAMES: Final = frozenset(
 _SUBJECT: Final = rf"(?P<me>I)(?=[ '])|[Mm]y (?P<kin>[a-z]+)|(?P<owner>{_NAME})'s (?P<theirs>[a-z]+)|(?P<name>{_NAME})"
 _NO: Final = r"(?P<no>(?:do not|does not|don't|doesn't|no longer|never|stopped|am not|is not|isn't|'m not|have not|has not) )?"
 _CLAUSES: Final = tuple(
-    (verb, re.compile(rf"(?:^|[,;] |\band |\bbut )(?:{_SUBJECT}) ?{_NO}(?:{verb.said})\b(?P<tail>.*)")) for verb in _VERBS
+    (verb, re.compile(rf"(?:^|[,;] |\band |\bbut )(?:{_SUBJECT}) ?{_NO}(?:{verb.said})\b(?=(?P<tail>.*))")) for verb in _VERBS
 )
 _ATTRIBUTE: Final = re.compile(
     rf"(?:^|[,;] |\band |\bbut )(?:[Mm]y|(?P<owner>{_NAME})'s) (?P<relation>[a-z]+(?: [a-z]+){{0,2}}?) is (?P<no>not |no longer )?(?:now )?"
