@@ -23,7 +23,7 @@ BENCHMARKS: Final[Mapping[str, str]] = {
     "demo": "Recall of the right moments of the conversation that comes with the package, on which nothing was fitted.",
     "feedback": "What recall learns from feedback on half of the questions (LoCoMo too, where its data is).",
     "gate": "What the write gate takes for junk, and recall among ten times as much junk (LoCoMo where its data is).",
-    "notes": "What notes and their links are worth to recall (LoCoMo; needs its data).",
+    "notes": "What notes, their links, and thoughts are worth to recall (LoCoMo; needs its data).",
     "importing": "Importing a large export of ChatGPT: messages a second, memory, and an import that is killed and resumed.",
     "serving": "The HTTP server under many clients: times of answers, and whether all that was acknowledged is there afterwards.",
     "speed": "Writing, searching, memory and file size, and how they grow with the number of messages.",

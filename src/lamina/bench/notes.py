@@ -1,9 +1,9 @@
-"""What notes and their links are worth to recall: the right turns of long conversations, with notes and without.
+"""What notes, their links, and thoughts are worth to recall: the right turns of long conversations, with them and without.
 
 On LoCoMo, counted as `locomo` counts. Every turn has a note (see `lamina.semantic.notes`), made by rules. Rows:
 
-- `lamina`: the library as it is shipped, traces alone. `lamina with notes`: the same after a consolidation with the stage of notes; a note
-  stands for its turn.
+- `lamina`: the library as it is shipped, traces alone. `lamina with notes`, `lamina with thoughts`: the same after a consolidation with the
+  stage of notes, or of thoughts; what is derived stands for the turns it cites, the newest first.
 - `lamina-cv`: the features of turns, each conversation ranked by weights fitted on the others. `… with notes`: and how close in meaning the
   turn's note is to the question. `… with links`: and how close the notes it is linked with are, and how much of the question's words their
   turns have. `… with shuffled links`, the control: every note has as many links, to notes taken at random.
@@ -27,21 +27,22 @@ from numpy.typing import NDArray
 from lamina.algorithms.scorers import recall_at_k
 from lamina.bench.locomo import collections_of, data_file
 from lamina.bench.ranking.baselines import Dense
-from lamina.bench.ranking.collections import Collection
+from lamina.bench.ranking.collections import Collection, System
 from lamina.bench.ranking.fitting import FIXED, RIDGES, TURNS
 from lamina.bench.ranking.ours import FILE, Lamina, Workbench, asked_at, remember
 from lamina.bench.ranking.scoring import DEPTHS, RECALLS, against, measure_systems, recalls, row
 from lamina.bench.results import Result, Row, fingerprint
-from lamina.consolidation.pipeline import Pipeline
+from lamina.consolidation.pipeline import Consolidator, Pipeline
 from lamina.errors import InputError
 from lamina.index.flat import inner_products, top
 from lamina.memory import Memory
 from lamina.recall.cue import read_cue
 from lamina.recall.features import FEATURES, Computed, Feature
 from lamina.recall.ranker import LinearRanker, fit_listwise
-from lamina.records import Filter, Item, Run, make_scope
+from lamina.records import Filter, Hit, Item, Run, make_scope
 from lamina.semantic.note_stage import NoteConsolidator
 from lamina.semantic.notes import NoteBook, embed_notes
+from lamina.semantic.thought_stage import ThoughtConsolidator
 from lamina.text import index_text
 
 Links = Sequence[NDArray[np.int64]]
@@ -64,6 +65,7 @@ SOFT: Final = next(place for place, feature in enumerate(FEATURES) if feature.na
 
 LACKING: Final[Mapping[str, tuple[str, ...]]] = {
     "lamina with notes": ("lamina",),
+    "lamina with thoughts": ("lamina",),
     "lamina-cv with notes": ("lamina-cv",),
     "lamina-cv with links": ("lamina-cv", "lamina-cv with notes", "lamina-cv with shuffled links"),
     "lamina-cv with shuffled links": ("lamina-cv with notes",),
@@ -205,30 +207,31 @@ def _dense_rows(bench: _Bench, noted: Sequence[_Noted], collections: Sequence[Co
 
 
 @dataclass(frozen=True)
-class _WithNotes:
-    """The library as it is shipped, after a consolidation with the stage of notes; a note stands for its turn."""
+class _Deriving:
+    """The library as it is shipped, after a consolidation with one more stage; what that makes stands for the turns it cites."""
 
-    name: str = "lamina with notes"
+    name: str
+    stage: Consolidator
 
     def rankings(self, collections: Sequence[Collection], k: int) -> Mapping[str, Sequence[Sequence[str]]]:
         """See `System`."""
-        now = asked_at(collections)
+        run = Run(clock=lambda: asked_at(collections))
         found: dict[str, list[list[str]]] = {}
-        with tempfile.TemporaryDirectory() as folder, Memory(Path(folder) / FILE, run=Run(clock=lambda: now)) as memory:
+        with tempfile.TemporaryDirectory() as folder, Memory(Path(folder) / FILE, run=run) as memory:
             remember(memory, collections)
-            Pipeline([NoteConsolidator()]).run(memory.store, "*", Run(clock=lambda: now))
+            Pipeline([self.stage]).run(memory.store, "*", run)
             memory.flush()
             for one in collections:
-                origins = {
-                    item.id: item.origin or ""
-                    for item in memory.store.items.each(Filter(scope=make_scope(user=one.name), kinds=("trace",)))
-                }
-                found[one.name] = []
-                for asked in one.questions:
-                    hits = memory.search(asked.text, k=2 * k, user=one.name)
-                    ids = [hit.item.data["trace"] if hit.kind == "note" else hit.id for hit in hits]
-                    found[one.name].append(list(dict.fromkeys(origins[id] for id in ids))[:k])
+                traces = memory.store.items.each(Filter(scope=make_scope(user=one.name), kinds=("trace",)))
+                origins = {item.id: item.origin or "" for item in traces}
+                hits = (memory.search(asked.text, k=2 * k, user=one.name) for asked in one.questions)
+                found[one.name] = [[origins[id] for id in _turns(ranked)][:k] for ranked in hits]
         return found
+
+
+def _turns(hits: Sequence[Hit]) -> list[str]:
+    """The ids of the turns that hits stand for, each once: a note stands for its own, a thought for the newest it rests on."""
+    return list(dict.fromkeys(hit.item.data["trace"] if hit.kind == "note" else hit.sources[-1] for hit in hits))
 
 
 def run(*, data: Path | None, seed: int, peers: bool, progress: Callable[[str], None]) -> Result:
@@ -239,7 +242,10 @@ def run(*, data: Path | None, seed: int, peers: bool, progress: Callable[[str], 
         raise InputError(
             f"{file.name} has {len(collections)} conversation: weights are fitted on all but one, so it needs two or more"
         )
-    values = measure_systems([Lamina(), _WithNotes(), Dense()], collections, lambda name: progress(f"notes: {name}"))
+    systems: list[System] = [
+        Lamina(), _Deriving("lamina with notes", NoteConsolidator()), _Deriving("lamina with thoughts", ThoughtConsolidator()), Dense(),
+    ]  # fmt: skip
+    values = measure_systems(systems, collections, lambda name: progress(f"notes: {name}"))
     bench = _Bench(collections)
     with bench:
         progress("notes: making them")
