@@ -57,6 +57,8 @@ def memory(*parts: Any, **options: Any) -> ThoughtMemory:
         ("She likes tea. It is the end. There is a cat.", "Ana", []),
         ("I have to go. I have been busy. I like that you came.", "Ana", []),
         ("I am allergic to walnuts and peanuts.", "Ana", ["Ana is allergic to walnuts", "Ana is allergic to peanuts"]),
+        ("Looks like you had fun. Events like these are rare. Horses have grace. Unconditional love is rare.", "Ana", []),
+        ("I got to meet them. Just got some shoes. Ana really loves tea. My parents live in Porto.", "Ben", ["Ana likes tea", "Ben's parents lives in Porto"]),
         ("", "Ana", []),
     ],
 )  # fmt: skip
@@ -230,7 +232,7 @@ def test_effect_thinking_once_gives_the_same_answer_each_time() -> None:
     for probes in (4, 8):
         runs = [consistency(seed, probes) for seed in range(10)]
         mean = {name: float(np.mean([run[name] for run in runs])) for name in runs[0]}
-        print(f"{probes} of 8 buckets looked into: {({name: round(value, 3) for name, value in mean.items()})}")
+        print(f"{probes} of 8 buckets looked into: { ({name: round(value, 3) for name, value in mean.items()}) }")
     assert mean["raw agree"] <= 0.70
     assert mean["thoughts agree"] >= 0.95
     assert abs(mean["raw right"] - mean["thoughts right"]) <= 0.03

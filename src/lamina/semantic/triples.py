@@ -94,7 +94,7 @@ _VERBS: Final = (
     _Verb("is afraid of", r"(?:am|'m|is) afraid of", listed=True),
     _Verb("likes", r"(?:really |also |still |just )?(?:like|likes|love|loves|enjoy|enjoys|adore|adores)", listed=True),
     _Verb("likes", r"(?:hate|hates|dislike|dislikes|can't stand|cannot stand)", listed=True, denies=True),
-    _Verb("owns", r"(?:own|owns|bought|got|adopted)", listed=True),
+    _Verb("owns", r"(?:own|owns|bought|adopted|got(?! (?:to|into|up|back|out|it|used)\b))", listed=True),
     _Verb("has", r"(?:have|has)(?! (?:been|to|a lot|just|never|moved|not)\b)", listed=True),
     _Verb("plays", r"(?:play|plays)", listed=True),
     _Verb("speaks", r"(?:speak|speaks)", listed=True),
@@ -112,12 +112,14 @@ _DENIED: Final = {
 _NAME: Final = r"[A-Z][\w-]*(?: [A-Z][\w-]*)*"
 _NO_NAMES: Final = frozenset(
     """I He She It They We You This That These Those There What When Where Who Why How If And But So Yes No Well Oh My Your His Her Their Our
+    Just Really Still Even Maybe Sounds Looks Stuff People Everyone Everybody Someone Somebody Nobody Each Every Both Some Any All No Not
     The A An Then Now Also Maybe Thanks Hey Hi Here Today Yesterday Tomorrow After Before Since As In On At For""".split()
 )
 _SUBJECT: Final = rf"(?P<me>I)(?=[ '])|[Mm]y (?P<kin>[a-z]+)|(?P<owner>{_NAME})'s (?P<theirs>[a-z]+)|(?P<name>{_NAME})"
 _NO: Final = r"(?P<no>(?:do not|does not|don't|doesn't|no longer|never|stopped|am not|is not|isn't|'m not|have not|has not) )?"
 _CLAUSES: Final = tuple(
-    (verb, re.compile(rf"(?:^|[,;] |\band |\bbut )(?:{_SUBJECT}) ?{_NO}(?:{verb.said})\b(?=(?P<tail>.*))")) for verb in _VERBS
+    (verb, re.compile(rf"(?:^|[,;] |\band |\bbut )(?:{_SUBJECT}) ?{_NO}(?P<verb>{verb.said})\b(?=(?P<tail>.*))"))
+    for verb in _VERBS
 )
 _ATTRIBUTE: Final = re.compile(
     rf"(?:^|[,;] |\band |\bbut )(?:[Mm]y|(?P<owner>{_NAME})'s) (?P<relation>[a-z]+(?: [a-z]+){{0,2}}?) is (?P<no>not |no longer )?(?:now )?"
@@ -129,6 +131,8 @@ _END: Final = re.compile(
     r"for (?:a|the last)|in (?:January|February|March|April|May|June|July|August|September|October|November|December|\d{4}))\b"
 )
 _LIST: Final = re.compile(r",? and |, ?| & ")
+_BASE: Final = frozenset("live work come like love enjoy adore hate dislike own have play speak study know owe am 'm".split())
+"""Forms that go with "I" and with several, not with one name."""
 LONGEST: Final = 8
 """Words of a tail; what is longer is a story, not a fact."""
 
@@ -155,7 +159,7 @@ def _verbs_in(plain: str, speaker: str) -> list[tuple[int, list[Triple]]]:
         for match in clause.finditer(plain):
             head = _head(match, speaker)
             tail = _tail(match["tail"])
-            if head is None or tail is None:
+            if head is None or tail is None or not _agrees(match):
                 continue
             positive = (match["no"] is None) != verb.denies
             tails = [part.strip() for part in _LIST.split(tail) if part.strip()] if verb.listed else [tail]
@@ -170,6 +174,14 @@ def _attributes_in(plain: str, speaker: str) -> list[tuple[int, list[Triple]]]:
         if head and tail is not None and head.split()[0] not in _NO_NAMES:
             found.append((match.start(), [Triple(head, match["relation"], tail, match["no"] is None, functional=True)]))
     return found
+
+
+def _agrees(match: re.Match[str]) -> bool:
+    """Whether the form of the verb goes with who is named: "Events like these" is no statement about events, "Ana likes these" is one."""
+    one = match["name"] or match["theirs"] or (match["kin"] or "").rstrip() or None
+    third = one is not None and match["me"] is None and not (match["name"] is None and one.endswith("s"))
+    base = match["verb"].split()[-1 if match["verb"].split()[0] in ("really", "also", "still", "just") else 0] in _BASE
+    return not third or not base or match["no"] is not None
 
 
 def _head(match: re.Match[str], speaker: str) -> str | None:
