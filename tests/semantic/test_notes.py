@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lamina.errors import InputError, NotFoundError
+from lamina.bench.ranking.embedders import EmbedOnce, load
+from lamina.errors import InputError, MissingExtraError, NotFoundError
 from lamina.models.static import StaticEmbedder
 from lamina.models.tokens import WordLlamaTokens
 from lamina.semantic.note_rules import RuleEditor, RuleWriter
@@ -108,16 +109,29 @@ def both_found(notes: NoteBook, questions: Sequence[tuple[str, set[str]]], k: in
     return float(np.mean([gold <= {one.note.id for one in notes.search(cue, k, linked)} for cue, gold in questions]))
 
 
-def test_effect_links_give_two_steps_under_the_same_budget() -> None:
+EMBEDDERS = ["wordllama", pytest.param("minilm", marks=pytest.mark.slow)]
+
+
+def load_embedder(name: str) -> Any:
+    """An embedder of the benchmarks, each text embedded once; skips where it is not installed."""
+    try:
+        return EmbedOnce(load(name))
+    except MissingExtraError as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.parametrize("model", EMBEDDERS)
+def test_effect_links_give_two_steps_under_the_same_budget(model: str) -> None:
     rows, questions = chains(200, 600, 1)
     found = {}
+    embedder = load_embedder(model)
     for name, writer, editor in (
         ("no keywords", Plain(), RuleEditor()),
-        ("no links", RuleWriter(EMBEDDER), RuleEditor(link=False)),
-        ("full", RuleWriter(EMBEDDER), RuleEditor()),
-        ("full, cosine alone", RuleWriter(EMBEDDER), RuleEditor()),
+        ("no links", RuleWriter(embedder), RuleEditor(link=False)),
+        ("full", RuleWriter(embedder), RuleEditor()),
+        ("full, cosine alone", RuleWriter(embedder), RuleEditor()),
     ):
-        notes = book(writer, editor, overlap=0.0 if "alone" in name else 1.0)
+        notes = book(writer, editor, embedder=embedder, overlap=0.0 if "alone" in name else 1.0)
         for at, (id, text) in enumerate(rows):
             notes.add(id, text, at)
         found[name] = both_found(notes, questions, 10, 0), both_found(notes, questions, 5, 5)
@@ -129,7 +143,7 @@ def test_effect_links_give_two_steps_under_the_same_budget() -> None:
                 notes._notes[id] = Note(note.id, note.content, note.at, note.keywords, note.tags, note.context, ends)
             found["shuffled links"] = both_found(notes, questions, 10, 0), both_found(notes, questions, 5, 5)
     for name, (flat, linked) in found.items():
-        print(f"{name}: ten hits {flat:.2f}, five hits and five links {linked:.2f}")
+        print(f"{model}, {name}: ten hits {flat:.2f}, five hits and five links {linked:.2f}")
     assert found["full"][1] >= found["no links"][0] + 0.4
     assert found["full"][1] >= found["no keywords"][1] + 0.4
     assert found["full"][1] >= found["shuffled links"][1] + 0.4
@@ -143,9 +157,9 @@ class Frozen(NoteBook):
         super()._set(note, vector if slot is None else self._index.rows(np.array([slot]))[0])
 
 
-def renamed(make: Any, evolve: bool) -> float:
+def renamed(make: Any, evolve: bool, embedder: Any) -> float:
     """Old notes tell of devices; later ones give these a new name; hit@5 of the old ones for cues with the new name alone."""
-    notes = make(EMBEDDER, RuleWriter(EMBEDDER), RuleEditor(evolve=evolve))
+    notes = make(embedder, RuleWriter(embedder), RuleEditor(evolve=evolve))
     old, new = names(20, 3), names(20, 4)
     deeds = [
         "was cleaned in the workshop",
@@ -168,9 +182,15 @@ def renamed(make: Any, evolve: bool) -> float:
     return float(np.mean(hits))
 
 
-def test_effect_evolution_carries_new_words_to_old_notes_if_they_are_embedded_anew() -> None:
-    none, evolved, stale = renamed(NoteBook, False), renamed(NoteBook, True), renamed(Frozen, True)
-    print(f"hit@5 on old notes: without evolution {none:.2f}, with it {evolved:.2f}, with it but the old vectors {stale:.2f}")
+@pytest.mark.parametrize("model", EMBEDDERS)
+def test_effect_evolution_carries_new_words_to_old_notes_if_they_are_embedded_anew(model: str) -> None:
+    embedder = load_embedder(model)
+    none, evolved, stale = (
+        renamed(make, evolve, embedder) for make, evolve in ((NoteBook, False), (NoteBook, True), (Frozen, True))
+    )
+    print(
+        f"{model}: hit@5 on old notes: without evolution {none:.2f}, with it {evolved:.2f}, with it but the old vectors {stale:.2f}"
+    )
     assert evolved >= none + 0.3
     assert abs(stale - none) <= 0.05
 
