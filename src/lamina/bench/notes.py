@@ -215,7 +215,8 @@ class _Deriving:
 
     def rankings(self, collections: Sequence[Collection], k: int) -> Mapping[str, Sequence[Sequence[str]]]:
         """See `System`."""
-        run = Run(clock=lambda: asked_at(collections))
+        now = asked_at(collections)
+        run = Run(clock=lambda: now)
         found: dict[str, list[list[str]]] = {}
         with tempfile.TemporaryDirectory() as folder, Memory(Path(folder) / FILE, run=run) as memory:
             remember(memory, collections)
