@@ -89,8 +89,8 @@ class ModelWriter:
 
     def describe(self, content: str, speaker: str, before: str, spread: Spread) -> Description:
         """Keywords, tags and context. See `NoteWriter`."""
-        lines = [f"Before: {_line(before, self.longest)}"] if before else []
-        shown = "\n".join([RECALLED_OPEN, *lines, f"Memory: {_line(content, self.longest)}", RECALLED_CLOSE])
+        lines = [f"Before: {quoted_line(before, self.longest)}"] if before else []
+        shown = "\n".join([RECALLED_OPEN, *lines, f"Memory: {quoted_line(content, self.longest)}", RECALLED_CLOSE])
         self.failures.asked += 1
         try:
             answer = self.model.complete(
@@ -125,8 +125,8 @@ class ModelEditor:
         """Links and updates. See `NoteEditor`."""
         if not neighbours:
             return Decision()
-        lines = [f"[{number}] {_line(one.note.shown, self.longest)}" for number, one in enumerate(neighbours, 1)]
-        shown = "\n".join([RECALLED_OPEN, f"New note: {_line(note.shown, self.longest)}", *lines, RECALLED_CLOSE])
+        lines = [f"[{number}] {quoted_line(one.note.shown, self.longest)}" for number, one in enumerate(neighbours, 1)]
+        shown = "\n".join([RECALLED_OPEN, f"New note: {quoted_line(note.shown, self.longest)}", *lines, RECALLED_CLOSE])
         self.failures.asked += 1
         try:
             answer = self.model.complete(
@@ -190,7 +190,7 @@ def _unstorable(text: str) -> bool:
     return mend_text(text)[1] > 0
 
 
-def _line(text: str, longest: int) -> str:
+def quoted_line(text: str, longest: int) -> str:
     """A text on one line, so that none can pass for another note, and cut where it is long."""
     line = defang(" ".join(text.split()))
     return line if len(line) <= longest else line[:longest].rstrip() + "…"

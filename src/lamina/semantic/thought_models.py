@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lamina.errors import ModelOutputError
 from lamina.models.protocols import Message
-from lamina.semantic.note_models import Failures
+from lamina.semantic.note_models import Failures, quoted_line
 from lamina.semantic.thoughts import RuleReader, ThoughtOrganiser, ThoughtReader
 from lamina.semantic.triples import RuleOrganiser, Thought, Told, Triple
-from lamina.text import RECALLED_CLOSE, RECALLED_OPEN, defang, mend_text
+from lamina.text import RECALLED_CLOSE, RECALLED_OPEN, mend_text
 
 if TYPE_CHECKING:
     from lamina.models.protocols import LanguageModel
@@ -99,8 +99,8 @@ class ModelReader:
 
     def read(self, text: str, speaker: str, before: str) -> list[Triple]:
         """The statements in a text. See `ThoughtReader`."""
-        lines = [f"Before: {_line(before, self.longest)}"] if before else []
-        said = f"{speaker or 'Somebody'} says: {_line(text, self.longest)}"
+        lines = [f"Before: {quoted_line(before, self.longest)}"] if before else []
+        said = f"{speaker or 'Somebody'} says: {quoted_line(text, self.longest)}"
         shown = "\n".join([RECALLED_OPEN, *lines, said, RECALLED_CLOSE])
         self.failures.asked += 1
         try:
@@ -131,7 +131,7 @@ class ModelOrganiser:
         raw = RuleOrganiser(forget=False, merge=False).organise(told)
         if len(raw) < 2:
             return self.fallback.organise(told)
-        lines = [f"[{number}] {_line(thought.text, LONGEST * 4)}" for number, thought in enumerate(raw, 1)]
+        lines = [f"[{number}] {quoted_line(thought.text, LONGEST * 4)}" for number, thought in enumerate(raw, 1)]
         shown = "\n".join([RECALLED_OPEN, *lines, RECALLED_CLOSE])
         self.failures.asked += 1
         try:
@@ -210,9 +210,3 @@ def _part(value: Any, name: str, longest: int = LONGEST) -> str:
     if not line or len(line) > longest or mend_text(line)[1]:
         raise ModelOutputError(f"the {name!r} of an answer must be text of at most {longest} characters")
     return line
-
-
-def _line(text: str, longest: int) -> str:
-    """A text on one line, so that none can pass for another one, and cut where it is long."""
-    line = defang(" ".join(text.split()))
-    return line if len(line) <= longest else line[:longest].rstrip() + "…"
