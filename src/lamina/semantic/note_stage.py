@@ -107,8 +107,11 @@ class _Work:
         self.there = {item.id: item for item in _notes(store, scope)}
         retracted = _retracted(store, scope)
         every = sorted(_traces(store, scope), key=lambda trace: trace.key)
-        self.traces = [trace for trace in every if stage.note_id(scope, trace.id) not in retracted]
-        self.place = {stage.note_id(scope, trace.id): place for place, trace in enumerate(self.traces)}
+        named = [(stage.note_id(scope, trace.id), trace) for trace in every]
+        self.ids = [id for id, _ in named if id not in retracted]
+        self.traces = [trace for id, trace in named if id not in retracted]
+        self.place = {id: place for place, id in enumerate(self.ids)}
+        self.gone = [item.key for id, item in self.there.items() if id not in self.place]
         self.before = self._said_before()
         self.kept = 0 if force else self._whole()
         self.histories: dict[str, list[Edit]] = {}
@@ -117,16 +120,16 @@ class _Work:
         """For each note the trace before its own in its session, where the context may quote it."""
         last: dict[str | None, Item] = {}
         found: dict[str, Item | None] = {}
-        for trace in self.traces:
+        for id, trace in zip(self.ids, self.traces, strict=True):
             quoted = self.stage.before and trace.session is not None
-            found[self.stage.note_id(self.scope, trace.id)] = last.get(trace.session) if quoted else None
+            found[id] = last.get(trace.session) if quoted else None
             last[trace.session] = trace
         return found
 
     def _whole(self) -> int:
         """How many notes from the first on are as they were made."""
-        for place, trace in enumerate(self.traces):
-            item = self.there.get(self.stage.note_id(self.scope, trace.id))
+        for place, id in enumerate(self.ids):
+            item = self.there.get(id)
             after = self.traces[place - 1].id if place else ""
             if item is None or item.stale or item.data.get("after") != after:
                 return place
@@ -145,8 +148,7 @@ class _Work:
         try:
             for place in range(self.kept, total):
                 run.report(self.stage.stage, place, total)
-                trace = self.traces[place]
-                id = self.stage.note_id(self.scope, trace.id)
+                id, trace = self.ids[place], self.traces[place]
                 said = self.before[id]
                 edits = book.add(id, _shown(trace), trace.at, speaker=trace.speaker or "", before=said.text if said else "")
                 for edit in edits:
@@ -166,8 +168,7 @@ class _Work:
         book = self.stage.book(self.store)
         notes: list[Note] = []
         self.truncated: list[str] = []
-        for trace in self.traces[: self.kept]:
-            id = self.stage.note_id(self.scope, trace.id)
+        for id, trace in zip(self.ids[: self.kept], self.traces, strict=False):
             history = read_history(id, self.there[id].data)
             early = [edit for edit in history if self.place.get(edit.by, self.kept) < self.kept]
             if len(early) < len(history):
@@ -245,8 +246,7 @@ class _Work:
 
     def tidy(self) -> int:
         """Remove the notes of no trace, and those of other versions and models; returns how many. Inside a transaction."""
-        gone = [item.key for item in _notes(self.store, self.scope) if item.id not in self.place]
-        return self.store.items.delete(gone)
+        return self.store.items.delete(self.gone)
 
 
 def read_history(id: str, data: Mapping[str, Any]) -> list[Edit]:
