@@ -12,9 +12,11 @@ from lamina.models.replay import ReplayCache
 from lamina.models.static import StaticEmbedder
 from lamina.records import Filter, Run
 from lamina.semantic.note_models import ModelEditor, ModelWriter, read_decision, read_description
+from lamina.semantic.note_rules import RuleEditor
 from lamina.semantic.note_stage import NoteConsolidator
 from lamina.semantic.notes import NoteBook
 from tests.semantic.models import Scripted
+from tests.semantic.test_notes import Plain, chains
 
 EMBEDDER = StaticEmbedder()
 
@@ -105,6 +107,25 @@ def test_where_an_answer_cannot_be_used_rules_take_its_place_and_it_is_counted()
     assert notes.notes["b"].links == ("a",)
     assert (writer.failures.count, writer.failures.asked) == (2, 2)
     assert (editor.failures.count, editor.failures.asked) == (1, 1)
+
+
+def test_effect_a_model_that_cannot_write_notes_finds_no_less_than_bare_text() -> None:
+    """Small models rarely answer in the form asked for; with rules in their place recall is that of bare text or better."""
+    rows, _ = chains(40, 80, 1)
+    asks = {"w": "Who does {} work with?", "o": "What does {} own?", "d": "What did {} do last year?"}
+    notes, writer, _ = book(Scripted(lambda task, shown: {"keywords": "none"}))
+    bare = NoteBook(EMBEDDER, Plain(), RuleEditor(link=False))
+    for at, (id, text) in enumerate(rows):
+        notes.add(id, text, at)
+        bare.add(id, text, at)
+    hits = {
+        name: sum(id in {one.note.id for one in one_book.search(asks[id[0]].format(text.split()[0]), 5, 0)} for id, text in rows)
+        / len(rows)
+        for name, one_book in (("notes", notes), ("bare", bare))
+    }
+    print(f"hit@5: {hits}, answers that could not be used: {writer.failures.count} of {writer.failures.asked}")
+    assert writer.failures.count == writer.failures.asked == len(rows)
+    assert hits["notes"] >= hits["bare"] - 0.02
 
 
 def test_a_model_that_is_gone_stops_the_stage_and_nothing_is_lost() -> None:
