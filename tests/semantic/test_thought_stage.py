@@ -15,7 +15,7 @@ from lamina.models.replay import ReplayCache
 from lamina.records import Filter, Run
 from lamina.semantic.thought_models import ModelReader
 from lamina.semantic.thought_stage import ThoughtConsolidator, read_told
-from lamina.semantic.triples import RuleOrganiser
+from lamina.semantic.statements import RuleOrganiser
 from tests.semantic.models import Scripted
 
 STAGE = ThoughtConsolidator()

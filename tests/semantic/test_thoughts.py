@@ -29,7 +29,7 @@ from lamina.models.static import StaticEmbedder
 from lamina.models.tokens import WordLlamaTokens
 from lamina.semantic.thought_models import ModelOrganiser, ModelReader, read_kept, read_statements
 from lamina.semantic.thoughts import ThinkInMemory, ThoughtMemory, as_prompt
-from lamina.semantic.triples import RuleOrganiser, Told, Triple, read_triples, sentence
+from lamina.semantic.statements import RuleOrganiser, Told, Triple, read_triples, sentence
 from tests.semantic.models import Scripted
 from tests.semantic.test_notes import names
 

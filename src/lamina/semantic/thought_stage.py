@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from lamina.records import EVENT, Edge, Filter, Item, Report, Run, derived_id
 from lamina.semantic.thoughts import RuleReader, ThoughtReader
-from lamina.semantic.triples import RuleOrganiser, Thought, Told, Triple, slot_of
+from lamina.semantic.statements import RuleOrganiser, Thought, Told, Triple, slot_of
 from lamina.storage.protocol import Store
 from lamina.text import fold
 

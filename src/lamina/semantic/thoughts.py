@@ -18,7 +18,7 @@ import numpy as np
 
 from lamina.errors import EmbedderMismatchError, InputError, NotFoundError, StoreError, TransferError
 from lamina.index.lsh import LSHIndex
-from lamina.semantic.triples import RuleOrganiser, Thought, Told, Triple, read_triples
+from lamina.semantic.statements import RuleOrganiser, Thought, Told, Triple, read_triples
 from lamina.text import check_text, fold
 
 if TYPE_CHECKING:
