@@ -51,6 +51,7 @@ class AsyncMemory:
     zoom = _threaded(Memory.zoom)
     history = _threaded(Memory.history)
     explain = _threaded(Memory.explain)
+    connections = _threaded(Memory.connections)
     feedback = _threaded(Memory.feedback)
     learn = _threaded(Memory.learn)
     unlearn = _threaded(Memory.unlearn)

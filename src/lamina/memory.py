@@ -45,10 +45,12 @@ from lamina.times import MomentLike
 
 if TYPE_CHECKING:
     from lamina.algorithms.strength import ForgettingPolicy
+    from lamina.consolidation.stages import Consolidator
     from lamina.consolidation.undoing import UndoReport
     from lamina.keeping.erasure import ErasureReceipt
     from lamina.models.protocols import Embedder, Reranker, TokenCounter
     from lamina.profile.overview import Overview
+    from lamina.recall.connections import Connections
     from lamina.recall.explain import Explanation
     from lamina.recall.learned import Learned, RankerInUse
     from lamina.storage.sqlite.doctor import Finding
@@ -370,6 +372,16 @@ class Memory:
         scored = hit if isinstance(hit, Hit) and hit.asked == asked else None
         return Explainer(self._store, self._recaller).explain(scored, item, asked)
 
+    def connections(self, name: str, *, k: int = 10, **conditions: Unpack[Conditions]) -> Connections:
+        """What a name hangs together with: the items that have it, newest first, and the names most often beside it.
+
+        Names are runs of capitalised words (see `lamina.names`); of what is derived, those it lists. Raises `InputError` for an empty name.
+        """
+        where = read_filter(conditions, self._zone)
+        check_text(name, "the name")
+        whole_number(k, "k", 1)
+        return self._recaller.connections(name, where, k)
+
     def _where(self, conditions: Conditions) -> Filter | None:
         """The filter that conditions make; None where there are none."""
         return read_filter(conditions, self._zone) if conditions else None
@@ -493,31 +505,40 @@ class Memory:
         return {str(purpose): consent for purpose, consent in in_force(self._store, read_scope(whose)).items()}
 
     # -------------------------------------------------------------------------------------------------- deriving
-    def consolidate(self, *, run: Run | None = None, **whose: Unpack[ScopeArguments]) -> list[Report]:
+    def consolidate(
+        self, *, also: Sequence[str | Consolidator] = (), run: Run | None = None, **whose: Unpack[ScopeArguments]
+    ) -> list[Report]:
         """Sleep: derive the upper levels from what is new. Safe to interrupt and to repeat. Default scope: everything.
 
-        `run` takes the place of the memory's own for this call: another progress, another cancellation.
+        `also`: stages that are not everybody's, by name (see `lamina.consolidation.stages.OPTIONAL`) or as objects. `run` takes the place of the memory's
+        own for this call: another progress, another cancellation. Raises `InputError` for a stage that is none.
         """
         from lamina.consolidation.pipeline import Pipeline
+        from lamina.consolidation.stages import stages_with
 
-        scope = read_scope(whose, "*")
+        scope, stages = read_scope(whose, "*"), stages_with(also)
         self._flush(run or self._run)
-        reports = Pipeline().run(self._store, scope, run or self._run)
+        reports = Pipeline(stages).run(self._store, scope, run or self._run)
         self._embedding.notify()
         return reports
 
     def rebuild(
-        self, *, embedder: str | Embedder | None = None, run: Run | None = None, **whose: Unpack[ScopeArguments]
-    ) -> list[Report]:
-        """Derive everything anew from the traces, with another embedder if one is given. Ids stay what they are. `run`: as above."""
+        self, *, embedder: str | Embedder | None = None, also: Sequence[str | Consolidator] = (), run: Run | None = None,
+        **whose: Unpack[ScopeArguments],
+    ) -> list[Report]:  # fmt: skip
+        """Derive everything anew from the traces, with another embedder if one is given. Ids stay what they are. `also`, `run`: as above.
+
+        What a stage made that has to be asked for, and was not, stays as it is.
+        """
         from lamina.consolidation.pipeline import Pipeline
+        from lamina.consolidation.stages import stages_with
         from lamina.models.registry import load_embedder
 
-        scope = read_scope(whose, "*")
+        scope, stages = read_scope(whose, "*"), stages_with(also)
         if embedder is not None:
             self._embed_anew(embedder, load_embedder(embedder))
         self._flush(run or self._run)
-        reports = Pipeline().rebuild(self._store, scope, run or self._run)
+        reports = Pipeline(stages).rebuild(self._store, scope, run or self._run)
         self._flush(run or self._run)
         return reports
 

@@ -25,7 +25,9 @@ ENGLISH: Final = "english"
 NO_LANGUAGE: Final = "none"
 """For a memory in no language: words are compared as they are, folded."""
 
-_VERSION: Final = 4  # of the analysis: a store whose lexicon was built by another one is rebuilt
+_VERSION: Final = 5  # of the analysis: a store whose lexicon was built by another one is rebuilt
+NAMED: Final = 5
+"""The first version whose entries in the lexicon have the names of a text: a file of an earlier one that is only read has none."""
 _NAME = re.compile(rf"(?:snowball-([a-z_]+)|{NO_LANGUAGE})/\d+")
 _REMEMBERED: Final = 1 << 17  # words whose terms are kept at hand
 
@@ -67,7 +69,7 @@ def analyser_name(language: str = ENGLISH) -> str:
     """Name and version of the analysis, as a store records it.
 
     >>> analyser_name("german"), analyser_name("none")
-    ('snowball-german/4', 'none/4')
+    ('snowball-german/5', 'none/5')
     """
     return f"{'' if language == NO_LANGUAGE else 'snowball-'}{language}/{_VERSION}"
 
@@ -80,6 +82,16 @@ def language_of(analyser: str | None) -> str:
     """
     found = _NAME.fullmatch(analyser or "")
     return ENGLISH if found is None else found[1] or NO_LANGUAGE
+
+
+def version_of(analyser: str | None) -> int:
+    """The version in a recorded name; the present one where there is none.
+
+    >>> version_of("snowball-german/2"), version_of(None) == version_of(analyser_name())
+    (2, True)
+    """
+    number = (analyser or "").rpartition("/")[2]
+    return int(number) if number.isdecimal() else _VERSION
 
 
 class _Analysis:

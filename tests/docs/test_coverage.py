@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import inspect
 import re
@@ -115,3 +116,17 @@ def test_the_changelog_and_the_package_name_the_same_version() -> None:
     newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert newest is not None
     assert newest[1] == lamina.__version__
+
+
+INNER = {"documents", "log", "mem0_filters", "mem0_forms"}
+"""Modules of `integrations` that adapters stand on, and that nobody imports from."""
+
+
+def test_every_adapter_is_explained() -> None:
+    missing = []
+    for path in sorted((ROOT / "src" / "lamina" / "integrations").glob("*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            public = isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+            if public and path.stem not in INNER and not re.search(rf"\b{node.name}\b", PROSE):
+                missing.append(f"{path.stem}.{node.name}")
+    assert not missing, f"names of adapters in no page of docs/: {missing}"

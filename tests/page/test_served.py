@@ -46,7 +46,7 @@ def serving(path: Path, *options: str) -> Iterator[str]:
         command, env={**os.environ, "PYTHONPATH": SOURCE}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     url = f"http://127.0.0.1:{port}/"
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while True:
         try:
             if httpx.get(url + "readyz").status_code == 200:

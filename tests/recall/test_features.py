@@ -174,6 +174,7 @@ EXPECTED: dict[str, Callable[[Naive, Item], float]] = {
     "tells_where": lambda n, i: n.cue.asks_where * n.names(i),
     "in_named_time": lambda n, i: any(i.at in stretch for stretch in n.cue.ranges),
     "tells_named_time": lambda n, i: n.tells_named_time(i),
+    "walk": lambda n, i: 0.0,  # filled in by the recaller: see test_walk
     "derived": lambda n, i: i.kind != "trace",
 }
 
@@ -195,7 +196,7 @@ def test_a_feature_is_what_it_means(name: str, seed: int) -> None:
     items = {item.key: item for item in naive.items}
     expected = [float(EXPECTED[name](naive, items[key])) for key in world.view.keys[world.slots].tolist()]
     assert column.tolist() == pytest.approx(expected, abs=2e-4)
-    if seed < 3:
+    if seed < 3 and name != "walk":
         assert len(set(expected)) > 1, "this world says nothing about the feature"
 
 

@@ -15,7 +15,6 @@ from lamina.records import Filter, Run
 from lamina.semantic.note_rules import RuleEditor
 from lamina.semantic.note_stage import NoteConsolidator, linked_notes, read_history
 from lamina.semantic.notes import Note, replay
-from lamina.semantic.told import ToldGraph
 
 STAGE = NoteConsolidator()
 TEXTS = [
@@ -209,18 +208,19 @@ def test_a_forgotten_note_stays_forgotten() -> None:
         assert notes(memory)[STAGE.note_id("/ana", ids[3])][5] == 1
 
 
-def test_consolidation_does_not_make_notes_unless_it_is_asked_to_and_a_rebuild_without_them_takes_them_away() -> None:
+def test_consolidation_makes_notes_only_when_it_is_asked_to_and_otherwise_leaves_them_as_they_are() -> None:
     with Memory(":memory:") as memory:
         talk(memory)
         memory.consolidate()
         assert notes(memory) == {}
-        Pipeline([*Pipeline().stages, STAGE]).run(memory.store, "*", Run())
-        assert len(notes(memory)) == 10
+        memory.consolidate(also=["notes"])
+        made = notes(memory)
+        assert len(made) == 10
         memory.consolidate()
-        assert len(notes(memory)) == 10
         memory.rebuild()
-        assert notes(memory) == {}
-        assert isinstance(Pipeline().stages[-1], ToldGraph)
+        assert notes(memory) == made
+        memory.rebuild(also=["notes"])
+        assert notes(memory) == made
 
 
 def test_undo_takes_notes_back() -> None:

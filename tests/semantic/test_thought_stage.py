@@ -9,13 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lamina import Memory
-from lamina.consolidation.pipeline import Pipeline
 from lamina.errors import Cancelled, ModelError
 from lamina.models.replay import ReplayCache
 from lamina.records import Filter, Run
+from lamina.semantic.statements import RuleOrganiser
 from lamina.semantic.thought_models import ModelReader
 from lamina.semantic.thought_stage import ThoughtConsolidator, read_told
-from lamina.semantic.statements import RuleOrganiser
 from tests.semantic.models import Scripted
 
 STAGE = ThoughtConsolidator()
@@ -191,7 +190,7 @@ def test_consolidation_makes_no_thoughts_unless_it_is_asked_to() -> None:
         say(memory, "I like tea.")
         memory.consolidate()
         assert thoughts(memory) == {}
-        Pipeline([*Pipeline().stages, STAGE]).run(memory.store, "*", Run())
+        memory.consolidate(also=["thoughts"])
         assert texts(memory) == {"Ana likes tea"}
         memory.undo()
         assert thoughts(memory) == {}

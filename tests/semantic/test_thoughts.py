@@ -27,9 +27,9 @@ from lamina.errors import (
 from lamina.models.protocols import Completion, Message
 from lamina.models.static import StaticEmbedder
 from lamina.models.tokens import WordLlamaTokens
+from lamina.semantic.statements import RuleOrganiser, Told, Triple, read_triples, sentence
 from lamina.semantic.thought_models import ModelOrganiser, ModelReader, read_kept, read_statements
 from lamina.semantic.thoughts import ThinkInMemory, ThoughtMemory, as_prompt
-from lamina.semantic.statements import RuleOrganiser, Told, Triple, read_triples, sentence
 from tests.semantic.models import Scripted
 from tests.semantic.test_notes import names
 

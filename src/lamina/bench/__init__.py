@@ -1,7 +1,7 @@
 """The benchmarks: one harness, one form of result, every level.
 
 >>> sorted(BENCHMARKS)
-['ablation', 'budget', 'demo', 'feedback', 'gate', 'importing', 'locomo', 'notes', 'passages', 'serving', 'sessions', 'speed']
+['ablation', 'budget', 'consolidation', 'demo', 'feedback', 'gate', 'graph', 'importing', 'locomo', 'notes', 'passages', 'serving', 'sessions', 'speed']
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ BENCHMARKS: Final[Mapping[str, str]] = {
     "locomo": "Recall of the right moments in long conversations (LoCoMo; needs its data).",
     "sessions": "The same of whole sessions of them (LoCoMo; needs its data).",
     "passages": "Recall of the passages that answer a question together (MuSiQue, HotpotQA; needs their data).",
+    "graph": "Walks from what is found to what it names, and HippoRAG beside them (MuSiQue, HotpotQA; needs their data).",
     "ablation": "What each group of the ranker's features is worth (LoCoMo; needs its data).",
     "budget": "How much of what answers a question stands in a context of so many tokens (LoCoMo; needs its data).",
+    "consolidation": "Consolidating: time and memory, what a few more messages cost, and whether interruptions change anything.",
     "demo": "Recall of the right moments of the conversation that comes with the package, on which nothing was fitted.",
     "feedback": "What recall learns from feedback on half of the questions (LoCoMo too, where its data is).",
     "gate": "What the write gate takes for junk, and recall among ten times as much junk (LoCoMo where its data is).",

@@ -18,7 +18,7 @@ from typing import Any
 from rich.console import Console
 
 from lamina.bench.corpora import read_folder, whole_sessions
-from lamina.bench.ranking.fitting import DOCUMENTS, FIXED, fit, leave_one_out
+from lamina.bench.ranking.fitting import DOCUMENTS, FIXED, WALKED, fit, leave_one_out
 from lamina.bench.ranking.ours import Group, Workbench
 from lamina.bench.ranking.scoring import DEPTHS, recalls
 
@@ -55,7 +55,7 @@ class Fitting:
             f"Listwise linear weights fitted on texts written for this project (corpora, {_digest(corpora)}; Apache-2.0): for turns on "
             f"{count[0]} questions about {len(conversations)} conversations, ridge {self.turns:g}; for documents on {count[1]} questions "
             f"about passages, notes and whole sessions, ridge {self.documents:g}. Not fitted: "
-            f"{', '.join(f'{name} = {weight:g}' for name, weight in FIXED.items())}. Recall@5/10/20 of these conversations, each judged "
+            f"{', '.join(f'{name} = {weight:g}' for name, weight in {**FIXED, **WALKED}.items())}. Recall@5/10/20 of these conversations, each judged "
             f"by weights from the others: {figures}. Made by: {COMMAND}"
         )
         return {"provenance": provenance, "weights": {"turns": dict(turns.weights), "documents": dict(documents.weights)}}

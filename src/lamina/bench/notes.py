@@ -32,7 +32,8 @@ from lamina.bench.ranking.fitting import FIXED, RIDGES, TURNS
 from lamina.bench.ranking.ours import FILE, Lamina, Workbench, asked_at, remember
 from lamina.bench.ranking.scoring import DEPTHS, RECALLS, against, measure_systems, recalls, row
 from lamina.bench.results import Result, Row, fingerprint
-from lamina.consolidation.pipeline import Consolidator, Pipeline
+from lamina.consolidation.pipeline import Pipeline
+from lamina.consolidation.stages import Consolidator
 from lamina.errors import InputError
 from lamina.index.flat import inner_products, top
 from lamina.memory import Memory

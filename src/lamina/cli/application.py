@@ -55,6 +55,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, Callable[..., None]]]] = {
         "zoom": showing.zoom,
         "history": showing.history,
         "profile": showing.profile,
+        "graph": showing.graph,
         "stats": showing.stats,
     },
     "Derive": {"consolidate": deriving.consolidate, "rebuild": deriving.rebuild, "undo": deriving.undo},

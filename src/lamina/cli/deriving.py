@@ -26,6 +26,9 @@ def consolidate(
     user: options.User = None,
     agent: options.Agent = None,
     scope: options.Scope = None,
+    also: Annotated[
+        list[str] | None, typer.Option("--also", metavar="STAGE", help="A stage that is not everybody's. May be repeated.")
+    ] = None,
     quiet: options.Quiet = False,
 ) -> None:
     """Sleep: build the upper layers from what is new. Default scope: everything.
@@ -34,7 +37,7 @@ def consolidate(
     """
     try:
         with at_work(quiet) as (run, _), opened(file, run=run) as memory:
-            reports = memory.consolidate(**options.whose(tenant, user, agent, scope))
+            reports = memory.consolidate(also=also or (), **options.whose(tenant, user, agent, scope))
     except Cancelled:
         note(SAFE, "yellow")
         raise typer.Exit(INTERRUPTED) from None

@@ -212,6 +212,40 @@ def profile(
                 say(row)
 
 
+def graph(
+    file: options.File = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="A person, place or thing.", show_default=False)] = None,
+    k: Annotated[int, typer.Option("-k", "--limit", min=1, help="How many to show.")] = 10,
+    tenant: options.Tenant = None,
+    user: options.User = None,
+    agent: options.Agent = None,
+    scope: options.Scope = None,
+    as_json: options.Json = False,
+) -> None:
+    """Show what a name hangs together with: the names beside it, and the newest items that have it."""
+    file, name = options.arrange(file, name, "NAME")
+    with opened(file) as memory:
+        found = memory.connections(name, k=k, **options.whose(tenant, user, agent, scope))
+    if as_json:
+        print_json(
+            {
+                "name": found.name,
+                "count": found.count,
+                "names": dict(found.names),
+                "items": [item_json(one) for one in found.items],
+            }
+        )
+        return
+    if not found.count:
+        note(f"nothing here names {found.name}", "yellow")
+        return
+    say(f"{found.name}: in {amount(found.count, 'item')}", "bold")
+    for other, count in found.names:
+        say(f"  {count:>4,}  {other}")
+    for item in found.items:
+        _line(item)
+
+
 def stats(
     file: options.File = None,
     tenant: options.Tenant = None,

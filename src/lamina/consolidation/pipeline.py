@@ -5,36 +5,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, cast
+from typing import cast
 
+from lamina.consolidation.stages import Consolidator, default_stages, optional
 from lamina.consolidation.undoing import Recorded
-from lamina.episodic.episodes import EpisodeConsolidator
 from lamina.records import Filter, Report, Run, check_scope
-from lamina.semantic.told import ToldGraph
 from lamina.storage.consents import in_force
 from lamina.storage.protocol import Store
-
-
-class Consolidator(Protocol):
-    """One stage: derives the items of a level from those below it."""
-
-    @property
-    def stage(self) -> str:
-        """The name its watermarks and reports go by."""
-        ...
-
-    @property
-    def made_by(self) -> str:
-        """Mechanism and version, as the items it makes carry it."""
-        ...
-
-    def consolidate(self, store: Store, scope: str, run: Run, force: bool = False) -> Report:
-        """Bring what it derives in exactly this scope up to date; `force` makes all of it anew, with the same ids."""
-        ...
-
-
-def _stages() -> tuple[Consolidator, ...]:
-    return (EpisodeConsolidator(), ToldGraph())
 
 
 @dataclass(frozen=True)
@@ -44,7 +21,7 @@ class Pipeline:
     Parameters: `stages`, lowest level first.
     """
 
-    stages: Sequence[Consolidator] = field(default_factory=_stages)
+    stages: Sequence[Consolidator] = field(default_factory=default_stages)
 
     def run(self, store: Store, scope: str, run: Run, force: bool = False) -> list[Report]:
         """Bring every scope at or below `scope` up to date; reports of what was done, those of idle stages left out.
@@ -68,13 +45,18 @@ class Pipeline:
     def rebuild(self, store: Store, scope: str, run: Run) -> list[Report]:
         """Derive everything anew from the traces; the same mechanisms give the same items with the same ids.
 
-        What mechanisms that are no longer part of the pipeline left behind is removed. Forgotten items stay forgotten.
+        What mechanisms that are no longer part of the pipeline left behind is removed, but for the work of stages that have to be asked for:
+        it stays as it is where they were not. Forgotten items stay forgotten.
         """
         store = _recorded(store)
         reports = self._run(store, scope, run, force=True)
         known = {stage.made_by for stage in self.stages}
         where = Filter(scope=scope, forgotten=True, stale=True, retired=True)
-        left = [item.key for item in store.items.each(where) if item.kind != "trace" and item.made_by not in known]
+        left = [
+            item.key
+            for item in store.items.each(where)
+            if item.kind != "trace" and item.made_by not in known and not optional(item.made_by)
+        ]
         if left:
             with store.transaction():
                 store.items.delete(left)

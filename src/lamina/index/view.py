@@ -76,6 +76,7 @@ class ScopeView:
         self.sessions, self.roles, self.speakers, self.places = Codes(), Codes(), Codes(), Codes()
         self._order: dict[int, list[int]] = {}  # session code → its trace slots in the order of time
         self.lexical = LexicalIndex()
+        self.names = LexicalIndex()  # of the names in each item
         self.flat = self._make_index(space.dim if space else 1)
 
     # ------------------------------------------------------------------------------------------------- columns
@@ -174,7 +175,9 @@ class ScopeView:
             *self._codes.values(),
         ]
         lists = sum(len(slots) for slots in list(self._order.values())) * 8  # a copy: another thread may be adding sessions
-        return sum(column.nbytes() for column in columns) + lists + self.lexical.nbytes() + self.flat.nbytes()
+        return (
+            sum(column.nbytes() for column in columns) + lists + self.lexical.nbytes() + self.names.nbytes() + self.flat.nbytes()
+        )
 
     # ------------------------------------------------------------------------------------------------- filters
     def mask(self, where: Filter) -> NDArray[np.bool_]:
@@ -271,7 +274,8 @@ class ScopeView:
                 break
         for session in late:
             self._relink(session)
-        self.lexical.merge(force=self.version.item == 0)
+        for index in (self.lexical, self.names):
+            index.merge(force=self.version.item == 0)
         self.flat.grow(len(self))
 
     def _append(self, columns: Columns) -> set[int]:
@@ -287,6 +291,7 @@ class ScopeView:
         self._after.fill(count, -1)
         self._position.fill(count)
         self.lexical.extend(columns.terms)
+        self.names.extend(columns.names)
         late: set[int] = set()
         at, before, after, position = self.at, self.before, self.after, self.position
         for slot, kind, session in zip(
@@ -356,9 +361,10 @@ class ScopeView:
         self._encode(columns, there, extend=False)
         for session in moved:
             self._relink(session)
-        new = {int(s): t for s, t in zip(there, columns.terms, strict=True) if not np.array_equal(t, self.lexical.terms(int(s)))}
-        if new:
-            self.lexical.replace(new)
+        for index, found in ((self.lexical, columns.terms), (self.names, columns.names)):
+            new = {int(s): t for s, t in zip(there, found, strict=True) if not np.array_equal(t, index.terms(int(s)))}
+            if new:
+                index.replace(new)
         self.flat.remove(gone)
         self._read_vectors_again(np.setdiff1d(there, traces))
 

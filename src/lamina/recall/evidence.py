@@ -17,6 +17,7 @@ from lamina.expressions import TimeRange, told_times
 from lamina.models.word_table import word_table
 from lamina.recall.features import Column, Feature, Scene
 from lamina.recall.likeness import Likeness
+from lamina.recall.links import links_of
 from lamina.recall.recaller import Survey
 from lamina.recall.signals import Signals
 from lamina.records import Item
@@ -75,7 +76,18 @@ def gather(store: Store, survey: Survey, item: Item, features: Sequence[Feature]
     Items beside it are read from `store`.
     """
     found = _Finder(store, survey.signals, item)
-    return Evidence(found.facts(), {feature.name: looks_of(feature, survey.signals, found.slot) for feature in features})
+    looks = {feature.name: looks_of(feature, survey.signals, found.slot) for feature in features}
+    facts = found.facts()
+    links = links_of(survey, item)
+    if links:
+        said = [
+            f"{name} (as the {'cue' if other is None else 'item “' + quoted(other.text, 40) + '”'} does)" for name, other in links
+        ]
+        facts["links"] = Fact(
+            "links", f"it names {listed(said)}", (item.id, *(other.id for _, other in links if other is not None))
+        )
+        looks["walk"] = ("links",)  # filled in after the other features, from more than one item
+    return Evidence(facts, looks)
 
 
 def looks_of(feature: Feature, signals: Signals, slot: int) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -269,8 +269,13 @@ FEATURES: Sequence[Feature] = (
     Computed("tells_where", "asked", "asked where, it has names", lambda s: np.float32(s.signals.cue.asks_where) * _names(s)),
     Computed("in_named_time", "time", "it lies in the time the cue names", _in_named_time),
     Computed("tells_named_time", "time", "it speaks of the time the cue names", _tells_named_time),
+    Computed(
+        "walk", "links", "names lead to it from the cue and from what answers it best", lambda s: np.zeros(len(s), np.float32)
+    ),  # filled in when the others are weighed: see lamina.recall.walk
     Computed("derived", "kind", "it is derived, not observed", lambda s: ~s.traces),
 )  # fmt: skip
+
+WALK: Final = next(place for place, feature in enumerate(FEATURES) if feature.name == "walk")
 
 
 def feature_matrix(scene: Scene, features: Sequence[Feature] = FEATURES) -> NDArray[np.float32]:

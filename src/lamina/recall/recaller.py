@@ -16,14 +16,17 @@ from lamina.index.flat import top
 from lamina.index.view import ScopeView
 from lamina.index.views import Views
 from lamina.models.protocols import Embedder
+from lamina.names import hashes_of, names
 from lamina.recall.anchors import Anchoring
+from lamina.recall.connections import Connections, connections
 from lamina.recall.cue import MAX_CUE, MAX_WHEN, Cue, names_in_cue, read_cue
-from lamina.recall.features import Scene, feature_matrix
+from lamina.recall.features import WALK, Scene, feature_matrix
 from lamina.recall.learned import ranker_in_force, ranker_print
-from lamina.recall.ranker import Ranker, shipped_regimes
+from lamina.recall.ranker import LinearRanker, Ranker, shipped_regimes
 from lamina.recall.reranking import Reranking
 from lamina.recall.signals import Signals
 from lamina.recall.sources import CandidateSource, Context, Dense, Descent, Lexical, Neighbours, Time, union
+from lamina.recall.walk import Walk
 from lamina.records import Asked, Filter, Hit, Item, Kind, Reason, Run
 from lamina.storage.consents import Refusals
 from lamina.storage.protocol import Store
@@ -68,7 +71,7 @@ class Recaller:
 
     Parameters: `store`, `views`, `embedder` (a function, so that it is loaded with the first cue), `run` (the clock),
     `ranker` (default: the shipped one, with what was learned in the scope), `sources` (default: lexical, dense, neighbours,
-    context, episode descent, time).
+    context, episode descent, time), `walk` (over names, where the ranker weighs it).
     """
 
     def __init__(
@@ -79,8 +82,10 @@ class Recaller:
         run: Run,
         ranker: Ranker | None = None,
         sources: Sequence[CandidateSource] | None = None,
+        walk: Walk | None = None,
     ) -> None:
         self._store = store
+        self._walk = walk or Walk()
         self._views = views
         self._embedder = embedder
         self._run = run
@@ -154,6 +159,12 @@ class Recaller:
             cue = read_cue(asked.cue, speakers=speakers, vector=vector, now=asked.now, ranges=ranges, language=view.language)
             yield self._survey(view, cue, where, k, also)
 
+    def connections(self, name: str, where: Filter, k: int) -> Connections:
+        """What hangs together with a name, among the items that a filter lets through."""
+        view = self._views.get(where.check().scope)
+        with view.lock:
+            return connections(view, name, self._allowed(view, where), k)
+
     def _anchored(self, asked: Asked, view: ScopeView) -> list[TimeRange]:
         """The times that hang on events the cue names: each event is looked for first."""
         text = asked.cue[:MAX_WHEN] if isinstance(asked.cue, str) else ""
@@ -193,9 +204,37 @@ class Recaller:
                 slots = union(self._sources, signals, few)
             more = view.slots_of(also)
             slots = np.union1d(slots, more[signals.allowed[more]])
-        matrix = feature_matrix(Scene(signals, slots))
         ranker = self.ranker(signals, where.scope)
+        matrix = feature_matrix(Scene(signals, slots))
+        if len(slots) and isinstance(ranker, LinearRanker) and ranker.weights.get("walk"):
+            slots, matrix = self._walked(signals, where, slots, matrix, ranker)
         return Survey(signals, self.base(signals), ranker, slots, matrix, ranker.score(matrix))
+
+    def _walked(
+        self, signals: Signals, where: Filter, slots: NDArray[np.int64], matrix: NDArray[np.float32], ranker: LinearRanker
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The candidates with what a walk reaches from them, and their features with what the walk says of each."""
+        view, scores = signals.view, ranker.score(matrix)
+        cue = hashes_of(names(signals.cue.text)).tolist()
+        # a walk may pass through statements of kinds that are not asked for
+        passable = (
+            signals.allowed if where.kinds is None else self._allowed(view, where.within(kinds=STATEMENTS)) | signals.allowed
+        )
+        reached = self._walk.reach(view, cue, slots, scores, passable, self._store)
+        asked = signals.allowed[reached]
+        more = feature_matrix(Scene(signals, reached[asked]))
+        between = np.full(int((~asked).sum()), -np.inf, np.float32)
+        every = np.concatenate([slots, reached[asked], reached[~asked]])
+        order = np.argsort(every, kind="stable")
+        lift = np.zeros(len(every), np.float32)
+        lift[order] = self._walk.lift(
+            view, cue, every[order], np.concatenate([scores, ranker.score(more), between])[order], passable, self._store
+        )
+        matrix = np.concatenate([matrix, more])
+        matrix[:, WALK] = lift[: len(matrix)]
+        slots = every[: len(matrix)]
+        order = np.argsort(slots, kind="stable")
+        return slots[order], matrix[order]
 
     def _allowed(self, view: ScopeView, where: Filter) -> NDArray[np.bool_]:
         """What a filter and everybody's consent let through, shape (slots,)."""

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 from lamina.errors import ModelOutputError
 from lamina.models.protocols import Message
 from lamina.semantic.note_models import Failures, quoted_line
-from lamina.semantic.thoughts import RuleReader, ThoughtOrganiser, ThoughtReader
 from lamina.semantic.statements import RuleOrganiser, Thought, Told, Triple
+from lamina.semantic.thoughts import RuleReader, ThoughtOrganiser, ThoughtReader
 from lamina.text import RECALLED_CLOSE, RECALLED_OPEN, mend_text
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
 from lamina.records import EVENT, Edge, Filter, Item, Report, Run, derived_id
-from lamina.semantic.thoughts import RuleReader, ThoughtReader
 from lamina.semantic.statements import RuleOrganiser, Thought, Told, Triple, slot_of
+from lamina.semantic.thoughts import RuleReader, ThoughtReader
 from lamina.storage.protocol import Store
 from lamina.text import fold
 

@@ -54,6 +54,7 @@ class Columns:
     roles: list[str | None]
     speakers: list[str | None]
     places: list[str | None]
+    names: list[NDArray[np.uint32]]  # hashes of the names in the text; see lamina.names
     terms: list[NDArray[np.uint32]]
 
 

@@ -19,6 +19,8 @@ RIDGES: Final = (0.3,)
 
 FIXED: Final[Mapping[str, float]] = {"derived": -0.5}
 """Weights that traces alone cannot teach: between equals, what was observed comes before what was derived."""
+WALKED: Final[Mapping[str, float]] = {"walk": 1.0}
+"""What a walk adds is in the unit of the score it starts from, so its weight is 1. In turns it was worth nothing, and is left out."""
 
 TURNS: Final = (
     "soft", "soft_around", "topic_near", "dense", "dense_length", "dense_near", "window5", "dense_before_two",
@@ -43,7 +45,8 @@ def fit(folds: Sequence[Sequence[Group]], ridge: float, names: Sequence[str] = T
     features = [FEATURES[place] for place in chosen]
     groups = [(matrix[:, chosen], relevance) for fold in folds for matrix, relevance in fold]
     fitted = fit_listwise(groups, features, l2=ridge)
-    return LinearRanker({**fitted.weights, **FIXED}, provenance)
+    fixed = {**FIXED, **WALKED} if names == DOCUMENTS else FIXED
+    return LinearRanker({**fitted.weights, **fixed}, provenance)
 
 
 def held_out(folds: Sequence[Sequence[Group]], ridge: float) -> float:

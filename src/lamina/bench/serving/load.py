@@ -36,13 +36,14 @@ class Client:
     taken: list[tuple[str, float, float]] = field(default_factory=list)  # verb, when it began, seconds it took
     acknowledged: dict[str, str] = field(default_factory=dict)  # id → text
     refused: dict[str, int] = field(default_factory=dict)  # status or error → how often
+    stopped: bool = False  # set by others: ends with what it is at
 
     def run(self, until: float) -> None:
-        """Work until a moment of the monotonic clock."""
+        """Work until a moment of the monotonic clock, or until it is stopped."""
         self._random = random.Random(self.seed)
         self._connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         self._pause()
-        while time.monotonic() < until:
+        while time.monotonic() < until and not self.stopped:
             verb = self._random.choices(list(MIX), list(MIX.values()))[0]
             if verb == "get" and not self.acknowledged:
                 verb = "add"

@@ -12,9 +12,10 @@ from lamina.storage.protocol import Durability, ScrubReport, Version
 from lamina.storage.sqlite.connection import Connection, FrozenConnection
 from lamina.storage.sqlite.edges import SQLiteEdges
 from lamina.storage.sqlite.engine import Key
-from lamina.storage.sqlite.items import SQLiteItems, indexed_terms
+from lamina.storage.sqlite.items import SQLiteItems
 from lamina.storage.sqlite.journal import SQLiteJournal
 from lamina.storage.sqlite.ledgers import SQLiteArtifacts, SQLiteStrengths, SQLiteWatermarks
+from lamina.storage.sqlite.lexicon import lexicon_entry
 from lamina.storage.sqlite.maintenance import backup, finish_scrub, scrub
 from lamina.storage.sqlite.schema import MIGRATIONS, Migration
 from lamina.storage.sqlite.scoped import CONSENT, RANKER, SQLiteScoped
@@ -176,7 +177,7 @@ class SQLiteStore:
                 keys = [r[0] for r in self.connection.rows("SELECT key FROM item WHERE key > ? ORDER BY key LIMIT 1000", (last,))]
                 if not keys:
                     break
-                entries = [(key, indexed_terms(item, language)) for key, item in self.items.by_key(keys).items()]
+                entries = [(key, lexicon_entry(item, language)) for key, item in self.items.by_key(keys).items()]
                 self.connection.execute_many("INSERT INTO lexicon(item, terms) VALUES (?, ?)", entries)
                 last, done = keys[-1], done + len(keys)
                 if progress is not None:

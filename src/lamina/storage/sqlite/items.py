@@ -17,10 +17,10 @@ from lamina.records import EVERYWHERE, KINDS, STALE, Filter, Item, Kind, Page, c
 from lamina.storage.protocol import Columns, Order, Stored
 from lamina.storage.sqlite.connection import PARAMETERS, Connection
 from lamina.storage.sqlite.filters import keys_condition, scope_condition, where_clause
-from lamina.terms import ENGLISH, hash_bytes, language_of
+from lamina.storage.sqlite.lexicon import lexicon_entry, read_entry
+from lamina.terms import NAMED, language_of, version_of
 from lamina.text import index_text
 from lamina.times import Moment
-from lamina.traits import text_flags
 
 _FIELDS = "id, kind, scope, session, origin, role, text, at, until, time_info, recorded_at, retired_at, made_by, status, data"
 _MARKS = ", ".join("?" * 16)
@@ -65,14 +65,6 @@ def _item(row: Sequence[Any]) -> Item:
     )  # fmt: skip
 
 
-def indexed_terms(item: Item, language: str = ENGLISH) -> bytes:
-    """The lexicon entry of an item as little-endian 32-bit numbers: the flags of its text, then its term hashes in order."""
-    if not item.text and not item.captions:
-        return b""
-    text = index_text(item.text, item.speaker, item.captions)
-    return text_flags(text).to_bytes(4, "little") + hash_bytes(text, language)
-
-
 def _looked_up(item: Item) -> tuple[str, bool]:
     return index_text(item.text, item.speaker, item.captions), needs_vector(item)
 
@@ -112,7 +104,7 @@ class SQLiteItems:
         statement = f"INSERT INTO item(key, {_FIELDS}) VALUES ({_MARKS})"
         rows = [_row(None, item) for item in fresh]
         language = self._language()
-        entries = [indexed_terms(item, language) for item in fresh]
+        entries = [lexicon_entry(item, language) for item in fresh]
         first = int(self._db.execute(statement, rows[0]).lastrowid or 0)
         if len(rows) > 1:
             self._db.execute_many(statement, [(key, *row[1:]) for key, row in enumerate(rows[1:], first + 1)])
@@ -156,7 +148,7 @@ class SQLiteItems:
 
     def _reindex(self, key: int, item: Item) -> None:
         self._db.execute(
-            "INSERT OR REPLACE INTO lexicon(item, terms) VALUES (?, ?)", (key, indexed_terms(item, self._language()))
+            "INSERT OR REPLACE INTO lexicon(item, terms) VALUES (?, ?)", (key, lexicon_entry(item, self._language()))
         )
         self._db.execute("DELETE FROM vector WHERE item = ?", (key,))
         if needs_vector(item):
@@ -342,6 +334,8 @@ class SQLiteItems:
             [*values, *more, limit],
         )
         count = len(rows)
+        named = version_of(self._db.value("SELECT value FROM meta WHERE name = 'analyser'")) >= NAMED
+        entries = [read_entry(r[12], named) for r in rows]
         return Columns(
             keys=np.fromiter((r[0] for r in rows), np.int64, count),
             at=np.fromiter((r[1] for r in rows), np.int64, count),
@@ -355,8 +349,9 @@ class SQLiteItems:
             roles=[r[9] for r in rows],
             speakers=[r[10] for r in rows],
             places=[r[11] for r in rows],
-            flags=np.fromiter((int.from_bytes(r[12][:4], "little") if r[12] else 0 for r in rows), np.uint32, count),
-            terms=[np.frombuffer(r[12], "<u4", offset=4) if r[12] else np.empty(0, np.uint32) for r in rows],
+            flags=np.fromiter((flags for flags, _, _ in entries), np.uint32, count),
+            names=[said for _, said, _ in entries],
+            terms=[found for _, _, found in entries],
         )
 
 

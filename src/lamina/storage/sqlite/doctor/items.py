@@ -11,7 +11,7 @@ from lamina.errors import InputError
 from lamina.records import EVERYWHERE, FORGOTTEN, KINDS, STALE, Item, check_scope
 from lamina.storage.sqlite import SQLiteStore
 from lamina.storage.sqlite.doctor.checks import Check, item_check, names
-from lamina.storage.sqlite.items import indexed_terms
+from lamina.storage.sqlite.lexicon import lexicon_entry
 from lamina.terms import analyser_name
 from lamina.text import mend_text
 from lamina.times import Moment
@@ -136,7 +136,7 @@ def _wrong_entries(store: SQLiteStore) -> Iterator[tuple[int, str, bytes]]:
     language = store.language
     for key, id, text, data, terms in slices(store, query):
         fields = json.loads(data) if data else {}
-        right = indexed_terms(Item(id, "trace", text, 0, 0, data=fields if isinstance(fields, dict) else {}), language)
+        right = lexicon_entry(Item(id, "trace", text, 0, 0, data=fields if isinstance(fields, dict) else {}), language)
         if terms is None or bytes(terms) != right:
             yield key, id, right
 
