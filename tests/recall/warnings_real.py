@@ -6,10 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.datasets import load_breast_cancer
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import train_test_split
 
 from lamina.recall.explain_warning import explain_warning
 from lamina.recall.warning import read_warning
@@ -20,6 +16,11 @@ Rows = NDArray[np.float64]
 def agreement() -> dict[str, tuple[float, float, bool]]:
     """For each model: how often the two signals named first are the two whose removal moves the probability most, how often two at random are, and
     whether a cause is named anywhere."""
+    from sklearn.datasets import load_breast_cancer
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import train_test_split
+
     data = load_breast_cancer()
     train, test, labels, _ = train_test_split(data.data, data.target, random_state=0)
     mean, sd = train.mean(0), train.std(0)

@@ -37,6 +37,8 @@ class Consolidator(Protocol):
 
 
 OPTIONAL: Final[Mapping[str, str]] = {
+    "notes": "lamina.semantic.note_stage:NoteConsolidator",
+    "thoughts": "lamina.semantic.thought_stage:ThoughtConsolidator",
     "topics": "lamina.semantic.forest:SemanticForest",
     "taxonomies": "lamina.semantic.taxonomy:TaxonomyStage",
     "portraits": "lamina.profile.portrait:PortraitConsolidator",
