@@ -91,6 +91,35 @@ def test_an_episode_opens_to_its_traces_and_a_trace_leads_back_up(running: Any, 
         assert "PART OF" in page.inner_text("#card").upper()
 
 
+def test_a_name_leads_to_what_shares_it(running: Any, tmp_path: Path) -> None:
+    path = tmp_path / "names.html"
+    with Memory(":memory:") as memory:
+        memory.add_many(
+            [
+                "Marta Quill founded the Lantern Society in 1911.",
+                "The Lantern Society sat in Odermouth.",
+                "Odermouth (see 1.911) lies on the Vess.",
+            ]
+        )
+        hidden = memory.add("The Lantern Society is secret.")[0]
+        memory.forget(hidden)
+        write_page(memory, path)
+    with visit(running, path.as_uri()) as page:
+        page.click("#list .row >> text=Marta Quill")
+        page.wait_for_selector("#card .names button")
+        assert page.locator("#card .names button").all_inner_texts() == ["Marta Quill", "Lantern Society", "1911"]
+        page.click("#card .names button >> text=Lantern Society")
+        assert page.locator("#card .names button[aria-pressed=true]").inner_text() == "Lantern Society"
+        assert page.locator("#card .names + div li").count() == 1  # neither itself nor what was forgotten
+        assert violations(page) == []
+        shot(page, "names")
+        page.click("#card .names button >> text=1911")
+        assert "Nothing else names 1911." in page.inner_text("#card")
+        page.click("#card .names button >> text=Lantern Society")
+        page.click("#card .names + div li button")
+        until(page, "document.querySelector('#card .said').textContent.startsWith('The Lantern Society sat')")
+
+
 def test_the_timeline_is_moved_by_wheel_drag_and_keys_and_opens_what_is_pressed(running: Any, demo: str) -> None:
     with visit(running, demo) as page:
         whole = page.inner_text("#span")

@@ -1,5 +1,6 @@
 // One item in full: what it says, when and where it was said, what it rests on and what rests on it, why it was found; forgetting and restoring.
 import { FORGOTTEN, RETIRED, layer, when } from "./items.js";
+import { namesOf, sharing } from "./names.js";
 import { groups, pieces } from "./searching.js";
 
 const SHOWN = 60; // of the items an item rests on, how many are listed at once
@@ -47,6 +48,7 @@ export class Card {
     this.rests("Replaces", items, items.older.get(id) || []);
     this.rests("Rests on", items, whole.below);
     this.rests("Part of, or ground of", items, whole.above);
+    this.names(items, id, whole.text || "");
     if (source.canChange) this.actions(source, items, place);
     this.box.scrollTop = 0;
     this.box.focus({ preventScroll: true });
@@ -100,7 +102,7 @@ export class Card {
     this.box.append(made("h4", `Why it was found · score ${hit.score.toFixed(2)}`), bars);
   }
 
-  rests(title, items, ids) {
+  rests(title, items, ids, box = this.box) {
     const known = ids.map((id) => items.place.get(id)).filter((place) => place !== undefined).sort((a, b) => items.at[a] - items.at[b]);
     if (!known.length) return;
     const list = made("ul");
@@ -123,7 +125,31 @@ export class Card {
       }
     };
     more(0);
-    this.box.append(made("h4", `${title} · ${known.length}`), list);
+    box.append(made("h4", `${title} · ${known.length}`), list);
+  }
+
+  // The names in the item; each opens the list of what shares it.
+  names(items, id, text) {
+    const found = namesOf(text);
+    if (!found.length) return;
+    const box = made("div", "", { className: "names" });
+    const shown = made("div");
+    for (const name of found) {
+      const button = made("button", name, { type: "button", dir: "auto" });
+      button.setAttribute("aria-pressed", "false");
+      button.addEventListener("click", () => {
+        const open = button.getAttribute("aria-pressed") !== "true";
+        for (const other of box.children) other.setAttribute("aria-pressed", String(open && other === button));
+        shown.textContent = "";
+        if (!open) return;
+        const ids = sharing(items, name, id);
+        if (ids.length) this.rests(`Also names ${name}`, items, ids, shown);
+        else shown.append(made("p", `Nothing else names ${name}.`));
+        this.say(`${ids.length} more with ${name}`);
+      });
+      box.append(button);
+    }
+    this.box.append(made("h4", "Names"), box, shown);
   }
 
   actions(source, items, place) {
