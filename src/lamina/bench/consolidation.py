@@ -110,7 +110,8 @@ def state(path: Path) -> State:
     """What a file holds of derived items, by id: kind, text, state, and the traces each cites by their origins."""
     with Memory(path, read_only=True) as memory:
         items = {item.key: item for item in memory.store.items.each(Filter(scope="*", forgotten=True, stale=True, retired=True))}
-        names = {key: item.origin or item.id for key, item in items.items()}
+        # ids differ from file to file, since those of traces are drawn
+        names = {key: item.origin or f"{item.kind} {item.at} {item.text}" for key, item in items.items()}
         derived = [item for item in items.values() if item.kind != "trace"]
         cited: dict[int, list[str]] = {}
         for edge in memory.store.edges.out([item.key for item in derived], ["cites", "contains", "supersedes", "links"]):
