@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import zlib
 from array import array
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -51,6 +52,7 @@ def names(text: str) -> list[str]:
     return found
 
 
+@lru_cache(1 << 15)
 def _clean(run: str) -> str:
     spaced = _POSSESSIVE.sub("", run).rstrip(".")
     if _DIGITS.fullmatch(spaced) and not _YEAR.fullmatch(spaced):
@@ -65,6 +67,7 @@ def _clean(run: str) -> str:
     return name if len(name) > 1 else ""
 
 
+@lru_cache(1 << 15)
 def name_hash(name: str) -> int:
     """32 bits that stand for a name: the index keeps no names, so that a deleted one leaves nothing behind.
 
