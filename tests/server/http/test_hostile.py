@@ -89,6 +89,7 @@ def requests(world: World, generator: random.Random) -> Iterator[tuple[str, str,
     """Method, path with query, body and further headers, without end."""
     pick = generator.choice
     tokens = [world.found.token(scope)["Authorization"].removeprefix("Bearer ") for scope in THEIRS[:3]]
+    forged = [token[:-1] + ("0" if token[-1] != "0" else "1") for token in tokens]  # never a true one
 
     def bent(text: str) -> str:
         return pick((
@@ -128,7 +129,7 @@ def requests(world: World, generator: random.Random) -> Iterator[tuple[str, str,
         if generator.random() < 0.7:
             return []
         return pick((
-            [("Authorization", f"Bearer {pick(tokens)[:-1]}0")], [("X-Forwarded-For", "127.0.0.1")], [("X-Scope", "*")], [("X-Original-URL", "/v1/export?scope=*")],
+            [("Authorization", f"Bearer {pick(forged)}")], [("X-Forwarded-For", "127.0.0.1")], [("X-Scope", "*")], [("X-Original-URL", "/v1/export?scope=*")],
             [("X-HTTP-Method-Override", "DELETE")], [("X-Forwarded-Host", "127.0.0.1")], [("Cookie", f"token={pick(tokens)}x")], [("Origin", "https://evil.example")],
             [("Host", "evil.example")], [("X-Forwarded-User", "admin")], [("Forwarded", "for=127.0.0.1;host=localhost")], [("Content-Type", "text/plain")],
         ))  # fmt: skip
