@@ -67,6 +67,15 @@ def _clean(run: str) -> str:
     return name if len(name) > 1 else ""
 
 
+def phrase(text: str) -> str:
+    """A name as it is compared: folded words with one space between them.
+
+    >>> phrase("  The U.S. Army ")
+    'the u s army'
+    """
+    return " ".join(_WORD.findall(fold(text)))
+
+
 @lru_cache(1 << 15)
 def name_hash(name: str) -> int:
     """32 bits that stand for a name: the index keeps no names, so that a deleted one leaves nothing behind.
@@ -74,7 +83,7 @@ def name_hash(name: str) -> int:
     >>> name_hash("Porto") == name_hash("porto")
     True
     """
-    return zlib.crc32(" ".join(_WORD.findall(fold(name))).encode()) or 1
+    return zlib.crc32(phrase(name).encode()) or 1
 
 
 def hashes_of(said: list[str]) -> NDArray[np.uint32]:

@@ -97,6 +97,15 @@ def defang(text: str) -> str:
     return _DELIMITER.sub("< ", text) if "<" in text else text
 
 
+def recalled(text: str) -> str:
+    """Recalled text as the block of quoted data that a language model is shown, which nothing in the text can close.
+
+    >>> recalled("The kettle is blue.")
+    '<recalled-memory>\\nThe kettle is blue.\\n</recalled-memory>'
+    """
+    return f"{RECALLED_OPEN}\n{defang(text)}\n{RECALLED_CLOSE}"
+
+
 _SIGNS: Final = {"’": "'", "ʼ": "'", "׳": "'", "ـ": ""}
 """Apostrophes, and the stroke that only stretches Arabic words."""
 _SPELLINGS: Final = {

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamina.algorithms.agglomeration import agglomerate
+from lamina.algorithms.rows import unit_rows
 from lamina.errors import InputError
 
 EARTH: Final = 6_371_008.8
@@ -144,12 +145,6 @@ class Likeness:
             near[np.ix_(rows, rows)] = np.exp(-metres / (self.reach * wider))
             known[np.ix_(rows, rows)] = 1
         return near, known
-
-
-def unit_rows(vectors: Vectors) -> Vectors:
-    """Rows of length 1, float32 (n, dim); a zero row stays zero."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.where(lengths > 0, lengths, 1), np.float32)
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,6 +19,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from lamina.algorithms.rows import unit_rows
 from lamina.algorithms.scorers import boundary_score
 from lamina.bench.pages import TOGETHER, load_hotpot, pages_file
 from lamina.bench.ranking.embedders import static
@@ -177,8 +178,7 @@ def _starts(groups: Sequence[Sequence[int]]) -> list[int]:
 
 def _units(said: Sequence[str]) -> NDArray[np.float32]:
     vectors = static().embed(list(said))
-    centred = vectors - vectors.mean(axis=0)
-    return np.asarray(centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-9), np.float32)
+    return unit_rows(vectors - vectors.mean(axis=0))
 
 
 # --------------------------------------------------------------------------------------------------------------- kept

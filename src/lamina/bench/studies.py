@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lamina.algorithms.hierarchy import unit_rows
+from lamina.algorithms.rows import unit_rows
 from lamina.bench.ranking.embedders import static
 from lamina.models.word_pieces import load_word_pieces
 from lamina.semantic.assignment import Judged, Labels

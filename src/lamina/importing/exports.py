@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
@@ -59,9 +60,9 @@ class ExportReader:
         """The parts that will be read."""
         return list(self.archive.sizes)
 
+    @abstractmethod
     def messages(self) -> Iterator[dict[str, Any]]:
         """What the export holds, in order."""
-        raise NotImplementedError
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         self.archive.done = 0

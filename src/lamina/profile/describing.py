@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from lamina.algorithms.rows import unit_rows
 from lamina.errors import InputError
 from lamina.models.protocols import Embedder, TokenCounter
 from lamina.models.registry import load_embedder
@@ -38,8 +39,7 @@ def _order(lines: Sequence[Line], embedder: Embedder) -> list[int]:
     if not lines:
         return []
     vectors = embedder.embed([line.text for line in lines])
-    centred = vectors - vectors.mean(0)
-    centred /= np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-9)
+    centred = unit_rows(vectors - vectors.mean(0))
     alike = np.maximum(centred @ centred.T, 0.0)  # (line, line it stands for)
     sure = np.array([line.confidence for line in lines])
     best = np.zeros(len(lines), alike.dtype)

@@ -15,7 +15,7 @@ from lamina.errors import InputError, LaminaError
 from lamina.models.protocols import LanguageModel, Message
 from lamina.profile.lines import ASPECTS, MOST, OTHER, Line, sureness
 from lamina.records import Item
-from lamina.text import mend_text
+from lamina.text import mend_text, recalled
 from lamina.times import isoformat
 
 log = logging.getLogger("lamina.profile")
@@ -166,7 +166,9 @@ def read_line(row: object, shown: Sequence[Item]) -> Line | None:
 
 
 def _numbered(shown: Sequence[Item]) -> str:
-    return "\n".join(f"[{n + 1}] {isoformat(one.at)[:10]}: {' '.join(one.text.split())[:CUT]}" for n, one in enumerate(shown))
+    return recalled(
+        "\n".join(f"[{n + 1}] {isoformat(one.at)[:10]}: {' '.join(one.text.split())[:CUT]}" for n, one in enumerate(shown))
+    )
 
 
 def _listed(lines: Sequence[Line]) -> str:

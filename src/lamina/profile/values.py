@@ -12,7 +12,7 @@ from lamina.errors import LaminaError
 from lamina.models.protocols import LanguageModel, Message
 from lamina.records import Item
 from lamina.terms import terms
-from lamina.text import fold, sentences
+from lamina.text import fold, recalled, sentences
 
 log = logging.getLogger("lamina.profile")
 
@@ -150,7 +150,7 @@ class ModelValues:
             return {}
         listed = "\n".join(f"- {one.name}: {one.description}" for one in fields)
         messages = "\n".join(f"[{n + 1}] {' '.join(one.text.split())}" for n, one in enumerate(shown))
-        asked = [Message("system", ASK), Message("user", f"Fields:\n{listed}\n\nMessages:\n{messages}")]
+        asked = [Message("system", ASK), Message("user", f"Fields:\n{listed}\n\nMessages:\n{recalled(messages)}")]
         try:
             rows = self.model.complete(asked, schema=SCHEMA, max_tokens=self.max_tokens).data["values"]
             known = {one.name for one in fields}

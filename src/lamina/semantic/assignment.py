@@ -15,8 +15,8 @@ from typing import Final, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from lamina.algorithms.hierarchy import unit_rows
 from lamina.algorithms.newton import minimise
+from lamina.algorithms.rows import unit_rows
 from lamina.errors import InputError
 from lamina.models.protocols import Embedder
 from lamina.semantic.category_lists import Category

@@ -17,7 +17,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lamina.algorithms.hierarchy import ForestBuilder, Level, Likeness, unit_rows
+from lamina.algorithms.hierarchy import ForestBuilder, Level, Likeness
+from lamina.algorithms.rows import unit_rows
 from lamina.errors import InputError, ModelError
 from lamina.records import EVENT, Edge, EdgeKind, Filter, Item, Report, Run, derived_id
 from lamina.semantic.leaves import Leaves, Of

@@ -16,8 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamina.algorithms.pagerank import Graph, PersonalizedPageRank
+from lamina.algorithms.rows import unit_rows
 from lamina.errors import InputError, NotFoundError
-from lamina.semantic.triples import Triple, phrase
+from lamina.names import phrase
+from lamina.semantic.triples import Triple
 
 Vectors = NDArray[np.float32]
 Values = NDArray[np.float64]
@@ -162,7 +164,7 @@ class PhraseGraph:
             raise InputError("v2 starts from the cue's vector: give cue=")
         if not built.facts:
             return None
-        unit = np.asarray(cue, np.float64) / max(float(np.linalg.norm(cue)), 1e-9)
+        unit = unit_rows(np.asarray(cue, np.float32)[None])[0]
         scores = _scaled(self._rows([" ".join(fact) for fact in built.facts]) @ unit)
         nearest = np.argsort(-scores, kind="stable")[: self.rules.facts].tolist()
         kept = (
@@ -188,9 +190,7 @@ class PhraseGraph:
         """Vectors of length 1, shape (texts, dim)."""
         new = list(dict.fromkeys(text for text in texts if text not in self._vectors))
         if new:
-            rows = np.asarray(self._embed(new), np.float32)
-            rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
-            self._vectors.update(zip(new, rows, strict=True))
+            self._vectors.update(zip(new, unit_rows(np.asarray(self._embed(new), np.float32)), strict=True))
         return np.stack([self._vectors[text] for text in texts])
 
     def _made(self) -> _Built:

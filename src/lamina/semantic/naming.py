@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from lamina.errors import InputError, ModelOutputError
 from lamina.terms import ENGLISH, hash_of, spoken_terms
-from lamina.text import RECALLED_CLOSE, RECALLED_OPEN, defang
+from lamina.text import recalled
 
 if TYPE_CHECKING:
     from lamina.models.protocols import LanguageModel
@@ -148,8 +148,8 @@ class Namer:
             raise InputError("there is no language model to ask: name the topic by its keywords")
         from lamina.models.protocols import Message
 
-        listed = "\n".join(f"{number}. {defang(text[: self.longest])}" for number, text in enumerate(texts[: self.shown], 1))
-        asked = [Message("system", TASK), Message("user", f"{RECALLED_OPEN}\n{listed}\n{RECALLED_CLOSE}")]
+        listed = "\n".join(f"{number}. {text[: self.longest]}" for number, text in enumerate(texts[: self.shown], 1))
+        asked = [Message("system", TASK), Message("user", recalled(listed))]
         answer: Any = self.model.complete(
             asked, schema=SCHEMA, max_tokens=self.max_tokens
         ).data  # JSON that satisfies the schema, if the model keeps to it

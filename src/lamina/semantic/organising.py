@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamina.algorithms.agglomeration import agglomerate
-from lamina.algorithms.hierarchy import unit_rows
+from lamina.algorithms.rows import unit_rows
 from lamina.errors import InputError, ModelOutputError
 from lamina.semantic.category_lists import Category, read_categories
 from lamina.semantic.naming import Vocabulary, spelt
 from lamina.terms import ENGLISH, term_hashes
-from lamina.text import RECALLED_CLOSE, RECALLED_OPEN, defang
+from lamina.text import recalled
 
 if TYPE_CHECKING:
     from lamina.models.protocols import LanguageModel
@@ -69,10 +69,10 @@ class Organiser:
 
         if self.model is None:
             raise InputError("there is no language model to ask: use cluster")
-        listed = "\n".join(f"{number}. {defang(text[: self.longest])}" for number, text in enumerate(texts))
+        listed = "\n".join(f"{number}. {text[: self.longest]}" for number, text in enumerate(texts))
         asked = [
             Message("system", TASK.format(roots=self.roots)),
-            Message("user", f"{RECALLED_OPEN}\n{listed}\n{RECALLED_CLOSE}"),
+            Message("user", recalled(listed)),
         ]
         try:
             return with_rest(read_categories(self.model.complete(asked, max_tokens=2048).text, len(texts)), len(texts))

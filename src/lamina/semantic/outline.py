@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamina.algorithms.agglomeration import agglomerate
-from lamina.algorithms.hierarchy import unit_rows
+from lamina.algorithms.rows import unit_rows
 from lamina.algorithms.segments import Segmentation
 from lamina.errors import InputError, ModelError
 from lamina.semantic.outlines import Aspect, Outline, read_outline, repaired
 from lamina.terms import ENGLISH, STOPWORDS, terms
-from lamina.text import RECALLED_CLOSE, RECALLED_OPEN, check_text, chunks, defang, fold, sentences
+from lamina.text import check_text, chunks, fold, recalled, sentences
 from lamina.words import words
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class Outliner:
 
         if self.model is None:
             raise InputError("there is no language model to ask: outline by rules")
-        asked = [Message("system", TASK), Message("user", f"{RECALLED_OPEN}\n{defang(text)}\n{RECALLED_CLOSE}")]
+        asked = [Message("system", TASK), Message("user", recalled(text))]
         return repaired(read_outline(self.model.complete(asked, max_tokens=self.max_tokens).text), text, language)
 
     def by_rules(self, text: str, language: str = ENGLISH) -> Outline:

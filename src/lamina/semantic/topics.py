@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lamina.algorithms.hierarchy import Points, descend, distances, unit_rows
+from lamina.algorithms.hierarchy import Points, descend, distances
+from lamina.algorithms.rows import unit_rows
 from lamina.errors import InputError, ModelError
 from lamina.records import Item
 from lamina.semantic.forest import SemanticForest, topics_of
 from lamina.semantic.leaves import Leaves
 from lamina.storage.protocol import Store
-from lamina.text import RECALLED_CLOSE, RECALLED_OPEN, defang
+from lamina.text import recalled
 
 if TYPE_CHECKING:
     from lamina.models.protocols import LanguageModel
@@ -235,10 +236,8 @@ class TopicForest:
             return worth
         from lamina.models.protocols import Message
 
-        listed = "\n".join(
-            f"{number}. {defang(self.nodes[nodes[place]].text[:LONGEST])}" for number, place in enumerate(topics, 1)
-        )
-        words = f"{RECALLED_OPEN}\n{listed}\n{RECALLED_CLOSE}\n\nQuestion: {cue}\nName at most {beam}."
+        listed = "\n".join(f"{number}. {self.nodes[nodes[place]].text[:LONGEST]}" for number, place in enumerate(topics, 1))
+        words = f"{recalled(listed)}\n\nQuestion: {cue}\nName at most {beam}."
         try:
             answer = self._model.complete([Message("system", TASK), Message("user", words)], schema=SCHEMA, max_tokens=200).data
         except ModelError as error:
