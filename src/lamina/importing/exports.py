@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
@@ -21,7 +21,7 @@ CONVERSATIONS: Final = re.compile(r"conversations(-\d+)?\.json")
 
 
 @dataclass
-class ExportReader:
+class ExportReader(ABC):
     """A reader of one export. What cannot be read is counted in `skipped`, or raises `InputError` with `strict`; `everything` takes what is else left out on purpose.
 
     A reader says in `messages` what the export holds, with an origin for each message, so that it can be read again; `form` is the name of the form. Where the
