@@ -159,12 +159,10 @@ class Keeper:
             return  # found facts stand in sessions of their own, without traces: what is said of them stays as long as they do
         where = Filter(scope=scope, roles=(EVENT,), forgotten=True, events=True, retired=True)
         events = [one for one in self._store.items.each(where) if one.scope == scope and one.session == session]
-        kept = [
-            event
-            for event in events
-            if read_consent(event) is not None or (session is None and event.data.get("event") == "retract")
+        gone = [
+            one for one in events if read_consent(one) is None and (session is not None or one.data.get("event") != "retract")
         ]
-        self._store.items.delete([event.key for event in events if event not in kept])
+        self._store.items.delete([event.key for event in gone])
         left = Filter(scope=scope, forgotten=True, stale=True, retired=True)
         if not self._store.items.page(left, limit=1).items and all(map(read_consent, self._store.items.each(where))):
             marks.reset(scope)

@@ -74,7 +74,7 @@ class Writer:
                     ids += [id for place in run for id in before[place]]
                 else:
                     ids += self._commit(self._prepared([pairs[place] for place in run]))
-        self._embedding.notify()
+        self._embedding.notify()  # once more: before the transaction ended, there was nothing to see
         return ids
 
     def write_many(self, drafts: Iterable[tuple[Draft, str]], batch: int = 1000) -> Iterable[list[str]]:
