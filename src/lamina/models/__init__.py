@@ -10,12 +10,24 @@ if TYPE_CHECKING:
     from lamina.models.http import Retry
     from lamina.models.listwise_reranker import ListwiseReranker
     from lamina.models.openai import OpenAIEmbedder, OpenAIModel
-    from lamina.models.protocols import Completion, Embedder, LanguageModel, Message, Reranker, TokenCounter, check_vectors
+    from lamina.models.protocols import (
+        Completion,
+        Embedder,
+        LanguageModel,
+        Message,
+        Reranker,
+        TokenCounter,
+        Tool,
+        ToolCall,
+        ToolModel,
+        check_vectors,
+    )
     from lamina.models.registry import load_embedder, load_model, load_reranker
     from lamina.models.replay import ReplayCache
     from lamina.models.sentence_transformer import SentenceTransformerEmbedder
     from lamina.models.static import StaticEmbedder
     from lamina.models.tokens import CallableTokens, WordLlamaTokens
+    from lamina.models.tools import ToolsInWords
 
 __all__ = [
     "AnthropicModel",
@@ -34,6 +46,10 @@ __all__ = [
     "SentenceTransformerEmbedder",
     "StaticEmbedder",
     "TokenCounter",
+    "Tool",
+    "ToolCall",
+    "ToolModel",
+    "ToolsInWords",
     "WordLlamaTokens",
     "check_vectors",
     "load_embedder",
@@ -58,6 +74,10 @@ _HOMES = {
     "SentenceTransformerEmbedder": "sentence_transformer",
     "StaticEmbedder": "static",
     "TokenCounter": "protocols",
+    "Tool": "protocols",
+    "ToolCall": "protocols",
+    "ToolModel": "protocols",
+    "ToolsInWords": "tools",
     "WordLlamaTokens": "tokens",
     "check_vectors": "protocols",
     "load_embedder": "registry",

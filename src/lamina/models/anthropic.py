@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lamina.errors import InputError, ModelError, ModelOutputError
 from lamina.models.http import JsonEndpoint, RequestRefused, Retry
-from lamina.models.protocols import Completion, Message, Schema, check_request
+from lamina.models.protocols import Completion, Message, Schema, Tool, ToolCall, check_request, check_tools
 from lamina.models.structured import complete_in_form
 
 if TYPE_CHECKING:
@@ -71,6 +71,19 @@ class AnthropicModel:
 
         return ask(messages) if schema is None else complete_in_form(ask, messages, schema, f"model {self._model!r}")
 
+    def call(
+        self,
+        messages: Sequence[Message],
+        tools: Sequence[Tool],
+        *,
+        max_tokens: int = 1024,
+        temperature: float = 0.0,
+    ) -> Completion:
+        """See `ToolModel.call`."""
+        check_request(messages, max_tokens, temperature)
+        check_tools(messages, tools)
+        return self._ask(messages, None, max_tokens, temperature, tools)
+
     def close(self) -> None:
         """Close the connections."""
         self._endpoint.close()
@@ -81,11 +94,12 @@ class AnthropicModel:
         schema: Schema | None,
         max_tokens: int,
         temperature: float,
+        tools: Sequence[Tool] = (),
     ) -> Completion:
         body: dict[str, Any] = {
             "model": self._model,
             "max_tokens": max_tokens,
-            "messages": [{"role": one.role, "content": one.content} for one in messages if one.role != "system"],
+            "messages": _turns(messages),
         }
         system = "\n\n".join(one.content for one in messages if one.role == "system")
         if system:
@@ -93,6 +107,10 @@ class AnthropicModel:
         if schema is not None:
             body["tools"] = [{"name": _TOOL, "description": "Give the answer.", "input_schema": _as_object(schema)}]
             body["tool_choice"] = {"type": "tool", "name": _TOOL}
+        elif tools:
+            body["tools"] = [
+                {"name": tool.name, "description": tool.description, "input_schema": tool.parameters} for tool in tools
+            ]
         if self._takes_temperature:
             body["temperature"] = temperature
         try:
@@ -101,7 +119,7 @@ class AnthropicModel:
             if refusal.status != 400 or "temperature" not in refusal.detail.lower() or "temperature" not in body:
                 raise
             self._takes_temperature = False
-            return self._ask(messages, schema, max_tokens, temperature)
+            return self._ask(messages, schema, max_tokens, temperature, tools)
         return self._read(answer, schema)
 
     def _read(self, answer: Mapping[str, Any], schema: Schema | None) -> Completion:
@@ -109,6 +127,11 @@ class AnthropicModel:
         try:
             blocks = [dict(block) for block in answer["content"]]
             called = [block["input"] for block in blocks if block.get("type") == "tool_use"]
+            calls = tuple(
+                ToolCall(str(block["id"]), str(block["name"]), json.dumps(block["input"], ensure_ascii=False))
+                for block in blocks
+                if block.get("type") == "tool_use" and schema is None
+            )
             text = "".join(block["text"] for block in blocks if block.get("type") == "text")
         except (KeyError, TypeError, ValueError):
             raise ModelError(f"{what} did not answer with a message: check that the address serves messages") from None
@@ -128,10 +151,43 @@ class AnthropicModel:
             prompt_tokens=prompt if isinstance(prompt, int) else None,
             completion_tokens=completion if isinstance(completion, int) else None,
             truncated=answer.get("stop_reason") == "max_tokens",
+            tool_calls=calls,
         )
 
     def __repr__(self) -> str:
         return f"AnthropicModel({self._model!r}, {self._endpoint.base_url!r})"
+
+
+def _turns(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    """The messages that are not the system's in the API's form: calls and results are blocks, results are the user's."""
+    turns: list[dict[str, Any]] = []
+    for message in messages:
+        if message.role == "system":
+            continue
+        if message.role == "tool":
+            result = {"type": "tool_result", "tool_use_id": message.tool_call_id, "content": message.content}
+            if turns and turns[-1]["role"] == "user" and isinstance(turns[-1]["content"], list):
+                turns[-1]["content"].append(result)
+            else:
+                turns.append({"role": "user", "content": [result]})
+        elif message.tool_calls:
+            said = [{"type": "text", "text": message.content}] if message.content.strip() else []
+            called = [
+                {"type": "tool_use", "id": call.id, "name": call.name, "input": _arguments(call)} for call in message.tool_calls
+            ]
+            turns.append({"role": "assistant", "content": [*said, *called]})
+        else:
+            turns.append({"role": message.role, "content": message.content})
+    return turns
+
+
+def _arguments(call: ToolCall) -> Any:
+    """A call's arguments as JSON, which has no narrower type; malformed ones are passed on as text in an object."""
+    try:
+        given = json.loads(call.arguments)
+    except ValueError:
+        given = call.arguments
+    return given if isinstance(given, dict) else {_WRAPPED: given}
 
 
 def _is_object(schema: Schema) -> bool:

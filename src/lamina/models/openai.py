@@ -16,8 +16,11 @@ from lamina.models.protocols import (
     Message,
     Schema,
     TextKind,
+    Tool,
+    ToolCall,
     check_request,
     check_texts,
+    check_tools,
     check_vectors,
     normalise_rows,
 )
@@ -187,6 +190,19 @@ class OpenAIModel:
 
         return ask(messages) if schema is None else complete_in_form(ask, messages, schema, f"model {self._model!r}")
 
+    def call(
+        self,
+        messages: Sequence[Message],
+        tools: Sequence[Tool],
+        *,
+        max_tokens: int = 1024,
+        temperature: float = 0.0,
+    ) -> Completion:
+        """See `ToolModel.call`."""
+        check_request(messages, max_tokens, temperature)
+        check_tools(messages, tools)
+        return self._ask(messages, None, max_tokens, temperature, tools)
+
     def close(self) -> None:
         """Close the connections."""
         self._endpoint.close()
@@ -197,10 +213,13 @@ class OpenAIModel:
         schema: Schema | None,
         max_tokens: int,
         temperature: float,
+        tools: Sequence[Tool] = (),
     ) -> Completion:
         unknown = set(self._unknown)
         while True:  # each turn leaves out one part more, so it ends
             body = self._body(messages, schema, max_tokens, temperature, unknown)
+            if tools:
+                body["tools"] = [{"type": "function", "function": _function(tool)} for tool in tools]
             try:
                 answer = self._endpoint.post("chat/completions", {**body, **self._extra})
             except RequestRefused as refusal:
@@ -223,7 +242,7 @@ class OpenAIModel:
             form = {"response_format": {"type": "json_schema", "json_schema": wanted}}
         limit = "max_completion_tokens" if "max_tokens" in unknown else "max_tokens"
         warmth = {} if "temperature" in unknown else {"temperature": temperature}
-        said = [{"role": message.role, "content": message.content} for message in messages]
+        said = [_said(message) for message in messages]
         return {"model": self._model, "messages": said, limit: max_tokens, **warmth, **form}
 
     def _read(self, answer: Mapping[str, Any]) -> Completion:
@@ -234,6 +253,10 @@ class OpenAIModel:
             text = message.get("content")
             refusal = message.get("refusal")
             finish = choice.get("finish_reason")
+            calls = tuple(
+                ToolCall(str(called["id"]), str(called["function"]["name"]), str(called["function"].get("arguments") or "{}"))
+                for called in message.get("tool_calls") or ()
+            )
         except (AttributeError, IndexError, KeyError, TypeError):
             raise ModelError(f"{what} did not answer with a message: check that the address serves chat") from None
         if text is None and refusal:
@@ -248,10 +271,28 @@ class OpenAIModel:
             prompt_tokens=_count(counts.get("prompt_tokens")),
             completion_tokens=_count(counts.get("completion_tokens")),
             truncated=finish == "length",
+            tool_calls=calls,
         )
 
     def __repr__(self) -> str:
         return f"OpenAIModel({self._model!r}, {self._endpoint.base_url!r})"
+
+
+def _function(tool: Tool) -> dict[str, Any]:
+    return {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
+
+
+def _said(message: Message) -> dict[str, Any]:
+    """A message in the API's form."""
+    said: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.tool_calls:
+        said["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            for call in message.tool_calls
+        ]
+    if message.tool_call_id:
+        said["tool_call_id"] = message.tool_call_id
+    return said
 
 
 def _refused_part(refusal: RequestRefused, body: Mapping[str, Any]) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, get_args
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
 TextKind = Literal["document", "query"]
 """What an embedded text is for: some embedders treat what is stored and what is asked differently."""
 
-Role = Literal["system", "user", "assistant"]
+Role = Literal["system", "user", "assistant", "tool"]
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
+
+_TOOL_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 Schema = Mapping[str, Any]
 """A JSON Schema (draft 2020-12) as a mapping. Its values are any JSON, which has no narrower type."""
@@ -61,25 +64,65 @@ class Embedder(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Tool:
+    """Something a model may ask to have done. `parameters` is the JSON schema of its arguments, an object's.
+
+    >>> Tool("add", "Adds numbers.", {"type": "object", "properties": {"numbers": {"type": "array"}}}).name
+    'add'
+    """
+
+    name: str
+    description: str
+    parameters: Schema
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not _TOOL_NAME.fullmatch(self.name):
+            raise InputError(f"{self.name!r} is no name of a tool: use up to 64 letters, digits, - and _")
+        if not isinstance(self.parameters, Mapping) or self.parameters.get("type") != "object":
+            raise InputError(f"the parameters of the tool {self.name!r} must be the JSON schema of an object")
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A model's wish to use a tool. `arguments` is the JSON text as the model wrote it, which may be malformed.
+
+    `id` ties the result, a message of role "tool", to the call.
+    """
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One message of a prompt.
+
+    `tool_calls`: what an assistant's message asked for, beside or instead of its text; `tool_call_id`: the call that a message
+    of role "tool" answers.
 
     >>> Message("user", "Where does Ana live?").role
     'user'
     >>> Message("robot", "beep")
     Traceback (most recent call last):
         ...
-    lamina.errors.InputError: 'robot' is not a message role: use one of system, user, assistant
+    lamina.errors.InputError: 'robot' is not a message role: use one of system, user, assistant, tool
     """
 
     role: Role
     content: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
 
     def __post_init__(self) -> None:
         if self.role not in ROLES:
             raise InputError(f"{self.role!r} is not a message role: use one of {', '.join(ROLES)}")
         if not isinstance(self.content, str):
             raise InputError(f"a message's content must be text, not {type(self.content).__name__}")
+        if self.tool_calls and self.role != "assistant":
+            raise InputError(f"only an assistant's message calls tools, not one of role {self.role!r}")
+        if (self.role == "tool") != bool(self.tool_call_id):
+            raise InputError("a message of role 'tool', and only that, names the call it answers in tool_call_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +131,7 @@ class Completion:
 
     `data` is the parsed JSON where a schema was given (JSON has no narrower type), else None. `model` is the name the
     endpoint gave itself. Token counts cover every request made for the answer, None where the endpoint does not tell.
-    `truncated`: the answer stopped because it reached `max_tokens`.
+    `truncated`: the answer stopped because it reached `max_tokens`. `tool_calls`: the tools it wants used, where it was given any.
     """
 
     text: str
@@ -97,6 +140,12 @@ class Completion:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     truncated: bool = False
+    tool_calls: tuple[ToolCall, ...] = ()
+
+    @property
+    def message(self) -> Message:
+        """The answer as a message of the conversation."""
+        return Message("assistant", self.text, self.tool_calls)
 
 
 class LanguageModel(Protocol):
@@ -120,6 +169,21 @@ class LanguageModel(Protocol):
         Raises `ModelError` when the model fails after its retries, `ModelOutputError` when it answers in another form
         than the one asked for, `InputError` for a malformed request.
         """
+        ...
+
+
+class ToolModel(LanguageModel, Protocol):
+    """A language model whose endpoint knows tools. `lamina.models.tools.ToolsInWords` makes one of any other."""
+
+    def call(
+        self,
+        messages: Sequence[Message],
+        tools: Sequence[Tool],
+        *,
+        max_tokens: int = 1024,
+        temperature: float = 0.0,
+    ) -> Completion:
+        """The model's answer, or in `Completion.tool_calls` what it wants done first. Raises as `complete` does."""
         ...
 
 
@@ -175,6 +239,32 @@ def check_request(messages: Sequence[Message], max_tokens: int, temperature: flo
         raise InputError(f"max_tokens must be a whole number of at least 1, not {max_tokens!r}")
     if not math.isfinite(temperature) or temperature < 0:
         raise InputError(f"temperature must be a number of at least 0, not {temperature!r}")
+
+
+def check_tools(messages: Sequence[Message], tools: Sequence[Tool]) -> None:
+    """Raise `InputError` unless the tools have different names and every result in `messages` follows its call.
+
+    >>> check_tools([Message("tool", "4", tool_call_id="a")], ())
+    Traceback (most recent call last):
+        ...
+    lamina.errors.InputError: the result of the tool call 'a' stands without its call: keep the two together
+    """
+    names = [tool.name for tool in tools]
+    if len(set(names)) < len(names):
+        raise InputError(f"two tools have one name: {', '.join(sorted(names))}")
+    waiting: set[str] = set()
+    for message in messages:
+        if message.role == "tool":
+            if message.tool_call_id not in waiting:
+                raise InputError(
+                    f"the result of the tool call {message.tool_call_id!r} stands without its call: keep the two together"
+                )
+            waiting.discard(message.tool_call_id)
+        elif waiting:
+            break
+        waiting.update(call.id for call in message.tool_calls)
+    if waiting:
+        raise InputError(f"the tool call {min(waiting)!r} has no result: add a message of role 'tool' for it")
 
 
 def check_vectors(array: Any, n: int, dim: int, name: str) -> NDArray[np.float32]:

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from lamina.errors import ConfigError, InputError, ModelError, ModelOutputError
-from lamina.models.protocols import Completion, LanguageModel, Message, Schema, check_request
+from lamina.models.protocols import Completion, LanguageModel, Message, Schema, Tool, ToolCall, check_request, check_tools
+from lamina.models.tools import with_tools
 
 _log = logging.getLogger("lamina.models.replay")
 _START: Final = '{"key":'  # how every line begins
@@ -26,6 +27,7 @@ def request_key(
     schema: Schema | None,
     max_tokens: int,
     temperature: float,
+    tools: Sequence[Tool] = (),
 ) -> str:
     """32 hexadecimal digits that are the same for the same request in every process and on every machine.
 
@@ -33,7 +35,9 @@ def request_key(
     >>> request_key("m", asked, {"a": 1, "b": 2}, 10, 0) == request_key("m", asked, {"b": 2, "a": 1}, 10, 0.0)
     True
     """
-    request = [1, model, [[one.role, one.content] for one in messages], schema, max_tokens, float(temperature)]
+    request: list[Any] = [1, model, [_said(one) for one in messages], schema, max_tokens, float(temperature)]
+    if tools:
+        request.append([[tool.name, tool.description, tool.parameters] for tool in tools])
     try:
         canonical = json.dumps(request, sort_keys=True, separators=(",", ":"), default=dict, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
@@ -88,7 +92,25 @@ class ReplayCache:
         Raises `ModelError` with the request's hash where there is neither, and where the answer cannot be kept.
         """
         check_request(messages, max_tokens, temperature)
-        key = request_key(self._name, messages, schema, max_tokens, temperature)
+        return self._answer(messages, schema, max_tokens, temperature, ())
+
+    def call(
+        self,
+        messages: Sequence[Message],
+        tools: Sequence[Tool],
+        *,
+        max_tokens: int = 1024,
+        temperature: float = 0.0,
+    ) -> Completion:
+        """The same for a request with tools; a model that knows none is given them in words."""
+        check_request(messages, max_tokens, temperature)
+        check_tools(messages, tools)
+        return self._answer(messages, None, max_tokens, temperature, tools)
+
+    def _answer(
+        self, messages: Sequence[Message], schema: Schema | None, max_tokens: int, temperature: float, tools: Sequence[Tool]
+    ) -> Completion:
+        key = request_key(self._name, messages, schema, max_tokens, temperature, tools)
         found = self._answers.get(key)
         if found is not None:
             return _own(found)
@@ -96,7 +118,10 @@ class ReplayCache:
             raise ModelError(
                 f"{self._path} has no answer of {self._name!r} to prompt {key}: run once with the model to record it"
             )
-        answer = self._model.complete(messages, schema=schema, max_tokens=max_tokens, temperature=temperature)
+        if tools:
+            answer = with_tools(self._model).call(messages, tools, max_tokens=max_tokens, temperature=temperature)
+        else:
+            answer = self._model.complete(messages, schema=schema, max_tokens=max_tokens, temperature=temperature)
         with self._lock:
             if key not in self._answers:
                 self._append(_write(key, self._name, answer))
@@ -156,8 +181,14 @@ class ReplayCache:
         return f"ReplayCache({self._name!r}, {str(self._path)!r}, answers={len(self)})"
 
 
+def _said(message: Message) -> list[Any]:
+    """A message as part of a key; one without tools is written as it was before there were any."""
+    tools = [[[call.id, call.name, call.arguments] for call in message.tool_calls], message.tool_call_id]
+    return [message.role, message.content, *(tools if any(tools) else ())]
+
+
 def _write(key: str, name: str, answer: Completion) -> bytes:
-    record = {
+    record: dict[str, Any] = {
         "key": key,
         "name": name,
         "text": answer.text,
@@ -167,6 +198,8 @@ def _write(key: str, name: str, answer: Completion) -> bytes:
         "completion_tokens": answer.completion_tokens,
         "truncated": answer.truncated,
     }
+    if answer.tool_calls:
+        record["tool_calls"] = [[call.id, call.name, call.arguments] for call in answer.tool_calls]
     try:
         return json.dumps(record, separators=(",", ":"), allow_nan=False).encode() + b"\n"
     except (TypeError, ValueError, RecursionError) as error:
@@ -184,4 +217,5 @@ def _read(line: bytes) -> tuple[str, str, Completion]:
     if not all(isinstance(value, str) for value in (key, name, text, model)):
         raise ValueError("a field has the wrong type")
     counts = record["prompt_tokens"], record["completion_tokens"]
-    return key, name, Completion(text, record["data"], model, *counts, truncated=bool(record["truncated"]))
+    calls = tuple(ToolCall(*(str(part) for part in call)) for call in record.get("tool_calls", ()))
+    return key, name, Completion(text, record["data"], model, *counts, truncated=bool(record["truncated"]), tool_calls=calls)
