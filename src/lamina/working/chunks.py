@@ -159,10 +159,10 @@ class ChunkLog:
         self._chunks.append(chunk)
         return chunk
 
-    def fold(self, summary: str) -> None:
-        """Give the current chunk its line, by which it is shown once another begins. Raises `InputError` for an empty summary
-        and for a chunk without a title."""
-        chunk = self.current
+    def fold(self, summary: str, number: int | None = None) -> None:
+        """Give a chunk (default: the current one) its line, by which it is shown once another begins. Raises `InputError` for an
+        empty summary and for a chunk without a title, `NotFoundError` for one that is not there."""
+        chunk = self.current if number is None else self.chunk(number)
         if chunk.title is None or not summary.strip():
             raise InputError("a chunk is folded to its title and a summary: both must have words")
         chunk.summary = " ".join(summary.split())
@@ -297,7 +297,7 @@ class ChunkLog:
                 messages.append(Message("user", "\n".join(lines)))
                 lines = []
             for place, step in enumerate(self._fitting(block, room, block is blocks[-1]), start=block.first):
-                begins = place == 0 and block.chunk.title is not None and step.subgoal is None
+                begins = place == block.first and block.chunk.title is not None and step.subgoal is None
                 messages.extend(replace(step, subgoal=block.chunk.title).spoken if begins else step.spoken)
         if lines:
             messages.append(Message("user", "\n".join(lines)))
