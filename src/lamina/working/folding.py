@@ -89,5 +89,7 @@ class ModelSummary:
         lines = [line.strip() for line in answer.splitlines() if line.strip()]
         line = lines[0].removeprefix(OBSERVATION.strip()).removeprefix("Summary:").strip() if lines else ""
         if not line or len(line.split()) > self.words:
-            raise ModelOutputError(f"{self.model.name} was asked for one line of what came of a subgoal and wrote {len(line.split())} words")
+            raise ModelOutputError(
+                f"{self.model.name} was asked for one line of what came of a subgoal and wrote {len(line.split())} words"
+            )
         return line

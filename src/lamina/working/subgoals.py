@@ -73,7 +73,9 @@ def asked_for(action: str) -> list[int] | None:
         return None
     words = [word for word in re.split(r"[\s,;]+", found["ids"]) if word]
     if not words or not all(word.isascii() and word.isdigit() for word in words):
-        raise InputError(f"{action.strip()[:60]!r} names no finished subgoal: write retrieve(1, 2), with the numbers of those you need")
+        raise InputError(
+            f"{action.strip()[:60]!r} names no finished subgoal: write retrieve(1, 2), with the numbers of those you need"
+        )
     return [int(word) for word in words]
 
 
@@ -220,7 +222,7 @@ class SubgoalMemory:
             if isinstance(made, str) and made.strip():
                 return made
             log.warning("the summary of a subgoal was empty: words of its observations are used")
-        except Exception as error:  # whatever wrote it: the step goes on, and the log has everything
+        except Exception as error:  # noqa: BLE001  whatever wrote it: the step goes on, and the log has everything
             log.warning("the summary of a subgoal failed (%s): words of its observations are used", type(error).__name__)
         return self._extract(subgoal, pairs)
 
@@ -231,7 +233,9 @@ def _summariser(given: Summarise | LanguageModel | None, extract: Extract) -> Su
     if callable(getattr(given, "complete", None)):
         return ModelSummary(given)  # type: ignore[arg-type]
     if not callable(given):
-        raise InputError(f"a maker of summaries is a function of subgoal and pairs or a language model, not {type(given).__name__}")
+        raise InputError(
+            f"a maker of summaries is a function of subgoal and pairs or a language model, not {type(given).__name__}"
+        )
     return given
 
 
