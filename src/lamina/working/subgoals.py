@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from lamina.working.protocol import TraceSink
 
 Variant = Literal["paper", "code"]
+Speech = Literal["lines", "tools"]
 
 CHECK: Final = "check valid actions"
 """What an agent says to be told what it can do; such turns say nothing of what became of a subgoal."""
@@ -54,6 +55,15 @@ _RULES: Final = (
 _RETRIEVE_RULE: Final = (
     "Of a finished subgoal you see its number and one line of what came of it; its steps are hidden. If you need them, answer\n"
     "Action: retrieve(<number>, <number>)\nand they are shown until your next subgoal."
+)
+_TOOL_RULES: Final = (
+    "Work in subgoals. A subgoal is one milestone on the way to the goal, said in one line.",
+    f"Before the first step of each call {BEGIN}, or begin your words with a line 'Subgoal: <the milestone>'; by that you also say "
+    "that the one before it is finished. Never begin two in a row: each needs at least one call of another tool.",
+)
+_RETRIEVE_TOOL_RULE: Final = (
+    f"Of a finished subgoal you see its number and one line of what came of it. If you need its steps again, call {RETRIEVE}: they are "
+    "shown until your next subgoal."
 )
 _HIDDEN_RULE: Final = "Of a finished subgoal you see its number and one line of what came of it."
 
@@ -89,7 +99,8 @@ class SubgoalMemory:
     Parameters: `summarise`, from a subgoal and its pairs of action and observation to one line: a function, or a language model
     (default: words of the observations, `Extract`); `fully_observable`: every observation says the whole state, so the last one
     is the line, and nothing is asked; `retrieval`: False leaves `retrieve` out, to see what it is worth; `ignored`: actions whose
-    turns say nothing of the result; `variant`, "paper" or "code" (see the module); the others as in `FullHistory`.
+    turns say nothing of the result; `speech`, whether the rules tell the model to answer in lines or to call tools (default: lines in the
+    form "text", tools in the form "chat"); `variant`, "paper" or "code" (see the module); the others as in `FullHistory`.
 
     >>> memory = SubgoalMemory(lambda subgoal, pairs: f"{len(pairs)} drawers opened, key found")
     >>> memory.observe(Step.acted("open drawer 1", "It is empty.", subgoal="Find the key"))
@@ -116,6 +127,7 @@ class SubgoalMemory:
         fully_observable: bool = False,
         retrieval: bool = True,
         ignored: Sequence[str] = (CHECK,),
+        speech: Speech | None = None,
         variant: Variant = "paper",
         counter: TokenCounter | None = None,
         form: Form = "text",
@@ -123,9 +135,12 @@ class SubgoalMemory:
     ) -> None:
         if variant not in get_args(Variant):
             raise InputError(f"{variant!r} is not a variant: use one of {', '.join(get_args(Variant))}")
+        if speech is not None and speech not in get_args(Speech):
+            raise InputError(f"{speech!r} is not a way for a model to speak: use one of {', '.join(get_args(Speech))}")
         self.log = ChunkLog(counter=counter, form=form, sink=sink)
         self.fully_observable = fully_observable
         self.retrieval = retrieval
+        self.speech: Speech = speech or ("lines" if form == "text" else "tools")
         self.variant: Variant = variant
         self.summaries = 0
         """How often a line was asked for."""
@@ -138,7 +153,8 @@ class SubgoalMemory:
     @property
     def rules(self) -> str:
         """How to work in subgoals, for the head of the prompt."""
-        return "\n".join((*_RULES, _RETRIEVE_RULE if self.retrieval else _HIDDEN_RULE))
+        rules, more = (_RULES, _RETRIEVE_RULE) if self.speech == "lines" else (_TOOL_RULES, _RETRIEVE_TOOL_RULE)
+        return "\n".join((*rules, more if self.retrieval else _HIDDEN_RULE))
 
     def begin(self, subgoal: str) -> Chunk:
         """Begin a subgoal: the one before it is folded, what was retrieved closes.
