@@ -32,7 +32,7 @@ def test_an_answer_ends_at_the_models_end_at_the_limit_or_before_a_stop(monkeypa
     whole = model.complete(ASKED)
     assert (whole.text, whole.truncated, whole.completion_tokens) == ("in lisbon. by the sea.", False, 22)
     assert whole.prompt_tokens == len("user: where\nassistant: ")
-    assert whole.model == model.name == "model (bfloat16)"
+    assert whole.model == model.name == "model (float32)"
     cut = model.complete(ASKED, max_tokens=4)
     assert (cut.text, cut.truncated) == ("in l", True)
     stopped = model.complete(ASKED, stop=["sea", ". "])
@@ -44,7 +44,7 @@ def test_a_full_model_cuts_its_answer_and_refuses_a_prompt_that_fills_it(monkeyp
     model = model_of(monkeypatch, LETTER_A, context=prompt + 3)
     assert model.complete(ASKED).text == "aaa"
     assert model.complete(ASKED).truncated
-    with pytest.raises(InputError, match=f"has {prompt} tokens, and 'model .bfloat16.' holds {prompt}: shorten it"):
+    with pytest.raises(InputError, match=f"has {prompt} tokens, and 'model .float32.. holds {prompt}: shorten it"):
         model_of(monkeypatch, LETTER_A, context=prompt).complete(ASKED)
     with pytest.raises(InputError, match="shorten them"):
         model.log_likelihood("a" * 20, "b" * 20)
@@ -181,7 +181,7 @@ def test_the_packaged_model_is_found_without_importing_its_package(tmp_path: Pat
         packaged_gguf()
     (package / "model.gguf").write_bytes(b"GGUF")
     assert packaged_gguf() == package / "model.gguf"
-    assert LocalModel().name == "model (bfloat16)"
+    assert LocalModel().name == "model (float32)"
 
 
 def test_a_missing_library_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,6 +194,6 @@ def test_a_setting_names_a_local_model() -> None:
     loaded = load_model("local:/models/a:b")
     assert isinstance(loaded, LocalModel)
     assert isinstance(load_model("local"), LocalModel)
-    assert load_model("local:some/model").name == "model (bfloat16)"
+    assert load_model("local:some/model").name == "model (float32)"
     with pytest.raises(ConfigError, match="is not a language model"):
         load_model("local:")

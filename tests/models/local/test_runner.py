@@ -43,7 +43,7 @@ def save_tiny(folder: Path, family: str = "llama", template: str | None = "{{ me
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> LocalModel:
-    return LocalModel.load(save_tiny(tmp_path_factory.mktemp("tiny")), precision="float32")
+    return LocalModel.load(save_tiny(tmp_path_factory.mktemp("tiny")))
 
 
 def test_likelihoods_equal_those_of_one_pass_over_the_whole_text(tiny: LocalModel) -> None:
@@ -123,6 +123,6 @@ def test_the_packaged_model_answers_scores_and_counts() -> None:
     scores = model.log_likelihoods("The capital of France is", [" Paris", " London", " a banana"])
     assert scores.tolist() == sorted(scores, reverse=True)
     assert model.count("Ana moved from Porto to Lisbon.") == 9
-    exact = LocalModel.load(precision="float32", threads=1)
-    same = exact.log_likelihoods("The capital of France is", [" Paris", " London", " a banana"])
+    rounded = LocalModel.load(precision="bfloat16", threads=1)
+    same = rounded.log_likelihoods("The capital of France is", [" Paris", " London", " a banana"])
     assert np.allclose(scores, same, atol=0.25)
