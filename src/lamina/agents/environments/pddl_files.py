@@ -112,9 +112,7 @@ def _type(term: Any, path: Path | str) -> str:
 
 def _action(found: Any, path: Path | str) -> Action:
     parameters = tuple((f"?{one.name}", _type(one, path)) for one in found.parameters)
-    return Action(
-        str(found.name), parameters, tuple(_literals(found.precondition, path)), tuple(_literals(found.effect, path))
-    )
+    return Action(str(found.name), parameters, tuple(_literals(found.precondition, path)), tuple(_literals(found.effect, path)))
 
 
 def _literals(formula: Any, path: Path | str) -> list[Literal]:
