@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 from lamina.agents.environments.domains import BARMAN, BLOCKSWORLD, GRIPPER, TYREWORLD
 from lamina.agents.environments.planning import Fact, Literal, Problem
@@ -32,10 +33,10 @@ def blocksworld(blocks: int = 4, *, seed: int = 0) -> Problem:
         return built
 
     for tower in towers():
-        start |= {("on-table", tower[0]), ("clear", tower[-1])} | {("on", a, b) for b, a in zip(tower, tower[1:], strict=False)}
+        start |= {("on-table", tower[0]), ("clear", tower[-1])} | {("on", a, b) for b, a in pairwise(tower)}
     wanted: list[Literal] = []
     while not wanted or all(one.fact in start for one in wanted):
-        wanted = [Literal(("on", a, b)) for tower in towers() for b, a in zip(tower, tower[1:], strict=False)]
+        wanted = [Literal(("on", a, b)) for tower in towers() for b, a in pairwise(tower)]
     return Problem(
         f"blocksworld-{blocks}-{seed}", BLOCKSWORLD, dict.fromkeys(names, "object"), frozenset(start), tuple(sorted(wanted))
     )

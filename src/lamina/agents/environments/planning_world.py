@@ -64,7 +64,7 @@ class PlanningWorld:
     def reset(self) -> str:
         """Begin again and tell the whole state."""
         self.state = self.problem.start
-        self._over = self.problem.progress(self.state) == 1.0
+        self._over = False
         return self.wording.state(self.state)
 
     def step(self, action: str) -> Outcome:
