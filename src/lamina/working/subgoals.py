@@ -45,16 +45,13 @@ _RETRIEVE_TOOL: Final = Tool(
     {"type": "object", "properties": {"ids": {"type": "array", "items": {"type": "integer"}}}, "required": ["ids"]},
 )
 _RULES: Final = (
-    "Work in subgoals. A subgoal is one milestone on the way to the goal, said in one line.",
-    "While a subgoal is not finished, answer with one line:\nAction: <your next action>",
-    "When you have no subgoal yet, or judge the last one finished, answer with two lines:\n"
-    "Subgoal: <the next milestone>\nAction: <its first action>",
-    "Never name two subgoals in a row: each needs at least one valid action.",
-    "If an action fails, use 'check valid actions'.",
+    "Work in subgoals: milestones towards the goal, each one line. While one is unfinished, answer with one line:\nAction: <action>",
+    "If you have none, or judge the last one finished, answer with two:\nSubgoal: <next milestone>\nAction: <its first action>",
+    f"Each subgoal needs at least one valid action; never name two in a row. If an action fails, use '{CHECK}'.",
 )
 _RETRIEVE_RULE: Final = (
-    "Of a finished subgoal you see its number and one line of what came of it; its steps are hidden. If you need them, answer\n"
-    "Action: retrieve(<number>, <number>)\nand they are shown until your next subgoal."
+    "Of a finished subgoal you see its number and what came of it. To see its steps until the next subgoal:\n"
+    "Action: retrieve(<number>, …)"
 )
 _TOOL_RULES: Final = (
     "Work in subgoals. A subgoal is one milestone on the way to the goal, said in one line.",
