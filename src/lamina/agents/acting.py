@@ -15,7 +15,7 @@ from lamina.agents.answers import Answer, read_answer
 from lamina.agents.patience import CallFailed, Patience
 from lamina.errors import InputError
 from lamina.models.protocols import Message
-from lamina.working.steps import ACTION, SUBGOAL, Step
+from lamina.working.steps import ACTION, OBSERVATION, SUBGOAL, Step
 from lamina.working.subgoals import BEGIN, CHECK, RETRIEVE, asked_for
 
 if TYPE_CHECKING:
@@ -212,15 +212,16 @@ class Turn:
                 ids = asked_for(answer.action) if RETRIEVE in self._tools else None
                 if ids is None:
                     return answer.action
-                told = self._retrieve(ids)
                 if self._agent.wasteful:
+                    self._retrieve(ids)
                     return answer.action
+                told = _exchange(answer.action, self._retrieve(ids))
             except InputError as error:
-                told = f"Not possible: {error}"
+                told = _exchange(answer.action, f"Not possible: {error}")
                 self._episode.refused += 1
                 self._corrected += 1
                 if self._corrected > CORRECTIONS:
-                    self.lost = f"{told}. This step was lost."
+                    self.lost = f"Not possible: {error}. This step was lost."
                     return answer.action or "(none)"
 
     def _ask(self, told: str) -> Answer:
@@ -250,3 +251,8 @@ class Turn:
         told = self._agent.memory.call(RETRIEVE, {"ids": list(ids)})
         self._episode.retrieved += 1
         return told
+
+
+def _exchange(action: str | None, told: str) -> str:
+    """What was asked of the memory and what it said, shown until the step is there and kept nowhere."""
+    return f"{ACTION}{action}\n{OBSERVATION}{told}" if action else told

@@ -128,7 +128,9 @@ def history_tokens(task: Task, episode: Episode) -> int:
 
 def figures_of(episodes: Sequence[Episode]) -> Figures:
     """Success, progress, steps, tokens a step and the share of valid actions of each episode."""
-    return np.array([[one.success, one.progress, one.steps, one.tokens_per_step, one.valid] for one in episodes], dtype=np.float64)
+    return np.array(
+        [[one.success, one.progress, one.steps, one.tokens_per_step, one.valid] for one in episodes], dtype=np.float64
+    )
 
 
 def row_of(

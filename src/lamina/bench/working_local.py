@@ -125,5 +125,5 @@ def read(model: Any, prompt: Sequence[Message], possible: Sequence[str], answers
         answer = read_answer(text)
         told["subgoal_named"] = float(bool(answer.subgoal))
         told["action_labelled"] = float(bool(answer.action) and "action:" in text.lower())
-        told["action_possible"] = float(bool(answer.action) and answer.action.strip(" .").lower() in possible)
+        told["action_possible"] = float((answer.action or "").strip(" .").lower() in possible)
     return told
