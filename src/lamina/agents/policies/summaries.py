@@ -18,9 +18,10 @@ Summarise = Callable[[str, Pairs], str]
 
 
 def of_domain(domain: str) -> Summarise:
-    """The rule for a planning domain: whether the subgoal is reached, and the last that was told of each fact.
+    """The rule for a planning domain: whether the subgoal is reached, and what is otherwise than before it.
 
-    Where every observation tells the whole state, it is the last of these.
+    Where every observation tells the whole state, it is the last of these; else observations tell changes, and what was changed and
+    changed back is left out.
 
     >>> of_domain("tyreworld")("boot is open", [("open boot", "boot is open. boot is no longer closed.")])
     'The subgoal is reached. boot is open. boot is no longer closed.'
@@ -33,10 +34,14 @@ def of_domain(domain: str) -> Summarise:
         told = [seen for action, seen in pairs if normalised(action) != CHECK and seen != NOT_VALID]
         if full:
             return _line(next((seen for seen in reversed(told) if words.read(seen)), "Nothing was done."))
-        last = {one.fact: one.positive for seen in told for one in words.read(seen)}
+        said = [one for seen in told for one in words.read(seen)]
+        last = {one.fact: one.positive for one in said}
+        first = {one.fact: one.positive for one in reversed(said)}
         wanted = words.read(subgoal)
         reached = bool(wanted) and all(last.get(one.fact) is one.positive for one in wanted)
-        changes = words.paragraph(Literal(fact, last[fact]) for fact in sorted(last, key=lambda one: (not last[one], one)))
+        changes = words.paragraph(
+            Literal(fact, now) for fact, now in sorted(last.items(), key=lambda one: (not one[1], one[0])) if now is first[fact]
+        )
         return _line(f"The subgoal is {'reached' if reached else 'not seen to be reached'}. {changes or 'Nothing changed.'}")
 
     return summarise
