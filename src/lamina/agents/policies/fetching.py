@@ -12,11 +12,13 @@ from lamina.agents.environments.protocol import CHECK, NOT_VALID
 from lamina.agents.policies.prompt import PromptView
 from lamina.errors import InputError
 from lamina.models.protocols import Completion, Message, Schema, check_request
+from lamina.text import RECALLED_CLOSE, RECALLED_OPEN
 
 _HERE: Final = re.compile(r"You are in the (\w+)\. (?:You see(?:: ([\w, ]+)| nothing)\. )?You carry (?:the (\w+)|nothing)\.")
 _DELIVERED: Final = re.compile(r"You deliver the (\w+)\.|Delivered: ([\w, ]+)\.")
 _SEEN: Final = re.compile(r"Seen in the (\w+): ([\w, ]+)\.")
 _BEEN: Final = re.compile(r"Been in: ([\w, ]+)\.")
+_RECALLED: Final = re.compile(rf"{re.escape(RECALLED_OPEN)}(.*?){re.escape(RECALLED_CLOSE)}", re.DOTALL)
 _ORDER: Final = re.compile(r"in this order: ([\w, ]+)")
 _ROOMS: Final = re.compile(r"These are the rooms: ([\w, ]+)")
 
@@ -66,8 +68,8 @@ class FetchPolicy:
     """Answers as a language model would that fetches without fault and knows only the prompt.
 
     The next thing to deliver is the one after the last that the prompt, or its current subgoal, shows to be delivered. If the prompt
-    says where it lies, it goes there; else, if showing folded chunks again is offered and rooms were seen in them whose contents
-    their summaries do not tell, it asks for those; else it looks into the next room of which it knows nothing.
+    says where it lies, it goes there; else, if what is recalled of earlier tasks says where it lay, it looks there; else, if showing
+    folded chunks again is offered and rooms were seen in them whose contents their summaries do not tell, it asks for those; else it looks into the next room of which it knows nothing.
 
     >>> from lamina.agents.environments.fetch import FetchMap, FetchWorld
     >>> world = FetchWorld(FetchMap.generate(seed=3))
@@ -102,7 +104,7 @@ class FetchPolicy:
             return f"Action: {CHECK}"
         due = view.wants_subgoals and (view.subgoal is None or wanted not in re.findall(r"\w+", view.subgoal))
         head = f"Subgoal: Deliver the {wanted}\n" if due else ""
-        action = self._towards(wanted, known)
+        action = self._towards(wanted, known) or self._recalled(view.instruction, wanted, known)
         if not action and (ids := self._hiding(view)):
             return f"Action: retrieve({', '.join(map(str, ids))})"
         return f"{head}Action: {action or self._look(rooms, known)}"
@@ -127,6 +129,15 @@ class FetchPolicy:
         if not place:
             return ""
         return f"take {wanted}" if place == known.room else f"go to {place}"
+
+    @staticmethod
+    def _recalled(instruction: str, wanted: str, known: Known) -> str:
+        """To the room in which an earlier task saw it first, unless this one has been there; "" where none did."""
+        for recalled in _RECALLED.findall(instruction):
+            for room, things, _ in _HERE.findall(recalled):
+                if wanted in _names(things) and room not in dict(known.contents) and room != known.room:
+                    return f"go to {room}"
+        return ""
 
     @staticmethod
     def _hiding(view: PromptView) -> list[int]:
