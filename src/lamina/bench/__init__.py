@@ -1,7 +1,7 @@
 """The benchmarks: one harness, one form of result, every level.
 
 >>> sorted(BENCHMARKS)
-['ablation', 'budget', 'consolidation', 'demo', 'feedback', 'gate', 'grammar', 'graph', 'importing', 'locomo', 'notes', 'outline', 'passages', 'serving', 'sessions', 'speed', 'supersession', 'taxonomy', 'topics']
+['ablation', 'budget', 'consolidation', 'demo', 'feedback', 'gate', 'grammar', 'graph', 'importing', 'locomo', 'notes', 'outline', 'passages', 'serving', 'sessions', 'speed', 'supersession', 'taxonomy', 'topics', 'working']
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ BENCHMARKS: Final[Mapping[str, str]] = {
     "topics": "What a forest of topics finds and at what cost, in a made-up town (and LoCoMo, and Embodied-RAG's poses, where they are).",
     "speed": "Writing, searching, memory and file size, and how they grow with the number of messages.",
     "supersession": "Facts that change: what holds now, what held on a day, and what only looks like a contradiction (LoCoMo's facts too, where its data is).",
+    "working": "What a prompt of few tokens holds of a long task: folded subgoals, a window, a summary (AgentBoard's planning problems; needs them).",
 }
 """What can be run, with a line about each."""
 

@@ -38,7 +38,9 @@ def window_rows(play: Play, maps: int, seed: int, horizon: int) -> list[Row]:
     for name in ("full", "hiagent"):
         metrics: dict[str, float] = {}
         for window in WINDOWS:
-            metrics |= _figures([play(fetch_task(1000 * seed + one), name, window, horizon, 5) for one in range(maps)], f"at_{window}_tokens")
+            metrics |= _figures(
+                [play(fetch_task(1000 * seed + one), name, window, horizon, 5) for one in range(maps)], f"at_{window}_tokens"
+            )
         rows.append(Row(f"fetch, {name}", metrics))
     for name in ("hiagent", "hiagent-no-retrieval"):
         metrics = {}
@@ -69,10 +71,18 @@ def trial_rows(maps: int, seed: int) -> list[Row]:
         fresh.append(_steps(two, ""))
         own.append(_steps(two, _known(one, two)))
         other.append(_steps(two, _known(FetchWorld(_moved(house), goals[:4]), two)))
-    values = {"first task": first, "second task": fresh, "second task, recalled": own, "second task, recalled of another house": other}
+    values = {
+        "first task": first,
+        "second task": fresh,
+        "second task, recalled": own,
+        "second task, recalled of another house": other,
+    }
     rows = [Row(f"fetch, {name}", {"steps": float(np.mean(steps))}) for name, steps in values.items()]
     for place, against in ((2, (0, 1, 3)), (3, (1,))):
-        by = {f"{AGAINST}{rows[rival].system}": _fewer(list(values.values())[place], list(values.values())[rival], seed) for rival in against}
+        by = {
+            f"{AGAINST}{rows[rival].system}": _fewer(list(values.values())[place], list(values.values())[rival], seed)
+            for rival in against
+        }
         rows[place] = Row(rows[place].system, rows[place].metrics, by)
     return rows
 
@@ -87,7 +97,9 @@ def _moved(house: FetchMap) -> FetchMap:
     """The same rooms and things, no thing where it was."""
     rng = random.Random(f"moved {house.seed}")
     rooms = house.rooms[1:]
-    return FetchMap(house.rooms, tuple((name, rng.choice([one for one in rooms if one != room])) for name, room in house.items), house.seed)
+    return FetchMap(
+        house.rooms, tuple((name, rng.choice([one for one in rooms if one != room])) for name, room in house.items), house.seed
+    )
 
 
 def _steps(world: FetchWorld, known: str) -> float:
