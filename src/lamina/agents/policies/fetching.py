@@ -12,13 +12,11 @@ from lamina.agents.environments.protocol import CHECK, NOT_VALID
 from lamina.agents.policies.prompt import PromptView
 from lamina.errors import InputError
 from lamina.models.protocols import Completion, Message, Schema, check_request
-from lamina.text import RECALLED_CLOSE, RECALLED_OPEN
 
 _HERE: Final = re.compile(r"You are in the (\w+)\. (?:You see(?:: ([\w, ]+)| nothing)\. )?You carry (?:the (\w+)|nothing)\.")
 _DELIVERED: Final = re.compile(r"You deliver the (\w+)\.|Delivered: ([\w, ]+)\.")
 _SEEN: Final = re.compile(r"Seen in the (\w+): ([\w, ]+)\.")
 _BEEN: Final = re.compile(r"Been in: ([\w, ]+)\.")
-_RECALLED: Final = re.compile(rf"{re.escape(RECALLED_OPEN)}(.*?){re.escape(RECALLED_CLOSE)}", re.DOTALL)
 _ORDER: Final = re.compile(r"in this order: ([\w, ]+)")
 _ROOMS: Final = re.compile(r"These are the rooms: ([\w, ]+)")
 
@@ -104,7 +102,7 @@ class FetchPolicy:
             return f"Action: {CHECK}"
         due = view.wants_subgoals and (view.subgoal is None or wanted not in re.findall(r"\w+", view.subgoal))
         head = f"Subgoal: Deliver the {wanted}\n" if due else ""
-        action = self._towards(wanted, known) or self._recalled(view.instruction, wanted, known)
+        action = self._towards(wanted, known) or self._recalled(view.recalled, wanted, known)
         if not action and (ids := self._hiding(view)):
             return f"Action: retrieve({', '.join(map(str, ids))})"
         return f"{head}Action: {action or self._look(rooms, known)}"
@@ -131,12 +129,11 @@ class FetchPolicy:
         return f"take {wanted}" if place == known.room else f"go to {place}"
 
     @staticmethod
-    def _recalled(instruction: str, wanted: str, known: Known) -> str:
+    def _recalled(recalled: str, wanted: str, known: Known) -> str:
         """To the room in which an earlier task saw it first, unless this one has been there; "" where none did."""
-        for recalled in _RECALLED.findall(instruction):
-            for room, things, _ in _HERE.findall(recalled):
-                if wanted in _names(things) and room not in dict(known.contents) and room != known.room:
-                    return f"go to {room}"
+        for room, things, _ in _HERE.findall(recalled):
+            if wanted in _names(things) and room not in dict(known.contents) and room != known.room:
+                return f"go to {room}"
         return ""
 
     @staticmethod

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from lamina.models.protocols import Message
+from lamina.text import RECALLED_CLOSE, RECALLED_OPEN
 
 Kind = Literal["observation", "action", "subgoal"]
 
 _LINE: Final = re.compile(r"\s*(?:(\d+)\s+)?(Observation|Action|Subgoal):\s*(.*)")
+_RECALLED: Final = re.compile(rf"{re.escape(RECALLED_OPEN)}(.*?){re.escape(RECALLED_CLOSE)}", re.DOTALL)
 _GOAL: Final = re.compile(r"^Goal:[ \t]*(.*)$", re.MULTILINE)
 
 
@@ -40,7 +42,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class PromptView:
-    """A prompt, read. `instruction`: what stands before the goal.
+    """A prompt, read. `instruction`: what stands before the goal; `recalled`: what was quoted there of earlier tasks.
 
     >>> view = PromptView.of([
     ...     Message("system", "Name a subgoal in a line 'Subgoal: …', then act."),
@@ -58,6 +60,7 @@ class PromptView:
     instruction: str
     goal: str
     entries: tuple[Entry, ...]
+    recalled: str = ""
 
     @classmethod
     def of(cls, messages: Sequence[Message]) -> PromptView:
@@ -74,7 +77,8 @@ class PromptView:
             else:
                 (after if goal and message.role != "system" else before).extend(message.content.splitlines())
         entries, stray = _entries(after)
-        return cls("\n".join([*before, *stray]), goal, tuple(entries))
+        told = "\n".join([*before, *stray])
+        return cls(_RECALLED.sub("", told), goal, tuple(entries), "\n".join(_RECALLED.findall(told)))
 
     @property
     def wants_subgoals(self) -> bool:
