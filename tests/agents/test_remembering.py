@@ -36,8 +36,10 @@ def test_steps_become_traces_of_a_session_and_the_task_an_episode(memory):
         ("tool", "Observation: You are in the hall."),
         ("assistant", "Action: go to the kitchen"),
         ("tool", "Observation: You are in the kitchen. You see: kitchen key."),
+        ("assistant", "See the kitchen: You are in the kitchen. You see: kitchen key."),
         ("assistant", "Action: go to the loft"),
         ("tool", "Observation: You are in the loft. You see: loft key."),
+        ("assistant", "See the loft: You are in the loft. You see: loft key."),
         ("assistant", "Task: Look at kitchen, loft The goal was reached."),
     ]
     assert {one.session for one in traces} == {"task 1"}
@@ -55,10 +57,19 @@ def test_what_is_known_is_of_this_world_and_agent_and_within_its_share(memory):
     known = experience.known("house", "Find the loft key", 400)
     assert "You see: loft key." in known
     assert WordLlamaTokens().count(known) <= 100
+    assert WordLlamaTokens().count(experience.known("house", "Find the loft key", 2000)) <= 500
     assert "Action:" not in known
     assert experience.known("shed", "Find the loft key", 400) == ""
     assert Experience(memory, agent="other").known("house", "Find the loft key", 400) == ""
     assert Experience(memory, share=0).known("house", "Find the loft key", 400) == ""
+
+
+def test_what_came_of_subgoals_is_recalled_before_single_steps(memory):
+    played(memory, "house", "task 1", "kitchen", "loft", "cellar")
+    lines, _, steps = Experience(memory).known("house", "Find the loft key", 2000).partition("</recalled-memory>")
+    assert "See the loft: You are in the loft." in lines
+    assert "Observation: " not in lines
+    assert "Observation: You are in the loft." in steps
 
 
 def test_each_task_has_a_session_of_its_own_and_shares_are_checked(memory):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lamina.errors import InputError
+from lamina.models.tokens import WordLlamaTokens
 from lamina.working.steps import OBSERVATION
 
 if TYPE_CHECKING:
@@ -53,6 +54,11 @@ class MemorySink:
         if told:
             self.memory.add(told, session=self.session, place=self.world, metadata=metadata, agent=self.agent)
 
+    def fold(self, title: str, line: str) -> None:
+        """Keep what came of a finished subgoal, as the memory of the task put it."""
+        told = {"role": "assistant", "content": f"{title}: {line}", "metadata": {"subgoal": title, "result": True}}
+        self.memory.add(told, session=self.session, place=self.world, agent=self.agent)
+
     def close(self, outcome: str) -> None:
         """Keep the outcome, and make an episode of the task."""
         told = " ".join(part for part in (f"Task: {self.task.strip()}" if self.task.strip() else "", outcome) if part)
@@ -81,7 +87,7 @@ class Experience:
     """Earlier tasks of an agent, kept in a `Memory`: where the steps of a new one go, and what is known when it begins.
 
     Parameters: `memory`; `agent`, whose experience it is; `share` of a prompt's budget that what is recalled may take; `roles`, what of
-    earlier tasks is recalled (default: what was observed); `counter` of tokens.
+    earlier tasks is recalled beside what came of their subgoals (default: what was observed); `counter` of tokens.
     """
 
     memory: Memory
@@ -101,9 +107,19 @@ class Experience:
         return MemorySink(self.memory, world, session, self.agent, goal)
 
     def known(self, world: str, goal: str, budget: int) -> str:
-        """What earlier tasks in a world taught that bears on a goal, quoted, in at most `share * budget` tokens; "" where nothing is known."""
-        recalled = self.memory.context(
-            goal, budget=int(self.share * budget), counter=self.counter, agent=self.agent, places=[world], roles=list(self.roles),
-            kinds=["trace"],
-        )  # fmt: skip
-        return recalled.text
+        """What earlier tasks in a world taught that bears on a goal, quoted, in at most `share * budget` tokens; "" where nothing is known.
+
+        What came of their subgoals has half of it, single steps what is left.
+        """
+        room = int(self.share * budget)
+        lines = self._context(goal, room // 2, world, metadata={"result": True})
+        steps = self._context(goal, room - self._tokens(lines) - 1, world, roles=list(self.roles))
+        return "\n".join(part for part in (lines, steps) if part)
+
+    def _context(self, goal: str, budget: int, world: str, **conditions: Any) -> str:  # Any: whatever a recall can be narrowed by
+        return self.memory.context(
+            goal, budget=max(budget, 0), counter=self.counter, agent=self.agent, places=[world], kinds=["trace"], **conditions
+        ).text
+
+    def _tokens(self, text: str) -> int:
+        return (self.counter or WordLlamaTokens()).count(text)

@@ -21,6 +21,7 @@ from lamina.cli import (
     knowing,
     learning,
     recalling,
+    running,
     serving,
     showing,
     tokens,
@@ -80,6 +81,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, Callable[..., None]]]] = {
         "doctor": transferring.doctor,
     },
     "Serve": {"serve": serving.serve, "mcp": serving.mcp},
+    "Act": {"run": running.run},
     "Measure": {"bench": benchmarking.bench},
 }
 """The commands, by the headings under which the help shows them."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -18,8 +20,11 @@ if TYPE_CHECKING:
 
     from lamina.agents.acting import Episode, Played
     from lamina.agents.environments.protocol import Environment
+    from lamina.agents.remembering import Experience
+    from lamina.agents.worlds import Setting
     from lamina.models.protocols import LanguageModel
     from lamina.working.chunks import Rendered
+    from lamina.working.folding import Summarise
     from lamina.working.protocol import WorkingMemory
 
 POLICY: Final = "policy"
@@ -43,13 +48,19 @@ def run(
             help="'policy', a player by rules that reads nothing but the prompt; or a language model: openai:MODEL@URL, anthropic:MODEL.",
         ),
     ] = POLICY,
-    size: Annotated[int | None, typer.Option("--size", help="How large the world is: blocks, balls, wheels, cocktails, rooms.")] = None,
+    size: Annotated[
+        int | None, typer.Option("--size", help="How large the world is: blocks, balls, wheels, cocktails, rooms.")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Which world of this kind.")] = 0,
     horizon: Annotated[int, typer.Option("--horizon", help="The most steps.")] = 30,
-    patience: Annotated[float, typer.Option("--patience", metavar="SECONDS", help="How long the world may take for a step.")] = 30.0,
+    patience: Annotated[
+        float, typer.Option("--patience", metavar="SECONDS", help="How long the world may take for a step.")
+    ] = 30.0,
     file: Annotated[
         Path | None,
-        typer.Option("--keep", metavar="FILE", help="Keep the steps in this memory file, and begin with what it knows of this world."),
+        typer.Option(
+            "--keep", metavar="FILE", help="Keep the steps in this memory file, and begin with what it knows of this world."
+        ),
     ] = None,
     session: Annotated[str | None, typer.Option("--session", help="What the task is called in that file.")] = None,
     delay: Annotated[float, typer.Option("--delay", metavar="SECONDS", help="Wait so long after each step, to watch.")] = 0.0,
@@ -60,50 +71,51 @@ def run(
     Ends with exit code 1 where the goal was not reached.
     """
     from lamina.agents.acting import ActingAgent
+    from lamina.agents.memories import make_memory
+    from lamina.agents.worlds import setting
 
-    place, player, summarise = _player(world, size, seed, model)
-    experience, known = _experience(file, place, budget)
-    try:
-        sink = experience.sink(place.name, place.goal, session or _session(place, seed)) if experience else None
-        from lamina.agents.memories import make_memory
-
+    place = setting(world, size=size, seed=seed)
+    player, summarise = _player(model, place)
+    with _kept(file) as experience:
+        known = experience.known(place.place, place.world.goal, budget) if experience else ""
+        name = session or f"{place.place} {secrets.token_hex(4)}"
+        sink = experience.sink(place.place, place.world.goal, name) if experience else None
         working = make_memory(
-            memory, room=max(budget // 2, 1), summarise=summarise, fully_observable=place.fully_observable, sink=sink
+            memory, room=max(budget // 2, 1), summarise=summarise, fully_observable=place.world.fully_observable, sink=sink
         )
-        with _Screen(place, working, budget, delay, shown=not as_json) as screen:
+        with _Screen(place.world, working, budget, delay, shown=not as_json) as screen:
             agent = ActingAgent(player, working, budget=budget, horizon=horizon, patience=patience, watch=screen.show)
-            episode = agent.play(place, known=known)
-    finally:
-        if experience is not None:
-            experience.memory.close()
+            episode = agent.play(place.world, known=known)
     if as_json:
-        print_json(_json(episode, budget))
+        print_json({**_json(episode, budget), "known": known})
     else:
         _tell(episode, budget)
     if not episode.success:
         raise typer.Exit(FINDINGS)
 
 
-def _player(world: str, size: int | None, seed: int, spec: str) -> tuple[Environment, LanguageModel, Any]:
-    """The world, who plays it, and who makes lines of finished subgoals (a rule, or a model: hence any type)."""
-    raise NotImplementedError
+def _player(spec: str, place: Setting) -> tuple[LanguageModel, Summarise | LanguageModel]:
+    """Who plays, and who makes lines of finished subgoals: the rules of the world, or the model."""
+    if spec == POLICY:
+        return place.player, place.summarise
+    from lamina.models.registry import load_model
+
+    model = load_model(spec)
+    assert model is not None  # only None names none
+    return model, model
 
 
-def _experience(file: Path | None, world: Environment, budget: int) -> tuple[Any, str]:  # Any: the import waits for its use
-    """Earlier tasks kept in a file, and what they taught of this world."""
+@contextmanager
+def _kept(file: Path | None) -> Iterator[Experience | None]:
+    """Earlier tasks, kept in a file; None where none is named."""
     if file is None:
-        return None, ""
+        yield None
+        return
     from lamina.agents.remembering import Experience
     from lamina.memory import Memory
 
-    experience = Experience(Memory(file))
-    return experience, experience.known(world.name, world.goal, budget)
-
-
-def _session(world: Environment, seed: int) -> str:
-    import secrets
-
-    return f"{world.name} {seed} {secrets.token_hex(4)}"
+    with Memory(file) as memory:
+        yield Experience(memory)
 
 
 class _Screen:
@@ -113,7 +125,7 @@ class _Screen:
         from rich.live import Live
 
         self._world, self._memory, self._budget, self._delay = world, memory, budget, delay
-        self._out = console(error=not sys.stdout.isatty() and False)
+        self._out = console()
         self._lines = shown and not self._out.is_terminal
         self._live = Live(console=self._out, auto_refresh=False) if shown and self._out.is_terminal else None
 
@@ -137,8 +149,6 @@ class _Screen:
                 say(f"  subgoal: {step.subgoal}")
             say(f"{step.number:>3}  {step.action}{'' if step.valid else '  (not valid)'}  [{_shown(step.prompt)}]")
         if self._delay > 0:
-            import time
-
             time.sleep(self._delay)
 
     def _picture(self, step: Played) -> Group:
@@ -164,10 +174,12 @@ def _rows(prompt: Rendered, memory: WorkingMemory) -> list[tuple[int, str, str]]
     """Each subgoal with its number, whether the prompt shows it whole, folded or not at all, and its words."""
     shown = {block.chunk.id: block for block in prompt.blocks}
     log = getattr(memory, "log", None)
-    rows = []
+    rows: list[tuple[int, str, str]] = []
     for chunk in log.chunks if log is not None else [block.chunk for block in prompt.blocks]:
         block = shown.get(chunk.id)
-        state = block.state if block is not None else "hidden"
+        state: str = block.state if block is not None else "hidden"
+        if log is not None and chunk is log.current:
+            state = "current"  # it may have begun with this step
         if chunk.id == 0 and not chunk.steps:
             continue
         words = chunk.title or "the beginning" if log is None or len(log.chunks) > 1 or chunk.id else "the steps"
@@ -221,6 +233,3 @@ def _json(episode: Episode, budget: int) -> dict[str, Any]:
         for one in episode.played
     ]  # fmt: skip
     return {**episode.as_json(), "budget": budget, "played": steps}
-
-
-__all__: list[str] = ["Callable", "run"]

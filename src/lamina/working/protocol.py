@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from lamina.models.protocols import Message, Tool
@@ -60,4 +60,13 @@ class TraceSink(Protocol):
 
     def close(self, outcome: str) -> None:
         """The task is over."""
+        ...
+
+
+@runtime_checkable
+class LineSink(Protocol):
+    """A sink of traces that is also told in one line what came of each finished chunk."""
+
+    def fold(self, title: str, line: str) -> None:
+        """Keep what came of the chunk of this title."""
         ...

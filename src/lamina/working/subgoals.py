@@ -19,6 +19,7 @@ from lamina.errors import InputError
 from lamina.models.protocols import Tool
 from lamina.working.chunks import Chunk, ChunkLog, Form, Rendered
 from lamina.working.folding import Extract, ModelSummary, Pair, Summarise, pair_of
+from lamina.working.protocol import LineSink
 from lamina.working.steps import Step
 
 if TYPE_CHECKING:
@@ -199,7 +200,10 @@ class SubgoalMemory:
         raise InputError(f"there is no tool {name!r} of this memory: there is {', '.join(tool.name for tool in self.tools())}")
 
     def close_task(self, outcome: str = "") -> None:
-        """Tell the sink that the task is over."""
+        """Tell the sink that the task is over, and before that what came of the last subgoal, where it is a `LineSink`."""
+        current = self.log.current
+        if isinstance(self._sink, LineSink) and current.title is not None and current.steps:
+            self._fold(current)
         if self._sink is not None:
             self._sink.close(outcome)
 
@@ -224,7 +228,10 @@ class SubgoalMemory:
     def _fold(self, chunk: Chunk) -> None:
         pairs = [pair for pair in map(pair_of, chunk.steps) if _plain(pair[0]) not in self._ignored]
         pairs = pairs or [pair_of(step) for step in chunk.steps]
+        again = chunk.summary is not None
         self.log.fold(self._line(chunk.title or "", pairs), chunk.id)
+        if isinstance(self._sink, LineSink) and not again:
+            self._sink.fold(chunk.title or "", chunk.summary or "")
 
     def _line(self, subgoal: str, pairs: Sequence[Pair]) -> str:
         if self.fully_observable:

@@ -130,8 +130,9 @@ class FetchPolicy:
 
     @staticmethod
     def _recalled(recalled: str, wanted: str, known: Known) -> str:
-        """To the room in which an earlier task saw it first, unless this one has been there; "" where none did."""
-        for room, things, _ in _HERE.findall(recalled):
+        """To a room in which an earlier task saw it, unless this one has been there; "" where none did."""
+        told = [*_SEEN.findall(recalled), *(found[:2] for found in _HERE.findall(recalled))]
+        for room, things in told:
             if wanted in _names(things) and room not in dict(known.contents) and room != known.room:
                 return f"go to {room}"
         return ""
