@@ -1,6 +1,6 @@
 """What folding saves a small language model that runs here: the time to read the prompts of recorded episodes, and what it answers.
 
-The same steps (plans of Tyreworld, each stage of the goal a subgoal) go through two memories; for each step the model reads the prompt anew
+The same steps (plans of a planning world, each stage of the goal a subgoal) go through two memories; for each step the model reads the prompt anew
 and writes one token. A server that keeps keys and values of a prompt's beginning would read only what is new of a whole history, and
 anew what a fold has changed; that is not measured here.
 """
@@ -16,13 +16,13 @@ import numpy as np
 
 from lamina.agents.acting import head_of
 from lamina.agents.answers import read_answer
-from lamina.agents.environments.generators import tyreworld
 from lamina.agents.environments.ordering import stages
 from lamina.agents.environments.planning import Literal
 from lamina.agents.environments.planning import Step as Move
 from lamina.agents.environments.planning_world import PlanningWorld
 from lamina.agents.environments.search import Planner
 from lamina.agents.memories import make_memory
+from lamina.agents.worlds import Setting, setting
 from lamina.bench.results import Result, Row
 from lamina.errors import InputError
 from lamina.models.protocols import Message
@@ -42,45 +42,48 @@ def run(
     data: Path | None,
     seed: int,
     progress: Callable[[str], None],
-    episodes: int = 2,
-    wheels: int = 2,
-    every: int = 3,
+    world: str = "tyreworld",
+    size: int = 4,
+    episodes: int = 1,
+    every: int = 5,
     answers: int = 40,
     weights: str | None = None,
 ) -> Result:
     """Time the reading of prompts.
 
-    `episodes` of Tyreworld with so many `wheels`; `every` how many steps a prompt is read; `answers`: tokens of an answer whose form is
-    looked at (0: none); `weights`: another model than the packaged one.
+    `world`: a planning world, of this `size`; `episodes` of it; `every`: how many steps there are from one prompt that is read to the
+    next; `answers`: tokens of an answer whose form is looked at (0: none); `weights`: another model than the packaged one.
     """
     from lamina.models.local import LocalModel
 
-    for name, value in (("episodes", episodes), ("wheels", wheels), ("every", every)):
+    for name, value in (("episodes", episodes), ("every", every)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise InputError(f"{name} must be a whole number of at least 1, not {value!r}")
     model = LocalModel.load(weights, threads=1)
     model.complete([Message("user", "Hello.")], max_tokens=1)  # what is slow the first time only
     found: dict[str, dict[str, list[float]]] = {name: {} for name in COMPARED}
     for number in range(episodes):
-        world = PlanningWorld(tyreworld(wheels, seed=seed + number))
-        recorded = record(world)
+        place = setting(world, size=size, seed=seed + number)
+        if not isinstance(place.world, PlanningWorld):
+            raise InputError(f"episodes are recorded in planning worlds, and {world!r} is none")
+        recorded = record(place.world)
         if len(recorded) < LEAST:
-            raise InputError(f"an episode has {len(recorded)} steps and needs {LEAST}: ask for more wheels")
-        prompts = {name: list(prompts_of(world, recorded, name, every)) for name in COMPARED}
-        for place, at in enumerate(range(0, len(recorded), every)):
+            raise InputError(f"an episode has {len(recorded)} steps and needs {LEAST}: ask for a larger size")
+        prompts = {name: list(prompts_of(place, recorded, name, every)) for name in COMPARED}
+        for turn, at in enumerate(range(0, len(recorded), every)):
             progress(f"working: episode {number + 1}, step {at + 1} of {len(recorded)}")
-            for name in COMPARED if place % 2 else COMPARED[::-1]:  # the order of the two changes
-                told = read(model, prompts[name][place], recorded[at][1], answers)
+            for name in COMPARED if turn % 2 else COMPARED[::-1]:  # the order of the two changes
+                told = read(model, prompts[name][turn], recorded[at][1], answers)
                 for key, figure in told.items():
                     found[name].setdefault(key, []).append(figure)
     rows = [Row(name, {key: float(np.mean(values)) for key, values in figures.items()}) for name, figures in found.items()]
     saved = 1 - rows[1].metrics["seconds"] / rows[0].metrics["seconds"]
     rows[1] = Row("hiagent", {**rows[1].metrics, "seconds_saved": saved})
     config: dict[str, Any] = {
-        "seed": seed, "episodes": episodes, "wheels": wheels, "every": every, "answer_tokens": answers, "model": model.name, "threads": 1,
+        "seed": seed, "world": world, "size": size, "episodes": episodes, "every": every, "answer_tokens": answers, "model": model.name, "threads": 1,
         "prompts": len(found["full"]["seconds"]),
     }  # fmt: skip
-    return Result("working", "recorded episodes of Tyreworld, read by a local model", config, rows)
+    return Result("working", f"recorded episodes of {world}, read by a local model", config, rows)
 
 
 def record(world: PlanningWorld) -> Recorded:
@@ -104,9 +107,10 @@ def record(world: PlanningWorld) -> Recorded:
     return recorded
 
 
-def prompts_of(world: PlanningWorld, recorded: Recorded, name: str, every: int) -> Iterator[Sequence[Message]]:
+def prompts_of(place: Setting, recorded: Recorded, name: str, every: int) -> Iterator[Sequence[Message]]:
     """The prompt before each step of which one is read."""
-    memory = make_memory(name, fully_observable=world.fully_observable)
+    world = place.world
+    memory = make_memory(name, summarise=place.summarise, fully_observable=world.fully_observable)
     head = head_of(world, memory.rules)
     memory.observe(Step.observed(world.reset()))
     for number, (step, _) in enumerate(recorded):
