@@ -50,3 +50,25 @@ def picture(before: tuple[str, str], after: tuple[str, str]) -> str:
             "</svg>\n",
         ]
     )
+
+
+def prompts(step: int = 16, budget: int = 2000) -> tuple[tuple[str, str], tuple[str, str]]:
+    """The history before a step as a whole and as it is folded, each with a title that counts its tokens."""
+    from lamina.agents.acting import ActingAgent
+    from lamina.agents.environments.fetch import FetchMap, FetchWorld
+    from lamina.agents.policies.fetching import FetchPolicy
+    from lamina.agents.policies.summaries import of_fetching
+    from lamina.working.subgoals import SubgoalMemory
+
+    world = FetchWorld(FetchMap.generate(6, seed=4), filler=9)
+    memory = SubgoalMemory(of_fetching)
+    ActingAgent(FetchPolicy(), memory, budget=budget, horizon=step).play(world)
+    whole, folded = memory.log.render(budget, folded=False), memory.prompt([], budget)
+    return (
+        (f"every step: {whole.tokens} tokens", whole.text),
+        (f"finished subgoals folded: {folded.tokens} tokens", folded.text),
+    )
+
+
+if __name__ == "__main__":
+    TARGET.write_text(picture(*prompts()), encoding="utf-8")

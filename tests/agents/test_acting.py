@@ -175,6 +175,10 @@ def test_a_world_that_cannot_begin_and_bad_settings_are_refused():
 def test_the_wasteful_way_sends_the_retrieval_to_the_world():
     episode, _ = play("Subgoal: a\nAction: go", "Subgoal: b\nAction: retrieve(1)", "Action: go", wasteful=True)
     assert [(one.action, one.valid) for one in episode.played] == [("go", True), ("retrieve(1)", False), ("go", True)]
+    code, _ = play(
+        "Subgoal: a\nAction: go", "Subgoal: b\nAction: retrieve(1)", "Action: go", memory=SubgoalMemory(variant="code")
+    )
+    assert [one.action for one in code.played] == ["go", "retrieve(1)", "go"]
 
 
 def test_the_head_has_its_parts_in_order():

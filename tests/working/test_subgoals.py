@@ -129,6 +129,16 @@ def test_what_is_retrieved_is_shown_until_the_next_subgoal():
     assert "Drawer 1 of room 1" not in memory.prompt(HEAD, 500).text
 
 
+def test_a_model_is_told_where_there_is_no_room_for_what_it_retrieved():
+    memory = searched(rooms=2, drawers=40, summarise=count_lines)
+    memory.begin("Rest")
+    memory.call("retrieve", {"ids": [1]})
+    shown = memory.prompt(HEAD, 300, tail="Action:")
+    assert shown.tokens <= 300
+    assert shown.text.endswith("(there is no room to show in full: 1)\nAction:")
+    assert "no room" not in memory.prompt(HEAD, 3000).text
+
+
 def test_what_is_retrieved_within_a_subgoal_just_begun_stays_for_its_first_step():
     memory = searched(summarise=count_lines)
     memory.call("begin_subgoal", {"subgoal": "Rest"})

@@ -116,7 +116,7 @@ class ActingAgent:
     """Plays a world of text with a language model and a working memory.
 
     Parameters: `model`; `memory`, new for each task; `budget`, the most tokens of a prompt; `horizon`, steps; `answer`, tokens of an
-    answer; `patience`, seconds the world has for a step; `wasteful`: see the module; `watch`, told of each step once it is over.
+    answer; `patience`, seconds the world has for a step; `wasteful`: see the module (default: where the memory's variant is "code"); `watch`, told of each step once it is over.
     """
 
     def __init__(
@@ -128,14 +128,15 @@ class ActingAgent:
         horizon: int = HORIZON,
         answer: int = 200,
         patience: float = 30.0,
-        wasteful: bool = False,
+        wasteful: bool | None = None,
         watch: Callable[[Played], None] | None = None,
     ) -> None:
         for name, value in (("budget", budget), ("horizon", horizon), ("answer", answer)):
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise InputError(f"{name} must be a whole number of at least 1, not {value!r}")
         self.model, self.memory = model, memory
-        self.budget, self.horizon, self.answer, self.wasteful = budget, horizon, answer, wasteful
+        self.budget, self.horizon, self.answer = budget, horizon, answer
+        self.wasteful = getattr(memory, "variant", "paper") == "code" if wasteful is None else wasteful
         self._patience = Patience(patience)
         self._watch = watch
 

@@ -15,7 +15,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
-from lamina.errors import InputError
+from lamina.errors import BudgetError, InputError
 from lamina.models.protocols import Tool
 from lamina.working.chunks import Chunk, ChunkLog, Form, Rendered
 from lamina.working.folding import Extract, ModelSummary, Pair, Summarise, pair_of
@@ -181,11 +181,19 @@ class SubgoalMemory:
         self.log.append(step)
 
     def prompt(self, head: Sequence[Message], budget: int, *, tail: str = "") -> Rendered:
-        """The head, finished subgoals folded, the current one whole, the tail."""
+        """The head, finished subgoals folded, the current one whole, the tail; a line says so where a retrieved one has no room."""
         if self.variant == "code":
             for chunk in self.log.chunks[1:-1]:
                 self._fold(chunk)
-        return self.log.render(budget, head=head, tail=tail, opened=self.opened)
+        shown = self.log.render(budget, head=head, tail=tail, opened=self.opened)
+        missing = self.opened.difference(block.chunk.id for block in shown.blocks if block.state == "open")
+        if not missing:
+            return shown
+        told = f"(there is no room to show in full: {', '.join(map(str, sorted(missing)))})"
+        try:
+            return self.log.render(budget, head=head, tail=f"{told}\n{tail}" if tail else told, opened=self.opened - missing)
+        except BudgetError:
+            return shown
 
     def tools(self) -> Sequence[Tool]:
         """`begin_subgoal`, and `retrieve` where it is allowed."""
