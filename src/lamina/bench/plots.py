@@ -14,6 +14,7 @@ from typing import Any, Final
 from lamina.bench.results import Metrics, Result
 from lamina.bench.table import AGAINST
 
+_LIMIT: Final = re.compile(r"success_at_(\d+)_percent")
 _BUDGET: Final = re.compile(r"recall@(\d+)_tokens")
 
 BESIDE: Final = ("demo", "pages")
@@ -54,6 +55,8 @@ def _way(result: Result) -> tuple[Draw | None, tuple[float, float]]:
     if _steps(result):
         return _draw_growth, (10, 7)
     parts = {part for row in result.rows for part in row.by}
+    if result.benchmark == "working" and _domains(result):
+        return _draw_limits, (3 * len(_domains(result)), 6)
     if result.benchmark == "passages":
         return _draw_cells, (11, 2 + 0.8 * sum(part.startswith(AGAINST) for part in parts))
     if result.benchmark == "ablation":
@@ -114,6 +117,47 @@ def _draw_budgets(figure: Any, result: Result) -> None:
         axes.minorticks_off()
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
+
+
+def _domains(result: Result) -> list[str]:
+    """The domains in which success was measured at several limits."""
+    return [part for part, metrics in result.rows[0].by.items() if any(_LIMIT.fullmatch(name) for name in metrics)]
+
+
+def _draw_limits(figure: Any, result: Result) -> None:
+    """Success and tokens a step over the room for steps, a column for each domain, a line for each memory."""
+    domains = _domains(result)
+    for column, domain in zip(figure.subplots(2, len(domains), squeeze=False, sharex=True).T, domains, strict=True):
+        for row in result.rows:
+            metrics = row.by.get(domain, {})
+            limits = [int(found[1]) for name in metrics if (found := _LIMIT.fullmatch(name))]
+            for axes, figure_of in zip(column, ("success", "history_tokens_per_step"), strict=True):
+                if limits:
+                    values = [metrics[f"{figure_of}_at_{limit}_percent"] for limit in limits]
+                    axes.plot(limits, values, marker="o", markersize=4, label=row.system)
+        column[0].set(title=domain, ylim=(-0.03, 1.03))
+        column[1].set(xlabel="room, % of the whole history", xscale="log")
+        column[1].set_xticks(limits_of(result), [str(limit) for limit in limits_of(result)], fontsize=7)
+        column[1].minorticks_off()
+        column[1].set_ylim(bottom=0)
+        for axes in column:
+            axes.grid(alpha=0.3)
+    axes = figure.axes
+    axes[0].set_ylabel("success")
+    axes[len(domains)].set_ylabel("tokens of steps shown, a step")
+    figure.legend(*axes[0].get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=6)
+
+
+def limits_of(result: Result) -> list[int]:
+    """The limits in percent at which success was measured."""
+    found = {
+        int(match[1])
+        for row in result.rows
+        for metrics in row.by.values()
+        for name in metrics
+        if (match := _LIMIT.fullmatch(name))
+    }
+    return sorted(found)
 
 
 def _draw_recall(figure: Any, result: Result) -> None:
