@@ -1,8 +1,11 @@
 """Policies that know nothing but the prompt."""
 
 import dataclasses
+import json
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +14,7 @@ from hypothesis import strategies as st
 from lamina.agents.environments.domains import DOMAINS
 from lamina.agents.environments.fetch import FetchMap, FetchWorld
 from lamina.agents.environments.generators import barman, blocksworld, gripper, tyreworld
+from lamina.agents.environments.pddl_files import read_domain, read_problem
 from lamina.agents.environments.planning_world import PlanningWorld
 from lamina.agents.environments.protocol import CHECK, NOT_VALID, Environment
 from lamina.agents.policies.fetching import FetchPolicy
@@ -85,6 +89,26 @@ def test_a_planner_that_sees_all_or_folded_subgoals_wins_without_an_invalid_acti
     if folded:
         assert 1 < len(episode.chunks) <= len(PROBLEMS[domain].goal)
         assert all(pairs for _, pairs in episode.chunks)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("folder", ["blockworld", "gripper", "tyreworld", "barman"])
+def test_a_planner_wins_every_problem_of_agentboard(folder: str, data_root: Path) -> None:
+    pytest.importorskip("pddl")
+    root, name = data_root / "agentboard_pddl", "blocksworld" if folder == "blockworld" else folder
+    if not root.is_dir():
+        pytest.skip("no folder agentboard_pddl in the evaluation data")
+    rules = read_domain(root / f"{folder}.pddl")
+    steps: dict[bool, list[int]] = {False: [], True: []}
+    began = time.perf_counter()
+    for file in sorted((root / folder).glob("*.pddl")):
+        for folded, counts in steps.items():
+            world = PlanningWorld(read_problem(file, rules))
+            episode = Episode(world, PlanningPolicy(name), summarise=of_domain(name) if folded else None)
+            assert episode.run(60), file
+            assert episode.valid == episode.steps
+            counts.append(episode.steps)
+    print(f"{name}: steps with all shown {steps[False]}, folded {steps[True]}, {time.perf_counter() - began:.1f} s")
 
 
 def test_a_fetcher_with_folded_subgoals_keeps_within_few_words_what_one_without_forgets() -> None:
@@ -175,8 +199,6 @@ def test_the_same_messages_get_the_same_answer_in_another_process_and_in_any_ord
         "answers = [PlanningPolicy('barman').complete([Message('user', one)]).text for one in reversed(prompts)]\n"
         "json.dump(answers[::-1], sys.stdout)"
     )
-    import json
-
     for seed in ("1", "2"):
         done = subprocess.run(
             [sys.executable, "-c", code],
