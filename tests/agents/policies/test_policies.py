@@ -23,6 +23,8 @@ from lamina.agents.policies.prompt import PromptView
 from lamina.agents.policies.summaries import of_domain, of_fetching, of_fetching_without_places
 from lamina.errors import InputError
 from lamina.models.protocols import LanguageModel, Message
+from lamina.working.chunks import ChunkLog
+from lamina.working.steps import Step
 
 SUBGOALS = "Name the next milestone in a line 'Subgoal: …' and act in the next line 'Action: …'."
 RETRIEVE = " 'Action: retrieve(1, 2)' shows finished ones again."
@@ -271,3 +273,27 @@ def test_what_a_policy_does_not_know_or_take_is_refused() -> None:
             policy.complete([Message("user", "hello")], schema={"type": "object"})
         with pytest.raises(InputError):
             policy.complete([])
+
+
+@pytest.mark.parametrize("form", ["chat", "text"])
+def test_prompts_of_the_houses_own_log_are_understood(form) -> None:
+    world, model = PlanningWorld(gripper(3)), PlanningPolicy("gripper")
+    log = ChunkLog(form=form)
+    head = [Message("system", SUBGOALS), Message("user", f"{world.instruction}\nGoal: {world.goal}")]
+    log.append(Step.observed(world.reset()))
+    pairs: list[tuple[str, str]] = []
+    for _ in range(20):
+        lines = model.complete(log.render(4000, head=head).messages).text.splitlines()
+        if len(lines) == 2:
+            if pairs:
+                log.fold(of_domain("gripper")("", pairs))
+            log.open(lines[0].removeprefix("Subgoal: "))
+            pairs = []
+        action = lines[-1].removeprefix("Action: ")
+        outcome = world.step(action)
+        log.append(Step.acted(action, outcome.observation))
+        pairs.append((action, outcome.observation))
+        if outcome.done:
+            break
+    assert outcome.done
+    assert len(log.chunks) == 3  # what came before, and two ways with up to two balls
