@@ -187,6 +187,15 @@ def test_policies_hold_nothing_but_words_and_cannot_be_changed() -> None:
             policy.world = PlanningWorld(gripper(1))  # type: ignore[attr-defined]
 
 
+def test_policies_do_not_even_load_the_worlds() -> None:
+    code = (
+        "import sys, lamina.agents.policies.planning, lamina.agents.policies.summaries\n"
+        "print([one for one in ('planning_world', 'fetch', 'kitchen') if f'lamina.agents.environments.{one}' in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "[]"
+
+
 def test_the_same_messages_get_the_same_answer_in_another_process_and_in_any_order() -> None:
     episode = Episode(PlanningWorld(PROBLEMS["barman"]), PlanningPolicy("barman"), summarise=of_domain("barman"))
     prompts: list[str] = []
@@ -216,7 +225,10 @@ def test_the_same_messages_get_the_same_answer_in_another_process_and_in_any_ord
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.text(max_size=300), st.sampled_from(["", "Goal: ball1 is at roomb.\n", "Goal: \n", "Goal: deliver in this order: jar\n"])
+    st.text(max_size=300),
+    st.sampled_from(
+        ["", "Goal: ball1 is at roomb.\n", "Goal: \n", "Goal: Deliver these things to the hall, in this order: jar\n"]
+    ),
 )
 def test_any_prompt_gets_an_action(text: str, goal: str) -> None:
     for policy in (PlanningPolicy("gripper"), FetchPolicy()):
