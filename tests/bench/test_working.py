@@ -28,11 +28,14 @@ def test_the_fetch_world_at_a_tight_and_a_loose_limit() -> None:
 
 
 def test_fixed_limits_decide_over_success_and_steps() -> None:
-    full, ours, *_ = window_rows(lambda *given: play(*given)[0], 8, 0, 60)
+    full, ours, dropped, hidden = window_rows(lambda *given: play(*given)[0], 8, 0, 60)
     assert ours.metrics["success_at_450_tokens"] >= 2 * full.metrics["success_at_450_tokens"]
     assert full.metrics["steps_at_450_tokens"] - ours.metrics["steps_at_450_tokens"] >= 10
     assert ours.metrics["success_at_900_tokens"] == full.metrics["success_at_900_tokens"] == 1
     assert ours.metrics["tokens_per_step_at_900_tokens"] < full.metrics["tokens_per_step_at_900_tokens"]
+    soon = "success_within_24_steps_at_1500_tokens"  # where summaries drop the places, retrieval brings them back
+    assert dropped.metrics[soon] >= ours.metrics[soon] - 0.05
+    assert hidden.metrics[soon] <= ours.metrics[soon] - 0.3
 
 
 def test_a_second_task_in_the_same_house_is_shorter_and_memories_of_another_house_do_not_help() -> None:

@@ -24,8 +24,10 @@ from lamina.bench.working_tasks import FETCH_HORIZON, fetch_task
 from lamina.memory import Memory
 from lamina.working.subgoals import SubgoalMemory
 
-WINDOWS: Final = (450, 600, 900)
-"""Tokens for the steps, oldest left out first."""
+WINDOWS: Final = (450, 600, 900, 1500)
+"""Tokens for the steps, oldest left out first; the last has room for all that is retrieved."""
+SOON: Final = 24
+"""Steps within which a player that knows where things lie is nearly always done; 60 forgive a second search."""
 BUDGET: Final = 4000
 """Tokens of a prompt of the two tasks in one house: room for all, so that only what was known counts."""
 
@@ -54,6 +56,7 @@ def window_rows(play: Play, maps: int, seed: int, horizon: int) -> list[Row]:
 def _figures(episodes: Sequence[Episode], where: str) -> dict[str, float]:
     return {
         f"success_{where}": float(np.mean([one.success for one in episodes])),
+        f"success_within_{SOON}_steps_{where}": float(np.mean([one.success and one.steps <= SOON for one in episodes])),
         f"steps_{where}": float(np.mean([one.steps for one in episodes])),
         f"tokens_per_step_{where}": float(np.mean([one.tokens_per_step for one in episodes])),
     }
