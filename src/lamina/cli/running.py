@@ -45,7 +45,7 @@ def run(
         str,
         typer.Option(
             "--model",
-            help="'policy', a player by rules that reads nothing but the prompt; or a language model: openai:MODEL@URL, anthropic:MODEL.",
+            help="'policy', a player by rules that reads nothing but the prompt; or a language model: local, openai:MODEL@URL, anthropic:MODEL.",
         ),
     ] = POLICY,
     size: Annotated[
