@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
@@ -187,6 +188,31 @@ def test_the_head_has_its_parts_in_order():
     assert user.content.split("\n\n") == [
         "Here is an example:\nGoal: x\nAction: y", "Known: z", "Goal: Be behind the second door.", "You can always use: inventory",
     ]  # fmt: skip
+
+
+def test_calls_run_in_one_thread_of_their_own_or_without_a_limit_where_they_are_made():
+    patience = Patience(5)
+    assert len({patience.call(threading.get_ident) for _ in range(5)} - {threading.get_ident()}) == 1
+    assert Patience(None).call(threading.get_ident) == threading.get_ident()
+    with pytest.raises(CallFailed, match="KeyError"):
+        Patience(None).call({}.__getitem__, "x")
+
+
+def test_a_call_that_hung_blocks_the_next_until_it_is_done():
+    patience, gate = Patience(0.05), threading.Event()
+    with pytest.raises(CallFailed, match=r"did not answer within 0\.05 seconds"):
+        patience.call(gate.wait)
+    with pytest.raises(CallFailed, match="still busy"):
+        patience.call(len, "x")
+    gate.set()
+    for _ in range(100):
+        try:
+            assert patience.call(len, "x") == 1
+            break
+        except CallFailed:
+            time.sleep(0.01)
+    else:
+        pytest.fail("it stayed busy")
 
 
 def test_patience_hands_on_what_happened():

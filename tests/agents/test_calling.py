@@ -133,3 +133,27 @@ def test_bad_settings_are_refused():
         CallingAgent(Scripted(), FullHistory()).run(" ")
     with pytest.raises(InputError, match="horizon"):
         CallingAgent(Scripted(), FullHistory(), horizon=0)
+
+
+def test_a_model_that_knows_no_tools_is_told_of_them_in_words():
+    class Wordy:
+        name = "wordy"
+
+        def __init__(self):
+            self.answers = [
+                '{"tool": "begin_subgoal", "arguments": {"subgoal": "First"}}',
+                '{"tool": "double", "arguments": {"number": 4}}',
+                "It is 8.",
+            ]
+            self.seen = []
+
+        def complete(self, messages, *, schema=None, max_tokens=1024, temperature=0.0):
+            self.seen.append(messages)
+            return Completion(self.answers.pop(0))
+
+    model, memory = Wordy(), SubgoalMemory(form="chat")
+    work = CallingAgent(model, memory, [DOUBLE]).run("Double 4.")
+    assert (work.answer, work.steps, work.subgoals) == ("It is 8.", 1, 1)
+    assert "- double: Doubles a number." in model.seen[0][0].content
+    assert memory.log.chunk(1).title == "First"
+    assert any(message.content == "Result of double:\n8" for message in model.seen[2])

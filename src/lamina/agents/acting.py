@@ -116,7 +116,7 @@ class ActingAgent:
     """Plays a world of text with a language model and a working memory.
 
     Parameters: `model`; `memory`, new for each task; `budget`, the most tokens of a prompt; `horizon`, steps; `answer`, tokens of an
-    answer; `patience`, seconds the world has for a step; `wasteful`: see the module (default: where the memory's variant is "code"); `watch`, told of each step once it is over.
+    answer; `patience`, seconds the world has for a step (None: no limit, and in this thread); `wasteful`: see the module (default: where the memory's variant is "code"); `watch`, told of each step once it is over.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class ActingAgent:
         budget: int = 8192,
         horizon: int = HORIZON,
         answer: int = 200,
-        patience: float = 30.0,
+        patience: float | None = 30.0,
         wasteful: bool | None = None,
         watch: Callable[[Played], None] | None = None,
     ) -> None:

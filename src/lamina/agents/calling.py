@@ -49,7 +49,7 @@ class CallingAgent:
     """Works on a task with tools, a working memory and any language model (one that knows no tools is told of them in words).
 
     Parameters: `model`; `memory`, new for each task; `tools`; `budget`, the most tokens of a prompt, what tells of the tools among them;
-    `horizon`, steps; `answer`, tokens of an answer; `patience`, seconds for a tool; `counter` of tokens for what tells of the tools.
+    `horizon`, steps; `answer`, tokens of an answer; `patience`, seconds for a tool (None: no limit, and in this thread); `counter` of tokens for what tells of the tools.
 
     >>> from lamina.working.subgoals import SubgoalMemory
     >>> tool = Tool("double", "Doubles a number.", {"type": "object", "properties": {"number": {"type": "integer"}}})
@@ -67,7 +67,7 @@ class CallingAgent:
         budget: int = 8192,
         horizon: int = HORIZON,
         answer: int = 1024,
-        patience: float = 30.0,
+        patience: float | None = 30.0,
         counter: TokenCounter | None = None,
     ) -> None:
         for name, value in (("budget", budget), ("horizon", horizon), ("answer", answer)):

@@ -147,7 +147,7 @@ class _Screen:
         elif self._lines:
             if step.subgoal:
                 say(f"  subgoal: {step.subgoal}")
-            say(f"{step.number:>3}  {step.action}{'' if step.valid else '  (not valid)'}  [{_shown(step.prompt)}]")
+            say(f"{step.number:>3}  {_short(step.action, _LONG)}{'' if step.valid else '  (not valid)'}  [{_shown(step.prompt)}]")
         if self._delay > 0:
             time.sleep(self._delay)
 
