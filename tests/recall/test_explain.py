@@ -261,7 +261,9 @@ def test_opening_the_strongest_parts_is_quicker_than_reading_it_all() -> None:
                     best = max(features, key=lambda node: abs(node.contribution or 0.0))
                     right[many] += best.id.endswith("/" + strongest.feature)
     for many in read:
-        print(f"\n{many}: {read[many] / whole:.0%} of the words are read; the strongest feature is found in {right[many] / asked:.0%}")
+        print(
+            f"\n{many}: {read[many] / whole:.0%} of the words are read; the strongest feature is found in {right[many] / asked:.0%}"
+        )
     assert asked > 100
     assert read[3] <= 0.25 * whole
     assert right[1] >= 0.6 * asked

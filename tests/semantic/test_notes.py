@@ -239,9 +239,9 @@ def test_effect_a_search_among_a_hundred_thousand_notes() -> None:
     notes.search("warm", 10)
     times = []
     for _ in range(20):
-        began = time.perf_counter()
+        began = time.process_time()  # of one core; others may be busy on it
         notes.search("what is it?", 10)
-        times.append(time.perf_counter() - began)
+        times.append(time.process_time() - began)
     print(f"100,000 notes of 384 dimensions: {1e3 * np.median(times):.1f} ms a search")
     assert np.median(times) <= 0.05
 

@@ -267,7 +267,7 @@ class NoteBook:
             return []
         likeness = self._index.scores(embed_notes(self.embedder, [note])[0])
         stems = self._stems(note)
-        best = top(likeness + self._overlapping(stems), self._neighbours).tolist()
+        best = top(_added(likeness, self._overlapping(stems)), self._neighbours).tolist()
         shared = {slot: tuple(word for stem, word in stems.items() if slot in self._rare_slots(stem)) for slot in best}
         return [Neighbour(self._notes[self._ids[slot]], float(likeness[slot]), shared[slot]) for slot in best]
 
@@ -276,13 +276,14 @@ class NoteBook:
         slots = self._postings.get(stem, ())
         return slots if len(slots) <= max(self._rare, len(self._ids) // 50) else ()
 
-    def _overlapping(self, stems: Iterable[str]) -> NDArray[np.float32]:
-        """For each note the part, by rarity, of some different terms that it shares with them, times `overlap`, shape (notes,)."""
+    def _overlapping(self, stems: Iterable[str]) -> dict[int, float]:
+        """The notes that share some of these terms, by slot, with the part of them by rarity that they share, times `overlap`."""
         rarity = {stem: self.spread.rarity(stem) for stem in stems}
         total = sum(rarity.values()) or 1.0
-        found = np.zeros(len(self._ids), np.float32)
+        found: dict[int, float] = {}
         for stem, rare in rarity.items():
-            found[list(self._rare_slots(stem))] += np.float32(self._overlap * rare / total)
+            for slot in self._rare_slots(stem):
+                found[slot] = found.get(slot, 0.0) + self._overlap * rare / total
         return found
 
     def _edits(self, note: Note, near: Sequence[Note], decision: Decision) -> list[Edit]:
@@ -318,18 +319,18 @@ class NoteBook:
         more = k if linked is None else linked
         if k < 1 or more < 0:
             raise InputError(f"k must be at least 1 and linked at least 0, not {k} and {more}")
-        scores = self._index.scores(self.embedder.embed([cue], "query")[0])
-        scores = scores + self._overlapping(terms(cue, self.spread.language))
+        likeness = self._index.scores(self.embedder.embed([cue], "query")[0])
+        scores = _added(likeness, self._overlapping(terms(cue, self.spread.language)))
         hits = [FoundNote(self._notes[self._ids[slot]], float(scores[slot])) for slot in top(scores, k).tolist()]
         there = {hit.note.id for hit in hits}
         reached: dict[str, FoundNote] = {}
         for hit in hits:
             if len(reached) >= more:
                 break
-            near = scores + self._overlapping(self._stems(hit.note))
-            for id in sorted(hit.note.links, key=lambda id: -near[self._slots[id]]):
-                if id not in there:
-                    reached.setdefault(id, FoundNote(self._notes[id], float(scores[self._slots[id]]), hit.note.id))
+            shared = self._overlapping(self._stems(hit.note)) if hit.note.links else {}
+            near = {id: float(scores[slot]) + shared.get(slot, 0.0) for id in hit.note.links for slot in [self._slots[id]]}
+            for id in sorted(near.keys() - there, key=lambda id: (-near[id], self._slots[id])):
+                reached.setdefault(id, FoundNote(self._notes[id], float(scores[self._slots[id]]), hit.note.id))
         return hits + list(reached.values())[:more]
 
 
@@ -337,6 +338,12 @@ def embed_notes(embedder: Embedder, notes: Sequence[Note]) -> NDArray[np.float32
     """Vectors of notes, shape (notes, dim), rounded as a store keeps them, so that it makes no difference where they come from."""
     vectors = embedder.embed([note.shown for note in notes])
     return np.asarray(vectors, np.float16).astype(np.float32)
+
+
+def _added(scores: NDArray[np.float32], more: Mapping[int, float]) -> NDArray[np.float32]:
+    found = scores.copy()
+    found[list(more)] += np.fromiter(more.values(), np.float32, len(more))
+    return found
 
 
 def _cut(text: str, longest: int) -> str:

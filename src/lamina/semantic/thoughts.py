@@ -169,7 +169,9 @@ class ThoughtMemory:
             return []
         said, sizes = words(cue), range(1, self._longest + 1)
         runs = {tuple(said[place : place + size]) for size in sizes for place in range(len(said) - size + 1)}
-        return [slot for run in sorted(runs & self._heads.keys()) for head in sorted(self._heads[run]) for slot in self._slots[head]]
+        return [
+            slot for run in sorted(runs & self._heads.keys()) for head in sorted(self._heads[run]) for slot in self._slots[head]
+        ]
 
     # ----------------------------------------------------------------------------------------------- after an answer
     def post_think(self, question: str, answer: str, *, speaker: str = "", source: str = "", at: int = 0) -> PostThought:
