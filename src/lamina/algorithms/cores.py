@@ -77,9 +77,13 @@ class CoreClusters:
 
     def __post_init__(self) -> None:
         if not 0 <= self.between <= 1 or not 0 < self.keep <= 1:
-            raise InputError(f"between must lie within 0 and 1, and keep above 0 and up to 1, not {self.between!r} and {self.keep!r}")
+            raise InputError(
+                f"between must lie within 0 and 1, and keep above 0 and up to 1, not {self.between!r} and {self.keep!r}"
+            )
         if self.neighbours < 1 or self.smallest < 2:
-            raise InputError(f"neighbours must be at least 1 and smallest at least 2, not {self.neighbours!r} and {self.smallest!r}")
+            raise InputError(
+                f"neighbours must be at least 1 and smallest at least 2, not {self.neighbours!r} and {self.smallest!r}"
+            )
 
     def fit(self, vectors: Vectors) -> Clustered:
         """Cluster rows (n, dim). Raises `InputError` for what is no matrix of finite numbers."""
