@@ -137,7 +137,7 @@ class CoreClusters:
         place = min(self.neighbours, size - 1)
         near = float(np.median(np.partition(apart, place, axis=1)[:, place]))
         far = float(np.median(apart[np.triu_indices(size, 1)]))
-        return near + self.between * (far - near)
+        return min(near + self.between * (far - near), 1.0)  # what is not alike at all is never together
 
     def _clusters(self, apart: NDArray[np.float32], cut: float, largest: int) -> Labels:
         """The cluster of each row with distances (n, n), `OUT` where it is too small beside the largest one, here or elsewhere."""
