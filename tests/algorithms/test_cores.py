@@ -35,7 +35,8 @@ def adjusted_rand(one: np.ndarray, other: np.ndarray) -> float:
 
     both, first, second = pairs(table), pairs(table.sum(1)), pairs(table.sum(0))
     expected = first * second / pairs(np.array([len(one)]))
-    return (both - expected) / ((first + second) / 2 - expected)
+    most = (first + second) / 2
+    return (both - expected) / (most - expected) if most > expected else 0.0
 
 
 @pytest.mark.parametrize("seed", range(5))

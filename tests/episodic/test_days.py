@@ -100,7 +100,7 @@ def test_step_by_step_gives_what_all_at_once_gives(deeds: list[tuple[str, int]],
         assert settle(memory).made == 0
         settle(memory, force=True)
         assert state(memory) == before
-        live = [one for one in memory.store.items.each(Filter(scope="/ana", kinds=("trace",)))]
+        live = list(memory.store.items.each(Filter(scope="/ana", kinds=("trace",))))
         with Memory(":memory:") as fresh:
             for one in reversed(live):
                 fresh.add(one.text, at=one.moment, user="ana", session=one.session)

@@ -77,3 +77,16 @@ def memories(topics: dict[str, str], once: str, seed: int) -> list[tuple[str, st
     found = [(text, "") for text in notes(once)] + [(text, topic) for topic, texts in topics.items() for text in notes(texts)]
     random.Random(seed).shuffle(found)
     return found
+
+
+def longer(topics: dict[str, str], once: str, seed: int, repeated: bool) -> list[tuple[str, str]]:
+    """The same with two sentences a note: twelve of each topic in which every sentence comes up twice (`repeated`), or six with other sentences each."""
+    drawn = random.Random(seed)
+    found = [(text, "") for text in notes(once)]
+    for topic, texts in topics.items():
+        said = notes(texts)
+        drawn.shuffle(said)
+        pairs = [(n, (n + 5) % 12) for n in range(12)] if repeated else [(n, n + 1) for n in range(0, 12, 2)]
+        found += [(f"{said[one]} {said[other]}", topic) for one, other in pairs]
+    drawn.shuffle(found)
+    return found

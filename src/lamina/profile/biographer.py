@@ -136,7 +136,7 @@ class RuleBiographer:
 
     def told(self, person: str, shades: Sequence[Shade], lately: Sequence[Line], form: Person) -> Told:
         """The biography in one person."""
-        about = tuple(f"{one.title}: {seen_from(one.lines[0].text, form)}" for one in shades)
+        about = tuple(f"{_short(one)}: {seen_from(one.lines[0].text, form)}" for one in shades)
         recent = tuple(f"{isoformat(line.at)[:10]}: {seen_from(line.text, form)}" for line in lately)
         return Told(_heading(person, form), about, recent)
 
@@ -221,6 +221,11 @@ class ModelBiographer:
 
 def _heading(person: str, form: Person) -> str:
     return {"first": "About me", "second": "About you", "third": f"About {person or 'who writes here'}"}[form]
+
+
+def _short(shade: Shade) -> str:
+    """What a shade is called in a line: the first word of a title by rules, which lists words, so that more shades go into few tokens."""
+    return shade.title.partition(", ")[0] if shade.by == RULES else shade.title
 
 
 def _side(shade: Shade) -> str:
