@@ -30,12 +30,24 @@ KINDS: Final[tuple[tuple[str, str, str], ...]] = (
     ("I am planning {plan} for {month}.", "When is {plan} that I plan?", "I planned {plan}"),
 )  # fmt: skip
 HELLO: Final = ("Good evening!", "Hello again.", "Hi, it is me.", "Hey, are you there?", "Here I am once more.")
-BACK: Final = ("Good to hear from you. How was your day?", "Welcome back! What is new?", "Hello! Tell me everything.", "Hi there, how are you feeling?")
+BACK: Final = (
+    "Good to hear from you. How was your day?",
+    "Welcome back! What is new?",
+    "Hello! Tell me everything.",
+    "Hi there, how are you feeling?",
+)
 ASIDE: Final = (
     "It took a while, but it was worth it.", "I did not expect that at all.", "You know how these things go.", "I keep thinking about it.", "The weather was grey.",
     "I slept badly last night.", "Work was quiet for once.", "I had two cups of coffee.", "The neighbours were loud again.", "My back hurts a little.",
 )  # fmt: skip
-ANSWER: Final = ("That sounds like quite a thing.", "I see. How do you feel about it?", "Tell me more.", "I am glad you tell me.", "How interesting, and then?", "I will remember that.")
+ANSWER: Final = (
+    "That sounds like quite a thing.",
+    "I see. How do you feel about it?",
+    "Tell me more.",
+    "I am glad you tell me.",
+    "How interesting, and then?",
+    "I will remember that.",
+)
 BYE: Final = ("Good night.", "See you tomorrow.", "I am off to bed.", "Talk soon.")
 
 

@@ -29,7 +29,9 @@ class Scripted:
         self.answers = list(answers)
         self.prompts: list[Sequence[Message]] = []
 
-    def complete(self, messages: Sequence[Message], *, schema: Any = None, max_tokens: int = 1024, temperature: float = 0.0) -> Completion:
+    def complete(
+        self, messages: Sequence[Message], *, schema: Any = None, max_tokens: int = 1024, temperature: float = 0.0
+    ) -> Completion:
         self.prompts.append(messages)
         if self.answers:
             answer = self.answers.pop(0)
@@ -91,17 +93,28 @@ def test_a_prompt_never_takes_more_than_its_budget_and_does_not_grow_with_the_da
             longest = max(tokens(one.prompt(probe.text)) for probe in [*single[:4], *whole[:3]])
             prompt = one.prompt("Who am I?")
             assert prompt.tokens == tokens(prompt)
-            seen.append((max(longest, prompt.tokens), sum(COUNTER.count(item.text) for item in memory.get_all(user="ana", limit=10_000, kinds=["trace"]))))
+            seen.append(
+                (
+                    max(longest, prompt.tokens),
+                    sum(COUNTER.count(item.text) for item in memory.get_all(user="ana", limit=10_000, kinds=["trace"])),
+                )
+            )
         assert all(size <= budget for size, _ in seen)
         assert seen[-1][1] >= 8 * seen[0][1]  # while what was said grows from day to day
         if budget == 900:
-            print(f"\nlongest prompt by day {[size for size, _ in seen]}, tokens of all that was said {[size for _, size in seen]}")
+            print(
+                f"\nlongest prompt by day {[size for size, _ in seen]}, tokens of all that was said {[size for _, size in seen]}"
+            )
 
 
 def test_who_somebody_is_is_answered_from_the_biography_and_the_overview_of_days() -> None:
     with Memory(":memory:") as memory:
         for day, text in enumerate(("I live in Porto.", "I love jazz concerts.", "I never eat meat.", "I want to visit Norway.")):
-            memory.add([{"content": text, "speaker": "Ana"}, {"content": "It rained a little.", "speaker": "Ana"}], user="ana", at=f"2026-03-0{day + 1}")
+            memory.add(
+                [{"content": text, "speaker": "Ana"}, {"content": "It rained a little.", "speaker": "Ana"}],
+                user="ana",
+                at=f"2026-03-0{day + 1}",
+            )
         one = friend(memory, budget=1500)
         assert "About Ana" not in one.prompt("Who am I?").messages[0].content
         assert [report.stage for report in one.rest()][-3:] == ["days", "portraits", "biographies"]
@@ -141,7 +154,9 @@ def test_only_what_the_answer_used_is_strengthened() -> None:
 def test_what_was_of_use_outlives_what_was_not(clock: Clock) -> None:
     with Memory(":memory:", run=Run(clock=clock)) as memory:
         memory.add(["My boat is called Petrel.", "My bicycle is called Rocket."], user="ana")
-        one = friend(memory, Scripted(*["Your boat, the Petrel."] * 8), clock, policy=EbbinghausForgetting(threshold=0.3), session="s")
+        one = friend(
+            memory, Scripted(*["Your boat, the Petrel."] * 8), clock, policy=EbbinghausForgetting(threshold=0.3), session="s"
+        )
         for _ in range(4):
             clock.advance(days=1)
             one.reply("What of my boat?")

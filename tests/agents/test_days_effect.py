@@ -5,14 +5,18 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
 
 from lamina import Memory
+from lamina.agents.companion import Companion
 from lamina.episodic.days import DaySummaries, RuleDayWriter, days_of
+from lamina.models.protocols import Completion, Message
+from lamina.models.tokens import WordLlamaTokens
 from lamina.records import Item, make_scope
-from tests.agents.dialogues import Probe, Turn, probes
+from tests.agents.dialogues import PEOPLE, Probe, Turn, probes
 
 
 def remembered(turns: dict[str, list[Turn]], stage: DaySummaries) -> Memory:
@@ -64,7 +68,12 @@ def found(memory: Memory, asked: list[Probe], kinds: list[str]) -> dict[str, flo
 
 @pytest.mark.slow
 def test_day_summaries_help_with_whole_days_and_do_not_harm_single_facts() -> None:
-    scores: dict[str, list[dict[str, float]]] = {"turns": [], "turns and days": [], "turns and random ones": [], "six at random": []}
+    scores: dict[str, list[dict[str, float]]] = {
+        "turns": [],
+        "turns and days": [],
+        "turns and random ones": [],
+        "six at random": [],
+    }
     for seed in range(2):
         turns, asked = probes(seed)
         assert len(asked) == 97
@@ -90,6 +99,45 @@ def test_day_summaries_help_with_whole_days_and_do_not_harm_single_facts() -> No
     assert both["facts"] >= alone["facts"] - 0.02
     assert both["days"] > mean["turns and random ones"]["days"] + 0.1
     assert mean["six at random"]["all"] < 0.3
+
+
+@pytest.mark.slow
+def test_a_companion_has_at_hand_what_it_is_asked_for() -> None:
+    """Prompts of 600 tokens on the eleventh day. Baseline: the last turns in as many tokens; control: turns at random."""
+    counter = WordLlamaTokens()
+    turns, asked = probes(1)
+    shares: dict[str, list[float]] = {"companion": [], "last turns": [], "turns at random": []}
+    with remembered(turns, DaySummaries()) as memory:
+        for person in PEOPLE:
+            friend = Companion(memory, Silent(), budget=600, person=person, session="the eleventh day", user=person)
+            friend.rest()
+            said = [one.text for one in turns[person]]
+            for n, probe in enumerate(one for one in asked if one.person == person):
+                prompt = friend.prompt(probe.text)
+                assert prompt.tokens <= 600
+                shares["companion"].append(share([prompt.messages[0].content], probe))
+                for name, order in (("last turns", said[::-1]), ("turns at random", random.Random(n).sample(said, len(said)))):
+                    fitting = [
+                        text
+                        for text, size in zip(order, np.cumsum([counter.count(text) + 4 for text in order]), strict=True)
+                        if size <= 600
+                    ]
+                    shares[name].append(share(fitting, probe))
+    found = {name: float(np.mean(values)) for name, values in shares.items()}
+    print(f"\nwhat is asked for is in the prompt: { ({name: round(value, 3) for name, value in found.items()}) }")
+    assert found["companion"] >= 0.75
+    assert found["companion"] >= max(found["last turns"], found["turns at random"]) + 0.2
+
+
+class Silent:
+    """A model that is not asked."""
+
+    name = "silent"
+
+    def complete(
+        self, messages: Sequence[Message], *, schema: Any = None, max_tokens: int = 0, temperature: float = 0.0
+    ) -> Completion:
+        raise AssertionError("nobody was to be asked")
 
 
 @pytest.mark.parametrize("person", ["Ana", "Ben"])

@@ -150,7 +150,8 @@ class Companion:
             return ()
         traces = [hit for hit in hits if hit.kind == "trace" and not hit.item.data.get("echo")]
         if self._strengthen == "used":
-            traces = [hit for hit in traces if used(hit.text, text, answer, self._memory.store.language)]
+            language = self._memory.store.language
+            traces = [hit for hit in traces if used(hit.text, text, answer, language) and not _said_again(hit.item, answer)]
         if traces:
             self._memory.reinforce(traces, policy=self.policy)
         return tuple(hit.id for hit in traces)
@@ -259,6 +260,11 @@ class Companion:
 def _in_order(traces: Sequence[Item]) -> list[Item]:
     """Turns, the oldest first, without events."""
     return sorted((one for one in traces if one.role in (None, "user", "assistant")), key=lambda one: one.key)
+
+
+def _said_again(turn: Item, answer: str) -> bool:
+    """Whether an answer is only a phrase of the companion's that it has used before."""
+    return turn.role == "assistant" and turn.text.strip() == answer
 
 
 def used(text: str, question: str, answer: str, language: str) -> bool:

@@ -42,6 +42,14 @@ class Biography:
     by: Mapping[str, str]
     failed: tuple[str, ...] = ()
 
+    def as_json(self) -> dict[str, Any]:
+        """The biography as JSON values."""
+        return {
+            "id": self.id, "scope": self.scope, "person": self.person, "shades": [one.as_json() for one in self.shades],
+            "lately": [one.as_json() for one in self.lately], "told": {name: told.as_json() for name, told in self.told.items()},
+            "by": dict(self.by), "failed": list(self.failed),
+        }  # fmt: skip
+
     def text(self, person: Person = "third", budget: int | None = None, counter: TokenCounter | None = None) -> str:
         """The biography in words, whole lines of it in at most `budget` tokens; what came first is kept first. Raises `InputError` for a budget without a counter."""
         if person not in self.told:
