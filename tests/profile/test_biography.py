@@ -238,6 +238,32 @@ def test_it_is_asked_for_by_name_and_kept_by_a_rebuild_without_it() -> None:
         assert state(memory) == before
 
 
+def test_what_a_run_changed_can_be_undone() -> None:
+    with Memory(":memory:") as memory:
+        filled(memory)
+        memory.consolidate(also=["biographies", "days"])
+        before = state(memory)
+        memory.add("I bought a rowing boat.", user="ana", speaker="Ana", at="2026-04-01")
+        memory.consolidate(also=["biographies", "days"])
+        assert state(memory) != before
+        memory.undo()
+        assert state(memory) == before
+        memory.consolidate(also=["biographies", "days"])
+        assert "I bought a rowing boat." in [line.text for line in of(memory).lately]
+
+
+def test_memories_that_no_line_cites_count_too_when_a_whole_session_goes() -> None:
+    with Memory(":memory:") as memory, Memory(":memory:") as fresh:
+        filled(fresh)
+        filled(memory)
+        gone = [memory.add(text, user="ana", speaker="Ana", at="2026-01-01", session="gone")[0] for text in notes(ONCE_CHOSEN_ON)]
+        settle(memory)
+        memory.delete(gone)
+        settle(memory)
+        settle(fresh)
+        assert state(memory) == state(fresh)
+
+
 # ------------------------------------------------------------------------------------------------------------ a model
 class Model:
     """Answers by what is asked: titles, texts in the person asked for; `broken` stages answer nonsense."""

@@ -146,9 +146,10 @@ def asked_of(text: str) -> str:
     return f"What about {' '.join(words[-3:])}?"
 
 
-def test_the_layers_complement_each_other_and_a_router_takes_the_better_one() -> None:
+@pytest.mark.parametrize("form", ["two sentences, each twice", pytest.param("one sentence", marks=pytest.mark.slow)])
+def test_the_layers_complement_each_other_and_a_router_takes_the_better_one(form: str) -> None:
     """150 tokens each, memories that no setting was chosen on: single facts from L0, topics from L1; control: as many notes at random."""
-    said = longer(MEASURED_ON, ONCE_MEASURED_ON, 0, True)
+    said = FORMS[form](MEASURED_ON, ONCE_MEASURED_ON, 0)
     topic_of = {text: topic for topic, texts in MEASURED_ON.items() for text in notes(texts)}
     counter = WordLlamaTokens()
     with Memory(":memory:") as memory:
@@ -182,8 +183,9 @@ def test_the_layers_complement_each_other_and_a_router_takes_the_better_one() ->
     assert scores["L0"][0] >= 0.8
     assert scores["router"][0] >= scores["L0"][0] - 0.02
     assert scores["router"][1] >= scores["L1"][1] - 0.02
-    assert scores["L1"][1] >= scores["L0"][1] + 0.3
-    assert scores["L1"][1] > np.mean(drawn)
+    if form != "one sentence":  # whose clusters are too poor to beat notes at random
+        assert scores["L1"][1] >= scores["L0"][1] + 0.3
+        assert scores["L1"][1] > np.mean(drawn)
 
 
 def coverage(text: str, topic_of: dict[str, str]) -> float:
