@@ -62,6 +62,12 @@ class RuleDayWriter:
     """Whole sentences that were said, those whose words are frequent.
 
     Parameters: `short`, how a day is summarised; `whole`, how all of them are.
+
+    >>> said = [Item(text, "trace", text, at=0, recorded_at=0) for text in ("Did it rain?", "I baked bread for Clara.")]
+    >>> RuleDayWriter().day(said)
+    'I baked bread for Clara.'
+    >>> RuleDayWriter().overview([("2026-03-01", "I baked bread."), ("2026-03-02", "Clara ate the bread.")])
+    '2026-03-01: I baked bread. 2026-03-02: Clara ate the bread.'
     """
 
     short: ExtractiveSummary = field(default_factory=lambda: ExtractiveSummary(most=64))

@@ -78,6 +78,12 @@ class ShadeMaker:
 
     Parameters: `clusters`, how memories are clustered; `compared`, how many of them at once (the first; later ones are added to their clusters); `most` shades, those with most
     memories; `lines` of each; `words` of a title. Raises `InputError` for numbers below 1.
+
+    >>> texts = ["I dug the garden.", "The garden needs rain.", "I love my garden.", "My garden is wild.", "I lost a key.", "The bus was late."]
+    >>> rows = np.eye(3, dtype=np.float32)[[0, 0, 0, 0, 1, 2]]
+    >>> traces = [Item(str(n), "trace", text, at=n, recorded_at=n, key=n) for n, text in enumerate(texts)]
+    >>> [shade.cites for shade in ShadeMaker(CoreClusters(keep=1.0)).shades(traces, dict(enumerate(rows)))[0]]
+    [('0', '1', '2', '3')]
     """
 
     clusters: CoreClusters = field(default_factory=CoreClusters)
