@@ -256,9 +256,17 @@ def test_memories_that_no_line_cites_count_too_when_a_whole_session_goes() -> No
     with Memory(":memory:") as memory, Memory(":memory:") as fresh:
         filled(fresh)
         filled(memory)
-        gone = [memory.add(text, user="ana", speaker="Ana", at="2026-01-01", session="gone")[0] for text in notes(ONCE_CHOSEN_ON)]
-        settle(memory)
-        memory.delete(gone)
+        for n, text in enumerate(notes(ONCE_CHOSEN_ON)):
+            memory.add(text, user="ana", speaker="Ana", at="2026-01-01", session=f"once {n}")
+        memory.consolidate(also=["biographies"])
+        once = [
+            one.id for one in memory.get_all(user="ana", limit=1000, kinds=["trace"]) if (one.session or "").startswith("once")
+        ]
+        uncited = [id for id in once if not [item for item in memory.zoom(id, "out") if item.kind == "portrait"]]
+        assert len(uncited) >= 10
+        memory.delete(uncited)
+        assert settle(memory).read > 0
+        memory.delete([id for id in once if id not in uncited])
         settle(memory)
         settle(fresh)
         assert state(memory) == state(fresh)
