@@ -80,7 +80,7 @@ def test_the_last_turns_of_the_session_come_as_turns_and_are_not_recalled_twice(
         assert "boat" not in model.prompts[2][0].content
 
 
-@pytest.mark.parametrize("budget", [140, 900, 3000])
+@pytest.mark.parametrize("budget", [900, *(pytest.param(budget, marks=pytest.mark.slow) for budget in (140, 3000))])
 def test_a_prompt_never_takes_more_than_its_budget_and_does_not_grow_with_the_days(budget: int) -> None:
     with Memory(":memory:") as memory:
         turns, single, whole = dialogue("Ana", 0)
