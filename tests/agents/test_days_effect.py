@@ -15,7 +15,8 @@ from lamina.agents.companion import Companion
 from lamina.episodic.days import DaySummaries, RuleDayWriter, days_of
 from lamina.models.protocols import Completion, Message
 from lamina.models.tokens import WordLlamaTokens
-from lamina.records import Item, make_scope
+from lamina.records import Item
+from lamina.scopes import make_scope
 from tests.agents.dialogues import PEOPLE, Probe, Turn, probes
 
 

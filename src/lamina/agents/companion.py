@@ -21,7 +21,8 @@ from lamina.profile.biographer import ModelBiographer, RuleBiographer
 from lamina.profile.biography import BiographyConsolidator, biographies
 from lamina.profile.describing import describe
 from lamina.profile.portrait import PortraitConsolidator, portraits
-from lamina.records import EVERYWHERE, Hit, Item, Report, Run
+from lamina.records import Hit, Item, Report, Run
+from lamina.scopes import EVERYWHERE
 from lamina.storage.consents import Refusals
 from lamina.terms import terms
 from lamina.text import check_text, recalled, sentences

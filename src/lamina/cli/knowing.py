@@ -22,11 +22,9 @@ def profile(
     as_json: options.Json = False,
 ) -> None:
     """Say what is known at a glance: who speaks, names, what people said of themselves, the newest episodes, and the biographies that `consolidate --also biographies` makes."""
-    from lamina.profile.biography import biographies
-
     with opened(file) as memory:
         found = memory.profile(**options.whose(tenant, user, agent, scope))
-        lives = biographies(memory.store, found.scope)
+        lives = memory.biographies(scope=found.scope)
     plain = {**found.as_json(), "biographies": [one.as_json() for one in lives]}
     if as_json:
         print_json(plain)
