@@ -61,6 +61,7 @@ def run(
             for learner in learners(embedder, one, seconds):
                 progress(f"normalising: {count} pairs, {learner.name}, seed {one}")
                 found.setdefault((count, learner.name), []).append(learned(learner, seen, test))
+                progress(f"normalising: {found[count, learner.name][-1]['exact']:.3f} exact")
     rows = [
         Row(f"{count} pairs: {name}", {key: float(np.mean([one[key] for one in runs])) for key in runs[0]})
         for (count, name), runs in sorted(found.items())
