@@ -78,15 +78,36 @@ def folder(tmp_path: Path) -> Path:
 def test_a_judge_is_compared_with_no_filter_and_with_chance(folder: Path, monkeypatch: pytest.MonkeyPatch, fails: bool) -> None:
     monkeypatch.setattr(bench, "load_model", lambda _: Judge(fails))
     result = run_benchmark("recognition", data=folder, questions=6)
-    judged = result.row("judgements").metrics
-    assert judged["shown_facts"] == 5
+    judged = result.row("asked: facts").metrics
+    assert judged["shown"] == 5
     assert judged["unreadable"] == float(fails)
-    assert (judged["kept_facts"] == 5) == fails
-    assert set(result.row("asked").by) == {"against no filter", "against random"}
+    assert (judged["kept"] == 5) == fails
+    assert set(result.row("asked").by) == {"against no filter", "against asked, random"}
     if fails:  # all are kept
         assert result.row("asked").metrics == result.row("no filter").metrics
     else:
-        assert result.row("asked").metrics["recall@2"] >= result.row("random").metrics["recall@2"]
+        assert result.row("asked").metrics["recall@2"] >= result.row("asked, random").metrics["recall@2"]
+
+
+def test_likely_facts_are_those_after_which_the_question_is_likelier_than_on_average(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Teller(Judge):
+        def log_likelihood(self, prompt: str, continuation: str) -> float:
+            return 0.0 if any(who.lower() in prompt.lower() and who in continuation for who in PEOPLE) else -9.0
+
+    teller = Teller(fails=True)
+    facts = [("vera holm", "founded", "a club"), ("the club", "stands", "there")]
+    assert bench.likely(teller, "What did Vera Holm do?", facts) == facts[:1]
+    assert bench.likely(teller, "What did Vera Holm do?", []) == []
+    monkeypatch.setattr(bench, "load_model", lambda _: teller)
+    result = run_benchmark("recognition", data=folder, questions=6, asking=False)
+    assert "asked" not in {row.system for row in result.rows}
+    assert 1 <= result.row("likely: facts").metrics["kept"] < 5
+    assert result.row("likely").metrics["recall@2"] >= result.row("likely, random").metrics["recall@2"]
+    monkeypatch.setattr(bench, "load_model", lambda _: Judge(True))
+    with pytest.raises(InputError, match="nothing is left to measure"):
+        run_benchmark("recognition", data=folder, questions=6, asking=False)
 
 
 def test_what_is_missing_is_said(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
