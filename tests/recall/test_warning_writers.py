@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import takewhile
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from lamina.recall.explain import Explanation
 from tests.recall.test_explain_warning import TEMPLATES, _facts, read, told
 from tests.recall.warnings_made import made
 
-WARNINGS = 50
+WARNINGS = 20
 LEVELS = (0, 2, 4)
 """On the way down the strongest parts: what is to be expected, the strongest signal, its most unusual reading."""
 TASK = "You write one plain English sentence that says all of the given facts and nothing else."
@@ -69,27 +70,34 @@ def test_the_judge_sees_what_is_lost_and_what_is_made_up() -> None:
     assert judged(head, other, record)[:2] == (5, 4)
 
 
-def written(model: Any, prompts: list[list[Message]], most: int = 90, batch: int = 16) -> list[str]:
-    """The likeliest answers, up to the end of a line; many at once, which is several times as fast as one by one."""
+def written(model: Any, prompts: list[list[Message]], most: int = 90) -> list[str]:
+    """The likeliest answers, up to the end of a line; all at once after what the prompts begin with in common, which is much faster than one by one."""
     import torch
+    from transformers import DynamicCache
 
-    runner = model.runner
+    runner, net, count = model.runner, model.runner._model, len(prompts)
     rows = [runner.chat(prompt) for prompt in prompts]
-    found = []
-    for start in range(0, len(rows), batch):
-        some = rows[start : start + batch]
-        longest = max(map(len, some))
-        ids = torch.tensor([[0] * (longest - len(row)) + row for row in some])
-        mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in some])
-        end = min(runner.ends)
-        with torch.inference_mode():
-            out = runner._model.generate(
-                input_ids=ids, attention_mask=mask, max_new_tokens=most, do_sample=False, pad_token_id=end
-            )
-        for row in out[:, longest:].tolist():
-            text = runner.decode(row[: row.index(end)] if end in row else row).strip()
-            found.append(re.sub(r'"([^"]*)"', r"“\1”", text.partition("\n")[0]))  # other marks of quotation are no fault
-    return found
+    shared = min(sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(rows[0], row, strict=False))) for row in rows)
+    shared = min(shared, min(map(len, rows)) - 1)
+    longest = max(map(len, rows)) - shared
+    token = torch.tensor([[0] * (longest + shared - len(row)) + row[shared:] for row in rows])
+    mask = torch.tensor([[1] * shared + [0] * (longest + shared - len(row)) + [1] * (len(row) - shared) for row in rows])
+    cache, said, done = DynamicCache(config=net.config), [[] for _ in rows], [False] * count
+    with torch.inference_mode():
+        net(torch.tensor([rows[0][:shared]]), past_key_values=cache, logits_to_keep=1)
+        cache.batch_repeat_interleave(count)
+        for _ in range(most):
+            places = (mask.cumsum(-1) - 1)[:, -token.shape[1] :].clamp(min=0)
+            logits = net(token, attention_mask=mask, position_ids=places, past_key_values=cache, logits_to_keep=1).logits
+            token = logits[:, -1].argmax(-1, keepdim=True)
+            mask = torch.cat([mask, torch.ones(count, 1, dtype=mask.dtype)], dim=1)
+            for place, one in enumerate(token[:, 0].tolist()):
+                done[place] |= one in runner.ends or "\n" in runner.decode([one])
+                if not done[place]:
+                    said[place].append(one)
+            if all(done):
+                break
+    return [re.sub(r'"([^"]*)"', r"“\1”", runner.decode(one).strip()) for one in said]  # other marks of quotation are no fault
 
 
 @pytest.mark.slow
@@ -104,7 +112,11 @@ def test_a_small_model_writes_more_words_and_loses_facts() -> None:
     examples = {node.level: node for node in path(made(1_000)[0])}
     nodes = [(node, record) for seed in range(WARNINGS) for record in [made(seed)[0]] for node in path(record)]
     nodes.sort(key=lambda pair: pair[0].level)
-    texts = written(model, [_asked(node, examples[node.level]) for node, _ in nodes])
+    texts = []
+    for level in LEVELS:
+        texts += written(model, [_asked(node, examples[level]) for node, _ in nodes if node.level == level])
+    alone = model.complete(_asked(nodes[0][0], examples[0]), max_tokens=90, stop=["\n"]).text.strip()
+    assert re.sub(r'"([^"]*)"', r"“\1”", alone) == texts[0]  # as when it is asked one by one
     names = ("sentences", "read", "facts", "right", "slots", "said", "invented")
     totals = {level: dict.fromkeys(names, 0) for level in LEVELS}
     for (node, record), text in zip(nodes, texts, strict=True):
@@ -116,7 +128,7 @@ def test_a_small_model_writes_more_words_and_loses_facts() -> None:
     whole = {key: sum(one[key] for one in totals.values()) for key in names}
     print(f"\n{whole}; by level {totals}")
     print(f"word types: templates {len(words([node.text for node, _ in nodes]))}, {model.name} {len(words(texts))}")
-    for place in range(0, len(texts), 25):
+    for place in range(0, len(texts), 10):
         print("  ", texts[place])
     assert whole["right"] < whole["facts"]
 
