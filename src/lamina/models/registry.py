@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 EMBEDDER_SPECS: Final = (
     "'wordllama', 'sentence-transformers:<name or folder>', 'openai:<model>@<base_url>', or an Embedder object"
 )
-MODEL_SPECS: Final = "'openai:<model>@<base_url>', 'anthropic:<model>', None, or a LanguageModel object"
+MODEL_SPECS: Final = "'local', 'local:<name, folder or GGUF file>', 'openai:<model>@<base_url>', 'anthropic:<model>', None, or a LanguageModel object"
 RERANKER_SPECS: Final = "'cross-encoder:<name or folder>', 'listwise:<language model>', None, or a Reranker object"
 _ADDRESS = re.compile(r"@(?=https?://)")
 _BARE_ADDRESS = re.compile(r".+@[^@]*[:/]")
@@ -61,8 +61,8 @@ def load_model(
     spec: str | LanguageModel | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> LanguageModel | None:
-    """The language model that `spec` names: None, 'openai:<model>@<base_url>', 'anthropic:<model>@<base_url>' (the
-    addresses may be left out), or a model itself.
+    """The language model that `spec` names: None, 'local' (the packaged one), 'local:<name, folder or GGUF file>',
+    'openai:<model>@<base_url>', 'anthropic:<model>@<base_url>' (the addresses may be left out), or a model itself.
 
     Keys come from the environment: LAMINA_API_KEY, else OPENAI_API_KEY or ANTHROPIC_API_KEY. Raises `ConfigError` for
     anything else.
@@ -75,6 +75,10 @@ def load_model(
     if not isinstance(spec, str):
         return cast("LanguageModel", _accept(spec, ("name", "complete"), "language model", MODEL_SPECS))
     kind, _, rest = spec.partition(":")
+    if spec == "local" or (kind == "local" and rest):
+        from lamina.models.local import LocalModel
+
+        return LocalModel(rest or None)
     if kind == "openai" and rest:
         from lamina.models.openai import OPENAI_URL, OpenAIModel
 
