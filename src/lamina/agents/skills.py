@@ -144,8 +144,8 @@ def _skill(function: Callable[..., object]) -> Skill:
 
 def _parsed(text: str) -> tuple[str, list[str], dict[str, str]]:
     """The name, and the arguments by place and by name, of a call in words. Arguments are quoted strings or bare words."""
-    if len(text) > MOST_CHARACTERS:
-        raise InputError(f"a call of {len(text):,} characters is refused: the most is {MOST_CHARACTERS}")
+    if len(text) > MOST_CHARACTERS or "\\" in text:
+        raise InputError(f"a call has at most {MOST_CHARACTERS} characters and no backslash, not {text.strip()[:80]!r}")
     try:
         node = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
