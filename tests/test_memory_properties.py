@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from lamina import Memory
-from lamina.records import Filter, Run, covers, make_scope
+from lamina.records import Filter, Run
+from lamina.scopes import covers, make_scope
 from tests.conftest import Clock
 from tests.keeping.embedders import WordEmbedder
 from tests.keeping.seen import derived, derived_at_once, everything, links, unsourced

@@ -9,19 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lamina.errors import Cancelled, InputError
-from lamina.records import (
-    EVERYWHERE,
-    ROOT,
-    Filter,
-    Item,
-    Run,
-    TraceIds,
-    check_scope,
-    covers,
-    derived_id,
-    make_scope,
-    split_scope,
-)
+from lamina.records import Filter, Item, Run, TraceIds, derived_id
+from lamina.scopes import EVERYWHERE, ROOT, check_scope, covers, make_scope, split_scope
 
 HOSTILE = [
     "'",

@@ -36,7 +36,8 @@ from lamina.keeping.writer import Writer
 from lamina.models.registry import load_reranker
 from lamina.recall.recaller import Recaller
 from lamina.recall.reranking import reranking
-from lamina.records import Filter, Hit, Item, Page, Recall, Report, Run, check_scope
+from lamina.records import Filter, Hit, Item, Page, Recall, Report, Run
+from lamina.scopes import check_scope
 from lamina.storage import open_store
 from lamina.storage.consents import Consent, in_force
 from lamina.storage.protocol import Durability, Order, ScrubReport, Store

@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 from lamina import Memory
 from lamina.cli import app
 from lamina.errors import ConsentError, CorruptStoreError, InputError, ReadOnlyError, TransferError
-from lamina.records import Filter, Run, scopes_above
+from lamina.records import Filter, Run
+from lamina.scopes import scopes_above
 from lamina.storage.consents import PURPOSES, in_force
 from lamina.storage.transfer import export_lines, import_file
 from tests.conftest import Clock

@@ -16,7 +16,8 @@ from lamina.errors import InputError
 from lamina.recall.features import FEATURES
 from lamina.recall.learned import Learned, LearnedRanker, nearest, ranker_print
 from lamina.recall.ranker import LinearRanker, shipped_regimes
-from lamina.records import Asked, Filter, Run, covers, scopes_above
+from lamina.records import Asked, Filter, Run
+from lamina.scopes import covers, scopes_above
 from tests.conftest import Clock
 
 NAMES = [feature.name for feature in FEATURES]

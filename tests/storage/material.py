@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from lamina.records import EDGE_KINDS, KINDS, STALE, Edge, Filter, Item, Kind, TraceIds, derived_id, make_scope
+from lamina.records import EDGE_KINDS, KINDS, STALE, Edge, Filter, Item, Kind, TraceIds, derived_id
+from lamina.scopes import make_scope
 from lamina.storage.protocol import Store
 from lamina.times import PRECISIONS
 

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lamina.errors import InputError, TransferError
-from lamina.records import Filter, covers, make_scope
+from lamina.records import Filter
+from lamina.scopes import covers, make_scope
 from lamina.storage import SQLiteStore
 from lamina.storage.sqlite.doctor import examine
 from lamina.storage.transfer import export_lines, import_file

@@ -28,7 +28,8 @@ from lamina.memory import Memory
 from lamina.models.static import StaticEmbedder
 from lamina.recall.learning import L2, Learner
 from lamina.recall.recaller import Recaller
-from lamina.records import Hit, Run, make_scope
+from lamina.records import Hit, Run
+from lamina.scopes import make_scope
 
 TOLD: Final = 20
 """How many hits are looked through."""

@@ -160,7 +160,8 @@ def _rankings(
 
 
 def _traces_of(user: str) -> Any:
-    from lamina.records import Filter, make_scope
+    from lamina.records import Filter
+    from lamina.scopes import make_scope
 
     return Filter(scope=make_scope(user=user), kinds=("trace",))
 

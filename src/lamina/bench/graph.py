@@ -33,7 +33,8 @@ from lamina.memory import Memory
 from lamina.names import names as names_of
 from lamina.recall.ranker import LinearRanker, shipped_regimes
 from lamina.recall.recaller import Recaller
-from lamina.records import Filter, Run, make_scope
+from lamina.records import Filter, Run
+from lamina.scopes import make_scope
 from lamina.semantic.graph import HippoRAG, PhraseGraph
 from lamina.semantic.triples import ReplayExtractor, TripleFacts
 

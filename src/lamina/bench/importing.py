@@ -23,7 +23,8 @@ from lamina.bench.chatgpt_export import write_export
 from lamina.bench.results import Metrics, Result, Row
 from lamina.errors import InputError, LaminaError
 from lamina.memory import Memory
-from lamina.records import Filter, make_scope
+from lamina.records import Filter
+from lamina.scopes import make_scope
 
 USER: Final = "reader"
 KILLS: Final = (0.02, 0.3, 0.6, 0.95)

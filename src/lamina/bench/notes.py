@@ -40,7 +40,8 @@ from lamina.memory import Memory
 from lamina.recall.cue import read_cue
 from lamina.recall.features import FEATURES, Computed, Feature
 from lamina.recall.ranker import LinearRanker, fit_listwise
-from lamina.records import Filter, Hit, Item, Run, make_scope
+from lamina.records import Filter, Hit, Item, Run
+from lamina.scopes import make_scope
 from lamina.semantic.note_stage import NoteConsolidator
 from lamina.semantic.notes import NoteBook, embed_notes
 from lamina.semantic.thought_stage import ThoughtConsolidator

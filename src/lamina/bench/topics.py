@@ -33,7 +33,8 @@ from lamina.memory import Memory
 from lamina.recall.recaller import Recaller
 from lamina.recall.signals import Signals
 from lamina.recall.sources import CandidateSource, Context, Dense, Descent, Lexical, Neighbours, Slots, Time
-from lamina.records import Filter, Run, make_scope
+from lamina.records import Filter, Run
+from lamina.scopes import make_scope
 from lamina.semantic.forest import CONVERSATION, SemanticForest
 from lamina.semantic.topics import Nearby, TopicForest
 

@@ -204,7 +204,8 @@ def _store(memory: Memory, reader: Reader, given: dict[str, Any], session: str |
 
     Messages that name their scope (dumps of memories with many users) go there, unless a scope was given.
     """
-    from lamina.records import EVERYWHERE, Filter
+    from lamina.records import Filter
+    from lamina.scopes import EVERYWHERE
 
     whose = given if reader.user is None else {**given, "user": reader.user}
     where = Filter(scope=EVERYWHERE, kinds=("trace",), forgotten=True, retired=True)

@@ -183,7 +183,8 @@ def erase(
     whose = options.whose(tenant, user, agent, scope)
     if not whose:
         raise typer.BadParameter("name a scope: --tenant, --user or --agent, or --scope '*' for everything", param_hint="--scope")
-    from lamina.records import Filter, make_scope
+    from lamina.records import Filter
+    from lamina.scopes import make_scope
 
     place = whose.get("scope") or make_scope(**whose)
     with opened(file) as memory:

@@ -40,7 +40,7 @@ def opened(file: str | None, *, make: bool = False, run: Run | None = None, **se
 
 def elsewhere(memory: Memory, scope: str) -> str:
     """What to say when nothing is found in a scope, so that nobody looks for what is in another one."""
-    from lamina.records import covers
+    from lamina.scopes import covers
 
     others = [one for one in memory.scopes() if not covers(scope, one)]
     if not others:

@@ -166,7 +166,7 @@ def conditions_of(
 
 def scope_of(conditions: dict[str, Any]) -> str:
     """The scope that conditions name."""
-    from lamina.records import make_scope
+    from lamina.scopes import make_scope
 
     given = {name: conditions.get(name) for name in ("tenant", "user", "agent")}
     return conditions.get("scope") or make_scope(**given)

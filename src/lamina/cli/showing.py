@@ -90,7 +90,7 @@ def _write_page(memory: Memory, target: Path, scope: str, force: bool) -> None:
 
 
 def _scope(given: dict[str, str]) -> str:
-    from lamina.records import make_scope
+    from lamina.scopes import make_scope
 
     return given.get("scope") or (make_scope(**given) if given else "*")
 

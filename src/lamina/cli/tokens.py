@@ -36,7 +36,7 @@ def create(
     as_json: options.Json = False,
 ) -> None:
     """Make a token for a scope and what lies below it. It is shown this once: the file keeps only its hash."""
-    from lamina.records import make_scope
+    from lamina.scopes import make_scope
     from lamina.server.tokens import TokenBook
 
     whose = options.whose(tenant, user, agent, scope)

@@ -87,7 +87,7 @@ def branches(memory: Memory, under: str, look: Look) -> Branches:
 
 
 def _scopes(memory: Memory, under: str) -> list[str]:
-    from lamina.records import ROOT
+    from lamina.scopes import ROOT
 
     return [ROOT] if under == ROOT else memory.scopes(under)
 

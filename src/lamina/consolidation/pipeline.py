@@ -9,7 +9,8 @@ from typing import cast
 
 from lamina.consolidation.stages import Consolidator, default_stages, optional
 from lamina.consolidation.undoing import Recorded
-from lamina.records import Filter, Report, Run, check_scope
+from lamina.records import Filter, Report, Run
+from lamina.scopes import check_scope
 from lamina.storage.consents import in_force
 from lamina.storage.protocol import Store
 

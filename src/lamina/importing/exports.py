@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final
 from lamina.errors import InputError
 from lamina.importing.archives import Archive, mended
 from lamina.importing.reading import Skipped, check_message
-from lamina.records import make_scope
+from lamina.scopes import make_scope
 
 CONVERSATIONS: Final = re.compile(r"conversations(-\d+)?\.json")
 """The names of parts with conversations; large exports are cut into several."""

@@ -17,8 +17,9 @@ from lamina.errors import InputError, LaminaError, MissingExtraError
 from lamina.integrations.documents import FIELD, Document, Documents, document_of
 from lamina.memory import Memory
 from lamina.plain import texts_in
-from lamina.records import EVERYWHERE, Filter, make_scope, split_scope, wall_clock
+from lamina.records import Filter, wall_clock
 from lamina.records import Item as Trace
+from lamina.scopes import EVERYWHERE, make_scope, split_scope
 
 try:
     from langgraph.store.base import (

@@ -35,7 +35,8 @@ from lamina.integrations.mem0_forms import (
     squashed,
 )
 from lamina.keeping.arguments import whole_number
-from lamina.records import EVENT, EVERYWHERE, Filter, Item, make_scope
+from lamina.records import EVENT, Filter, Item
+from lamina.scopes import EVERYWHERE, make_scope
 from lamina.times import MomentLike, isoformat
 
 log = logging.getLogger("lamina.integrations")

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from lamina.errors import InputError
 from lamina.integrations.mem0_filters import IDENTITIES
-from lamina.records import Hit, Item, make_scope, split_scope
+from lamina.records import Hit, Item
+from lamina.scopes import make_scope, split_scope
 from lamina.times import MomentLike, isoformat
 
 log = logging.getLogger("lamina.integrations")

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamina.errors import ConfigError, InputError, VectorError
-from lamina.records import Asked, Filter, Hit, Item, check_scope, covers, make_scope
+from lamina.records import Asked, Filter, Hit, Item
+from lamina.scopes import check_scope, covers, make_scope
 from lamina.storage.sqlite.engine import KEY, Key
 from lamina.text import check_text
 from lamina.times import MomentLike, parse_moment

@@ -5,7 +5,8 @@ from __future__ import annotations
 from lamina.errors import InputError
 from lamina.keeping.keeper import Keeper
 from lamina.keeping.writer import Writer
-from lamina.records import EVENT, EVERYWHERE, ROOT, Filter, Item, Run, check_scope
+from lamina.records import EVENT, Filter, Item, Run
+from lamina.scopes import EVERYWHERE, ROOT, check_scope
 from lamina.storage.consents import CONSENT, Refusals, check_purpose, in_force, note, read_consent
 from lamina.storage.protocol import Store
 

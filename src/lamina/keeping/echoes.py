@@ -7,7 +7,8 @@ import threading
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Mapping
 
-from lamina.records import ROOT, Hit, covers
+from lamina.records import Hit
+from lamina.scopes import ROOT, covers
 from lamina.text import RECALLED_CLOSE as CLOSE
 from lamina.text import RECALLED_OPEN as OPEN
 from lamina.words import words

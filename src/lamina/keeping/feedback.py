@@ -8,7 +8,8 @@ from lamina.errors import InputError
 from lamina.keeping.arguments import read_asked
 from lamina.keeping.keeper import Keeper
 from lamina.keeping.writer import Writer
-from lamina.records import EVENT, Filter, Hit, Run, check_scope
+from lamina.records import EVENT, Filter, Hit, Run
+from lamina.scopes import check_scope
 from lamina.storage.feedback import FEEDBACK, feedback_data, feedback_in
 from lamina.storage.protocol import Store
 

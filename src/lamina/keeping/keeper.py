@@ -8,7 +8,8 @@ from lamina.errors import InputError, NotFoundError
 from lamina.keeping.embedding import Embedding
 from lamina.keeping.messages import Draft
 from lamina.keeping.writer import Writer
-from lamina.records import EVENT, EVERYWHERE, FORGOTTEN, ROOT, Edge, EdgeKind, Filter, Item, check_scope
+from lamina.records import EVENT, FORGOTTEN, Edge, EdgeKind, Filter, Item
+from lamina.scopes import EVERYWHERE, ROOT, check_scope
 from lamina.storage.consents import read_consent
 from lamina.storage.history import history_of
 from lamina.storage.protocol import Store

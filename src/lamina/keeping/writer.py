@@ -14,7 +14,8 @@ from lamina.keeping.gate import ENTRY, Gate
 from lamina.keeping.messages import Draft, check_lengths
 from lamina.keeping.redaction import Redactor, redacted
 from lamina.keeping.resent import known
-from lamina.records import EVERYWHERE, FORGOTTEN, Edge, Item, Run, TraceIds, check_scope
+from lamina.records import FORGOTTEN, Edge, Item, Run, TraceIds
+from lamina.scopes import EVERYWHERE, check_scope
 from lamina.storage.consents import require
 from lamina.storage.protocol import Store
 from lamina.text import CHUNK, chunks

@@ -14,7 +14,8 @@ from lamina.profile.lines import sureness
 from lamina.profile.portrait import person_of
 from lamina.profile.sharing import Consent, sharing
 from lamina.profile.values import FormField, Found, RuleValues
-from lamina.records import EVERYWHERE, Filter, Item
+from lamina.records import Filter, Item
+from lamina.scopes import EVERYWHERE
 from lamina.storage.consents import Refusals
 from lamina.storage.protocol import Store
 from lamina.text import check_text, fold

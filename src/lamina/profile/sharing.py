@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from lamina.errors import InputError
-from lamina.records import EVENT, EVERYWHERE, Filter, Item, Run, TraceIds, check_scope, scopes_above
+from lamina.records import EVENT, Filter, Item, Run, TraceIds
+from lamina.scopes import EVERYWHERE, check_scope, scopes_above
 from lamina.storage.protocol import Store
 from lamina.text import check_text, fold
 

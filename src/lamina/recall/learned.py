@@ -21,7 +21,8 @@ from lamina.errors import InputError
 from lamina.index.flat import inner_products
 from lamina.recall.features import FEATURES, Feature
 from lamina.recall.ranker import Ranker
-from lamina.records import Reason, scopes_above
+from lamina.records import Reason
+from lamina.scopes import scopes_above
 from lamina.storage.feedback import Feedback, feedback_in
 from lamina.storage.protocol import Store
 

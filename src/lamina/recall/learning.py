@@ -19,7 +19,8 @@ from lamina.index.flat import top
 from lamina.recall.features import FEATURES
 from lamina.recall.learned import Learned, digest
 from lamina.recall.recaller import Recaller, Survey
-from lamina.records import Asked, Run, check_scope, covers
+from lamina.records import Asked, Run
+from lamina.scopes import check_scope, covers
 from lamina.storage.feedback import Feedback, feedback_in
 from lamina.storage.protocol import Store
 

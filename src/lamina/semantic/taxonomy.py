@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from lamina.errors import InputError, ModelError, NotFoundError
-from lamina.records import EVENT, Edge, Filter, Item, Report, Run, TraceIds, check_scope, derived_id
+from lamina.records import EVENT, Edge, Filter, Item, Report, Run, TraceIds, derived_id
+from lamina.scopes import check_scope
 from lamina.semantic.assignment import Corrector, Judged
 from lamina.semantic.corrections import Correction, Node, apply, nodes_of
 from lamina.semantic.organising import Organiser

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from lamina.errors import InputError, NotFoundError
 from lamina.memory import Memory
 from lamina.recall.explain import Explanation
-from lamina.records import EVERYWHERE, Hit, Item, Page, Recall, Report, Run, check_scope, covers
+from lamina.records import Hit, Item, Page, Recall, Report, Run
+from lamina.scopes import EVERYWHERE, check_scope, covers
 from lamina.times import isoformat
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass
 from typing import Final, Literal, get_args
 
 from lamina.errors import CorruptStoreError, InputError, NotFoundError
-from lamina.records import check_scope, wall_clock
+from lamina.records import wall_clock
+from lamina.scopes import check_scope
 from lamina.storage.protocol import Store
 from lamina.text import check_text
 

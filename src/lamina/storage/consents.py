@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
 from lamina.errors import ConsentError, CorruptStoreError, InputError
-from lamina.records import EVENT, EVERYWHERE, ROOT, Item, scopes_above
+from lamina.records import EVENT, Item
+from lamina.scopes import EVERYWHERE, ROOT, scopes_above
 from lamina.storage.protocol import Store
 
 CONSENT: Final = "consent"

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lamina.errors import InputError
-from lamina.records import Filter, make_scope
+from lamina.records import Filter
+from lamina.scopes import make_scope
 from lamina.storage.protocol import Store
 from tests.storage.conformance.base import Conformance
 from tests.storage.conformance.meaning import filtered_items, filters, lets_through

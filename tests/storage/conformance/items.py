@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from lamina.errors import InputError
-from lamina.records import FORGOTTEN, Edge, Item, make_scope
+from lamina.records import FORGOTTEN, Edge, Item
+from lamina.scopes import make_scope
 from lamina.storage.protocol import Store
 from tests.storage.conformance.base import Conformance
 from tests.storage.material import EVERYTHING, NOW, add, derived, small_world, trace

@@ -6,7 +6,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from lamina.records import EVENT, FORGOTTEN, STALE, Filter, Item, conditions, covers, make_scope
+from lamina.records import EVENT, FORGOTTEN, STALE, Filter, Item, conditions
+from lamina.scopes import covers, make_scope
 from tests.storage.material import HOSTILE_SEGMENTS, NOW
 
 

@@ -20,7 +20,8 @@ from lamina.models.protocols import Embedder
 from lamina.recall.cue import read_cue
 from lamina.recall.ranker import LinearRanker, Ranker
 from lamina.recall.recaller import Recaller
-from lamina.records import Filter, Hit, Item, Run, make_scope
+from lamina.records import Filter, Hit, Item, Run
+from lamina.scopes import make_scope
 from lamina.storage import open_store
 from lamina.text import chunks
 from lamina.times import parse_moment

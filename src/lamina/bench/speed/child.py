@@ -43,7 +43,7 @@ def resident(path: str, *cues: str) -> dict[str, float]:
 
 def _view_bytes(path: str) -> float:
     from lamina.index.views import Views
-    from lamina.records import make_scope
+    from lamina.scopes import make_scope
     from lamina.storage import open_store
 
     store = open_store(path, read_only=True)

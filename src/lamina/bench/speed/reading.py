@@ -26,7 +26,8 @@ from lamina.memory import Memory
 from lamina.models.static import StaticEmbedder
 from lamina.recall.recaller import Recaller
 from lamina.recall.signals import Signals
-from lamina.records import Filter, Run, make_scope
+from lamina.records import Filter, Run
+from lamina.scopes import make_scope
 from lamina.storage import open_store
 
 HITS = 20

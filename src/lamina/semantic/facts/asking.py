@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lamina.errors import InputError
-from lamina.records import Filter, Item, check_scope
+from lamina.records import Filter, Item
+from lamina.scopes import check_scope
 from lamina.semantic.facts.claims import SHARED, key_of
 from lamina.semantic.facts.stage import MADE_BY
 from lamina.storage.protocol import Store

@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from lamina.errors import LaminaError
-from lamina.records import EVERYWHERE
+from lamina.scopes import EVERYWHERE
 from lamina.server.http.problems import Problem
 from lamina.server.http.settings import LOOPBACK, Serving
 from lamina.server.tokens import RIGHTS, Right, TokenBook

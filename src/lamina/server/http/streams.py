@@ -14,7 +14,8 @@ from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from lamina.errors import Cancelled
-from lamina.records import Run, covers
+from lamina.records import Run
+from lamina.scopes import covers
 from lamina.server.http.calls import Call, as_json
 from lamina.server.http.problems import Problem, busy, problem_of
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 
 from lamina.page import served_page
-from lamina.records import EVERYWHERE
+from lamina.scopes import EVERYWHERE
 from lamina.server.http import schemas
 from lamina.server.http.calls import Reading, Serves, as_json, errors
 from lamina.server.http.metrics import CONTENT_TYPE

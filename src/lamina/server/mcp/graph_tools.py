@@ -8,7 +8,8 @@ from typing import Any
 from typing_extensions import TypedDict  # that of typing will not do for pydantic before Python 3.12
 
 from lamina.errors import InputError, NotFoundError
-from lamina.records import EVENT, EVERYWHERE, Filter, Item
+from lamina.records import EVENT, Filter, Item
+from lamina.scopes import EVERYWHERE
 from lamina.semantic.told import FIELD, SESSION, Told, ToldGraph, entity_told, name_of, observation_told, relation_told, told_in
 from lamina.server.confined import Confined
 from lamina.server.mcp.graph_pages import GraphPage, Place

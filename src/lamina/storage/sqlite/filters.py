@@ -6,7 +6,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from lamina.records import EVENT, EVERYWHERE, FORGOTTEN, ROOT, STALE, Filter, conditions
+from lamina.records import EVENT, FORGOTTEN, STALE, Filter, conditions
+from lamina.scopes import EVERYWHERE, ROOT
 
 _COMPARISONS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 

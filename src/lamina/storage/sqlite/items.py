@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamina.errors import InputError
-from lamina.records import EVERYWHERE, KINDS, STALE, Filter, Item, Kind, Page, check_scope
+from lamina.records import KINDS, STALE, Filter, Item, Kind, Page
+from lamina.scopes import EVERYWHERE, check_scope
 from lamina.storage.protocol import Columns, Order, Stored
 from lamina.storage.sqlite.connection import PARAMETERS, Connection
 from lamina.storage.sqlite.filters import keys_condition, scope_condition, where_clause

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from lamina.records import ROOT
+from lamina.scopes import ROOT
 from lamina.storage.sqlite.connection import Connection
 from lamina.storage.sqlite.filters import scope_condition
 

@@ -18,7 +18,8 @@ from typing import Any, Final
 
 import lamina
 from lamina.errors import CorruptStoreError, InputError, TransferError
-from lamina.records import Filter, Item, check_scope, covers
+from lamina.records import Filter, Item
+from lamina.scopes import check_scope, covers
 from lamina.storage.consents import require_within
 from lamina.storage.protocol import Store
 from lamina.times import isoformat

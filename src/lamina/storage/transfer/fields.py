@@ -6,7 +6,8 @@ import math
 from typing import Any, TypeVar
 
 from lamina.errors import InputError
-from lamina.records import EVERYWHERE, FORGOTTEN, KINDS, STALE, Item, check_scope
+from lamina.records import FORGOTTEN, KINDS, STALE, Item
+from lamina.scopes import EVERYWHERE, check_scope
 from lamina.times import PRECISIONS, to_datetime
 
 Value = TypeVar("Value", bound=str)

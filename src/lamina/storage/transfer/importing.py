@@ -16,7 +16,8 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from lamina.errors import InputError
-from lamina.records import EDGE_KINDS, EVENT, EVERYWHERE, Edge, Item, check_scope, covers
+from lamina.records import EDGE_KINDS, EVENT, Edge, Item
+from lamina.scopes import EVERYWHERE, check_scope, covers
 from lamina.storage.consents import Consent, note, read_consent, require
 from lamina.storage.protocol import Space, Store
 from lamina.storage.transfer import fields

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from lamina.errors import InputError
-from lamina.records import EVERYWHERE, FORGOTTEN, KINDS, STALE, Item, check_scope
+from lamina.records import FORGOTTEN, KINDS, STALE, Item
+from lamina.scopes import EVERYWHERE, check_scope
 from lamina.storage.sqlite import SQLiteStore
 from lamina.storage.sqlite.doctor.checks import Check, item_check, names
 from lamina.storage.sqlite.lexicon import lexicon_entry
