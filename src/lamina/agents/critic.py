@@ -9,33 +9,13 @@ Source: M. Lei et al., "CLEA: Closed-Loop Embodied Agent for Enhancing Task Exec
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lamina.agents.roles import ActionModel, Plan, Situation, Verdict
 from lamina.agents.skills import Call
 from lamina.errors import InputError
-from lamina.working.sightings import Fact, Key, Sightings
-
-
-def chance(facts: Iterable[Fact], held: Sightings, now: int, decay: float, unknown: float = 1.0) -> float:
-    """The product over facts: `decay` to the power of the steps since each was seen, 0 where it was seen to be otherwise, `unknown`
-    where nothing was ever seen of it.
-
-    >>> from lamina.working.sightings import Sighting
-    >>> held, cup = Sightings(), Fact("cup", "in", "drawer")
-    >>> _ = held.see(Sighting(frozenset([cup])), 1)
-    >>> round(chance([cup], held, 3, 0.95), 4), chance([Fact("cup", "in", "oven")], held, 3, 0.95)
-    (0.9025, 0.0)
-    """
-    product = 1.0
-    for fact in facts:
-        step = held.seen_at(fact)
-        if step is not None:
-            product *= decay ** max(now - step, 0)
-        else:
-            product *= 0.0 if held.is_contradicted(fact) else unknown
-    return product
+from lamina.working.sightings import Fact, Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +32,9 @@ class FactCritic:
 
     def __post_init__(self) -> None:
         if not 0 < self.decay <= 1 or not 0 <= self.unknown <= 1:
-            raise InputError(f"the decay lies in (0, 1] and the chance of the unknown in [0, 1], not {self.decay!r}, {self.unknown!r}")
+            raise InputError(
+                f"the decay lies in (0, 1] and the chance of the unknown in [0, 1], not {self.decay!r}, {self.unknown!r}"
+            )
 
     def judge(self, situation: Situation, plan: Plan, place: int) -> Verdict:
         """See `Critic`."""
@@ -62,17 +44,16 @@ class FactCritic:
         if needed is None:
             return Verdict(0.0, f"{plan.calls[place].text} belongs to a plan that undoes what it needs")
         wrong = frozenset(fact for fact in needed if held.is_contradicted(fact))
-        found = chance(needed, held, now, self.decay, self.unknown)
-        return Verdict(found, self._reason(plan.calls[place], needed, wrong, held, now), wrong)
-
-    def _reason(self, call: Call, needed: Sequence[Fact], wrong: frozenset[Fact], held: Sightings, now: int) -> str:
+        found = held.chance(needed, now, self.decay, self.unknown)
         if wrong:
-            return f"{call.text}: it is not so any more: {'; '.join(sorted(fact.text for fact in wrong))}"
-        seen = [(step, fact) for fact in needed if (step := held.seen_at(fact)) is not None and step < now]
-        if not seen:
-            return ""
-        step, fact = min(seen)
-        return f"{call.text}: {fact.text} was last seen {now - step} steps ago"
+            told = f"{plan.calls[place].text}: it is not so any more: {'; '.join(sorted(fact.text for fact in wrong))}"
+            return Verdict(found, told, wrong)
+        ages = [(step, fact) for fact in needed if (step := held.seen_at(fact)) is not None and step < now]
+        if not ages:
+            return Verdict(found)
+        step, oldest = min(ages)
+        told = f"{plan.calls[place].text}: {oldest.text} was last seen {now - step} steps ago"
+        return Verdict(found, told, doubted=frozenset([oldest]))
 
 
 def open_needs(model: ActionModel, calls: Sequence[Call]) -> list[Fact] | None:

@@ -9,23 +9,18 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
-from lamina.agents.critic import chance
-from lamina.agents.roles import MOST_CALLS, ActionModel, Plan, Situation
+from lamina.agents.critic import open_needs
+from lamina.agents.roles import MOST_CALLS, ActionModel, NoPlanError, Plan, Situation
 from lamina.agents.skills import Call
-from lamina.errors import LaminaError
 from lamina.working.sightings import Fact, Key, Sightings
 
 MOST_STATES: Final = 20_000
 """States that a search looks at before it gives up."""
 
 State = Mapping[Key, str]
-
-
-class NoPlanError(LaminaError):
-    """Nothing that is known leads to the goal: the world must be looked at anew, or the task cannot be done."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +54,13 @@ class SearchPlanner:
         kept = [option for option in found if option.subgoal == situation.keep]
         if not found:
             raise NoPlanError(f"nothing that is known leads to: {'; '.join(fact.text for fact in still)}")
-        return kept[0] if kept else min(found, key=lambda plan: len(plan.calls) + len(plan.rest))
+        best = kept[0] if kept else min(found, key=lambda plan: len(plan.calls) + len(plan.rest))
+        needed = set(open_needs(self.model, (*best.calls, *best.rest)) or ())
+        for fact in sorted(needed & situation.doubted):
+            way = self._look_again(fact, held)
+            if way:  # the subgoal stays; the list is replaced by a look at what it rests on
+                return replace(self._made(best.subgoal, way, best.aims), rest=())
+        return best
 
     def _towards(self, goal: Fact, held: Sightings) -> Plan | None:
         """A plan for one fact of the goal, or for a look that may tell how to reach it."""
@@ -86,14 +87,18 @@ class SearchPlanner:
     def _checked(self, situation: Situation) -> Plan:
         """Nothing left to do; or a look at the goal's fact that was seen longest ago, where that is too long."""
         belief = situation.belief
-        if chance(situation.task.goal, belief.sightings, belief.steps, self.decay) >= self.certainty:
+        if belief.sightings.chance(situation.task.goal, belief.steps, self.decay) >= self.certainty:
             return Plan("the task is done", (), finished=True)
         oldest = min(situation.task.goal, key=lambda fact: belief.sightings.seen_at(fact) or 0)
-        place = oldest.value if self.model.whereabouts(oldest.key) else oldest.subject
-        way = search(self.model, belief.sightings, self.model.sight(place))
+        way = self._look_again(oldest, belief.sightings)
         if not way:
             return Plan("the task is done", (), finished=True)
         return self._made(f"see whether it is still so: {oldest.text}", way, (oldest,))
+
+    def _look_again(self, fact: Fact, held: Sightings) -> list[Call] | None:
+        """The way to where a fact can be seen."""
+        place = fact.value if self.model.whereabouts(fact.key) else fact.subject
+        return search(self.model, held, self.model.sight(place))
 
     def _made(self, subgoal: str, way: Sequence[Call], aims: tuple[Fact, ...]) -> Plan:
         return Plan(subgoal, tuple(way[: self.calls]), tuple(way[self.calls :]), aims)

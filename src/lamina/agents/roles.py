@@ -7,16 +7,21 @@ Source: M. Lei et al., "CLEA: Closed-Loop Embodied Agent for Enhancing Task Exec
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
-from lamina.errors import InputError
+from lamina.errors import InputError, LaminaError
 from lamina.working.sightings import Fact, Key, Sighting
 
 if TYPE_CHECKING:
     from lamina.agents.environments.protocol import Outcome
     from lamina.agents.skills import Call, Names, SkillPool
     from lamina.working.belief import BeliefMemory
+
+
+class NoPlanError(LaminaError):
+    """Nothing that is known leads to the goal: the world must be looked at anew, or the task cannot be done."""
+
 
 MOST_CALLS: Final = 5
 """A plan has at most so many calls; one to three are asked for."""
@@ -104,7 +109,11 @@ class ActionModel(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What planner and critic know. `keep`: the subgoal to be kept, if any; `reflection`: why plans before this were given up."""
+    """What planner and critic know.
+
+    `keep`: the subgoal to be kept, if any; `reflection`: why plans before this were given up; `doubted`: facts to be looked at again before
+    a plan rests on them.
+    """
 
     task: Task
     belief: BeliefMemory
@@ -113,6 +122,7 @@ class Situation:
     names: Names
     keep: str | None = None
     reflection: tuple[str, ...] = ()
+    doubted: frozenset[Fact] = frozenset()
 
     @property
     def text(self) -> str:
@@ -166,11 +176,15 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a critic says of a call: the chance that it is suitable, why, and which facts it rests on are seen to be otherwise."""
+    """What a critic says of a call: the chance that it is suitable, and why.
+
+    `contradicted`: facts that it rests on and that were seen to be otherwise; `doubted`: the fact among them that was seen longest ago.
+    """
 
     chance: float
     reason: str = ""
-    contradicted: frozenset[Fact] = field(default_factory=frozenset)
+    contradicted: frozenset[Fact] = frozenset()
+    doubted: frozenset[Fact] = frozenset()
 
     def __post_init__(self) -> None:
         if not 0 <= self.chance <= 1:

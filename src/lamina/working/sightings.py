@@ -118,6 +118,24 @@ class Sightings:
         found = self.held.get(fact.key)
         return fact in self.denied if found is None else found[0] != fact
 
+    def chance(self, facts: Iterable[Fact], now: int, decay: float, unknown: float = 1.0) -> float:
+        """The chance that all these facts still hold at the step `now`: the product of `decay` to the power of the steps since each was
+        seen, 0 where it was seen to be otherwise, and `unknown` where nothing was ever seen of it.
+
+        >>> table, cup = Sightings(), Fact("cup", "in", "drawer")
+        >>> _ = table.see(Sighting(frozenset([cup])), 1)
+        >>> round(table.chance([cup], 3, 0.95), 4), table.chance([Fact("cup", "in", "oven")], 3, 0.95)
+        (0.9025, 0.0)
+        """
+        product = 1.0
+        for fact in facts:
+            step = self.seen_at(fact)
+            if step is not None:
+                product *= decay ** max(now - step, 0)
+            else:
+                product *= 0.0 if self.is_contradicted(fact) else unknown
+        return product
+
     def see(
         self, seen: Sighting, step: int, *, expected: Iterable[Fact] = (), relevant: Collection[str] | None = None
     ) -> Surprise:
@@ -132,7 +150,7 @@ class Sightings:
         about = {key for key in spoken if key in believed and (relevant is None or key[0] in relevant)}
         predicted = {believed[key] for key in about}
         observed = {fact for fact in seen.facts if fact.key in about}
-        wrong = frozenset(believed[key] for key in spoken if key in believed and believed[key] not in seen.facts)
+        wrong = frozenset(believed[key] for key in about if believed[key] not in seen.facts)
         self._take(seen, step)
         return Surprise(distance(predicted, observed), wrong)
 
