@@ -35,7 +35,7 @@ Cause = Literal["verdict", "surprise", "refused", "no plan", "not done"]
 class Event:
     """A re-plan: before or after which step, the call, the chance its critic gave, the level and the reason.
 
-    `about_object`: whether a fact about the subgoal's object was contradicted.
+    `base`: the level without what came before it; `about_object`: whether a fact about the subgoal's object was contradicted.
     """
 
     step: int
@@ -45,18 +45,27 @@ class Event:
     call: str = ""
     chance: float = 1.0
     about_object: bool = False
+    base: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A call that was made, whether the world took it for valid, and the subgoal it was for."""
+
+    call: str
+    valid: bool
+    subgoal: str
 
 
 @dataclass(slots=True)
 class Report:
     """How a task went.
 
-    `end`: "done" where the agent believes that the goal is reached, "limit", "given up", "over" where the world ended it; `calls`: those made,
-    with whether each was valid; `plans`: how many were made; `events`: the re-plans; `progress`: what the world said last.
+    `end`: "done" where the agent believes that the goal is reached, "limit", "given up", "over" where the world ended it; `calls`: those made; `plans`: how many were made; `events`: the re-plans; `progress`: what the world said last.
     """
 
     end: End = "limit"
-    calls: list[tuple[str, bool]] = field(default_factory=list)
+    calls: list[Done] = field(default_factory=list)
     plans: int = 0
     events: list[Event] = field(default_factory=list)
     progress: float = 0.0
@@ -69,7 +78,7 @@ class Report:
     @property
     def invalid(self) -> int:
         """Calls that the world refused."""
-        return sum(not valid for _, valid in self.calls)
+        return sum(not one.valid for one in self.calls)
 
     @property
     def levels(self) -> Counter[int]:
@@ -170,7 +179,9 @@ class ClosedLoop:
     def _again(self, level: int, cause: Cause, plan: Plan | None = None, call: str = "", chance: float = 1.0, wrong: frozenset[Fact] = frozenset()) -> None:  # fmt: skip
         """Note a re-plan and do what its level says. `wrong`: the facts that were contradicted."""
         about = plan is not None and any(fact.subject in plan.objects for fact in wrong)
-        self.report.events.append(Event(self.report.steps, level, cause, self.escalation.reason, call, chance, about))
+        self.report.events.append(
+            Event(self.report.steps, level, cause, self.escalation.reason, call, chance, about, self.escalation.base)
+        )
         self._keep = plan.subgoal if plan is not None and level == 1 else None
         if level == 3:
             self.belief.rebuild()
@@ -186,8 +197,9 @@ class ClosedLoop:
                 return
             if self._act(plan, call):
                 return
-        self._keep, self._doubted = (plan.subgoal, self._doubted) if plan.rest else (None, frozenset())
-        if plan.aims and not plan.rest:
+        partly = plan.partly or bool(plan.rest)
+        self._keep = plan.subgoal if partly else None
+        if plan.aims and not partly:
             self.escalation.progressed()
 
     def _rejected(self, plan: Plan, place: int) -> bool:
@@ -206,7 +218,7 @@ class ClosedLoop:
     def _act(self, plan: Plan, call: Call) -> bool:
         """Make a call and see what came of it; returns whether the plan ends here."""
         outcome = self.world.step(call.text)
-        self.report.calls.append((call.text, outcome.valid))
+        self.report.calls.append(Done(call.text, outcome.valid, plan.subgoal))
         self.report.progress, self._over = outcome.progress, outcome.done
         expected = self.model.effects(call) if self.model is not None and outcome.valid else ()
         record = Record("", call.text, outcome.observation, expected=expected, failed=not outcome.valid, subgoal=plan.subgoal)
@@ -228,4 +240,7 @@ class ClosedLoop:
         seen = Record(
             self._look.text, record.action, record.feedback, self._look.seen, record.expected, record.failed, record.subgoal
         )
-        return self.belief.record(seen, relevant=plan.subjects if plan is not None else None)
+        surprise = self.belief.record(seen, relevant=plan.subjects if plan is not None else None)
+        held, now = self.belief.sightings, self.belief.steps
+        self._doubted = frozenset(fact for fact in self._doubted if held.seen_at(fact) not in (None, now))
+        return surprise

@@ -60,12 +60,13 @@ class Thresholds:
 class Escalation:
     """Decides the level of each re-plan, and remembers what was rejected before.
 
-    Parameters: `thresholds`. `rejected`: reasons with how often; `reason`: the last one.
+    Parameters: `thresholds`. `rejected`: reasons with how often; `reason`: the last one, and `base`, the level it has by itself.
     """
 
     thresholds: Thresholds = field(default_factory=Thresholds)
     rejected: Counter[str] = field(default_factory=Counter)
     reason: str = ""
+    base: int = ACCEPTED
     _row: int = 0
     _fruitless: int = 0
     _anew: bool = False
@@ -106,7 +107,7 @@ class Escalation:
 
     def _raised(self, level: int, reason: str) -> int:
         """The level with what came before it: the same rejection again, several in a row, several without progress."""
-        self.reason = reason
+        self.reason, self.base = reason, level
         self.rejected[reason] += 1
         if self.rejected[reason] > self.thresholds.identical:
             level += 1

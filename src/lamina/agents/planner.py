@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from lamina.agents.critic import open_needs
@@ -55,12 +55,17 @@ class SearchPlanner:
         if not found:
             raise NoPlanError(f"nothing that is known leads to: {'; '.join(fact.text for fact in still)}")
         best = kept[0] if kept else min(found, key=lambda plan: len(plan.calls) + len(plan.rest))
-        needed = set(open_needs(self.model, (*best.calls, *best.rest)) or ())
-        for fact in sorted(needed & situation.doubted):
-            way = self._look_again(fact, held)
-            if way:  # the subgoal stays; the list is replaced by a look at what it rests on
-                return replace(self._made(best.subgoal, way, best.aims), rest=())
-        return best
+        whole = (*best.calls, *best.rest)
+        way = self._settled(whole, situation.doubted, held)
+        return best if way is whole else self._made(best.subgoal, way, best.aims, partly=True)
+
+    def _settled(self, way: Sequence[Call], doubted: frozenset[Fact], held: Sightings) -> Sequence[Call]:
+        """The way itself, unless it rests on what is doubted: then the way to where that can be seen. The subgoal stays the same."""
+        for fact in sorted(doubted.intersection(open_needs(self.model, way) or ())):
+            look = self._look_again(fact, held)
+            if look:
+                return self._settled(look, doubted - {fact}, held)
+        return way
 
     def _towards(self, goal: Fact, held: Sightings) -> Plan | None:
         """A plan for one fact of the goal, or for a look that may tell how to reach it."""
@@ -76,7 +81,7 @@ class SearchPlanner:
         unseen = [place for place in places if place not in absent]
         ways: list[tuple[int, float, str, list[Call]]] = []
         for place in unseen or sorted(absent, key=lambda one: absent[one])[:1]:
-            way = search(self.model, held, self.model.sight(place))
+            way = search(self.model, held, self.model.sight(Fact(*goal.key, place)))
             if way:
                 ways.append((len(way), self._random.random(), place, way))
         if not ways:
@@ -97,17 +102,16 @@ class SearchPlanner:
 
     def _look_again(self, fact: Fact, held: Sightings) -> list[Call] | None:
         """The way to where a fact can be seen."""
-        place = fact.value if self.model.whereabouts(fact.key) else fact.subject
-        return search(self.model, held, self.model.sight(place))
+        return search(self.model, held, self.model.sight(fact))
 
-    def _made(self, subgoal: str, way: Sequence[Call], aims: tuple[Fact, ...]) -> Plan:
-        return Plan(subgoal, tuple(way[: self.calls]), tuple(way[self.calls :]), aims)
+    def _made(self, subgoal: str, way: Sequence[Call], aims: tuple[Fact, ...], partly: bool = False) -> Plan:
+        return Plan(subgoal, tuple(way[: self.calls]), tuple(way[self.calls :]), aims, partly=partly)
 
 
 def search(model: ActionModel, held: Sightings, wanted: Iterable[Fact]) -> list[Call] | None:
     """The fewest calls after which all of `wanted` would hold, if what is believed is so; None where there are none.
 
-    Only things that the goal names, that stand where they are, and that are held count, so the search stays small.
+    Only things count that the goal names, that are where those are, and whoever holds something with what is held, so the search stays small.
     """
     goal = {fact.key: fact.value for fact in wanted}
     known = {key: fact.value for key, fact in model.presumed.items()}
@@ -139,8 +143,8 @@ def _about(known: State, goal: State) -> frozenset[str]:
     """The names that matter: those of the goal, where they are believed to be, and what stands in the way in a hand."""
     names = {subject for subject, _ in goal} | set(goal.values())
     names |= {value for (subject, _), value in known.items() if subject in names}
-    held = {subject for (subject, _), value in known.items() if (value, "holds") in known}
-    return frozenset(names | held)
+    hands = {subject for subject, relation in known if relation == "holds"}
+    return frozenset(names | hands | {subject for (subject, _), value in known.items() if value in hands})
 
 
 def _back(

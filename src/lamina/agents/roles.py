@@ -89,8 +89,8 @@ class ActionModel(Protocol):
         """What holds after it."""
         ...
 
-    def sight(self, place: str) -> tuple[Fact, ...]:
-        """What must hold for what is in a place to be seen."""
+    def sight(self, fact: Fact) -> tuple[Fact, ...]:
+        """What must hold for it to be seen whether a fact holds."""
         ...
 
     def whereabouts(self, key: Key) -> Sequence[str]:
@@ -146,8 +146,8 @@ class Plan:
     """A subgoal and what to do for it.
 
     `calls`: at most `MOST_CALLS`; `rest`: what comes after them for the same subgoal, where the planner knows; `aims`: the facts that make
-    the subgoal; `notes`: what was cut off; `finished`: the task is done, and nothing is left to do. Raises `InputError` for a plan that has
-    too many calls, or none and is not finished.
+    the subgoal; `notes`: what was cut off; `partly`: after these calls the subgoal is not reached yet; `finished`: the task is done, and nothing
+    is left to do. Raises `InputError` for a plan that has too many calls, or none and is not finished.
     """
 
     subgoal: str
@@ -155,6 +155,7 @@ class Plan:
     rest: tuple[Call, ...] = ()
     aims: tuple[Fact, ...] = ()
     notes: str = ""
+    partly: bool = False
     finished: bool = False
 
     def __post_init__(self) -> None:

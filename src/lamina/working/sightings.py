@@ -58,11 +58,11 @@ class Sighting:
     def __post_init__(self) -> None:
         keys: dict[Key, Fact] = {}
         for fact in self.facts:
-            if fact in self.denied or keys.setdefault(fact.key, fact) != fact:
-                other = keys[fact.key]
-                raise InputError(
-                    f"a sighting contradicts itself: {fact.text!r} and {'not ' if other == fact else ''}{other.text!r}"
-                )
+            other = keys.setdefault(fact.key, fact)
+            if fact in self.denied:
+                raise InputError(f"a sighting contradicts itself: {fact.text!r} is so and is not so")
+            if fact != other:
+                raise InputError(f"a sighting contradicts itself: {fact.text!r} and {other.text!r}")
 
 
 def distance(predicted: Collection[Fact], observed: Collection[Fact]) -> float:
