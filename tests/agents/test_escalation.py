@@ -17,14 +17,23 @@ DOOR, CUP = frozenset([Fact("oven", "is", "open")]), frozenset([Fact("cup", "in"
 
 @pytest.mark.parametrize(
     ("chance", "contradicted", "level"),
-    [(0.5, frozenset(), ACCEPTED), (0.49, frozenset(), 1), (0.2, frozenset(), 1), (0.19, frozenset(), 2), (0.0, CUP, 2), (0.0, DOOR, 1), (0.0, DOOR | CUP, 2)],
+    [
+        (0.5, frozenset(), ACCEPTED),
+        (0.49, frozenset(), 1),
+        (0.2, frozenset(), 1),
+        (0.19, frozenset(), 2),
+        (0.0, CUP, 2),
+        (0.0, DOOR, 1),
+        (0.0, DOOR | CUP, 2),
+    ],
 )
 def test_a_verdict_has_the_level_of_its_chance_and_of_what_is_off(chance, contradicted, level):
     assert Escalation().judged(CALL, Verdict(chance, "why", contradicted), PLAN) == level
 
 
 @pytest.mark.parametrize(
-    ("score", "contradicted", "level"), [(0.0, frozenset(), ACCEPTED), (0.9, DOOR, 1), (0.9, CUP, 2), (0.25, CUP, ACCEPTED), (0.31, DOOR | CUP, 2)]
+    ("score", "contradicted", "level"),
+    [(0.0, frozenset(), ACCEPTED), (0.9, DOOR, 1), (0.9, CUP, 2), (0.25, CUP, ACCEPTED), (0.31, DOOR | CUP, 2)],
 )
 def test_a_surprise_has_the_level_of_its_distance_and_of_what_is_off(score, contradicted, level):
     assert Escalation().surprised(Surprise(score, contradicted), PLAN) == level
@@ -64,10 +73,20 @@ def test_what_went_as_expected_ends_a_row():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"tau": 1.2}, {"tau": -0.1}, {"tau_low": 0.6}, {"surprise": 2}, {"in_a_row": 0}, {"patience": 1.5}, {"identical": True}, {"tau": float("nan")}]
+    "wrong",
+    [
+        {"tau": 1.2},
+        {"tau": -0.1},
+        {"tau_low": 0.6},
+        {"surprise": 2},
+        {"in_a_row": 0},
+        {"patience": 1.5},
+        {"identical": True},
+        {"tau": float("nan")},
+    ],
 )
 def test_thresholds_out_of_range_are_refused(wrong):
-    with pytest.raises(InputError, match="lies in|must not be above|whole number"):
+    with pytest.raises(InputError, match=r"lies in|must not be above|whole number"):
         Thresholds(**wrong)
 
 

@@ -29,11 +29,20 @@ POOL = SkillPool([go_to, wait])
 
 
 def test_a_function_in_the_pool_is_a_skill():
-    assert POOL.text == "go_to(robot, place): Moves a robot.\n  robot: who moves\n  place: where to\nwait(): Does nothing for a while."
+    assert (
+        POOL.text
+        == "go_to(robot, place): Moves a robot.\n  robot: who moves\n  place: where to\nwait(): Does nothing for a while."
+    )
 
 
 @pytest.mark.parametrize(
-    "text", ["go_to('robot_1', 'oven')", 'go_to("robot_1", place="oven")', "go_to(robot_1, oven)", " go_to(place='oven', robot='robot_1') "]
+    "text",
+    [
+        "go_to('robot_1', 'oven')",
+        'go_to("robot_1", place="oven")',
+        "go_to(robot_1, oven)",
+        " go_to(place='oven', robot='robot_1') ",
+    ],
 )
 def test_a_call_may_be_written_in_several_ways(text):
     assert POOL.read(text, NAMES) == Call("go_to", ("robot_1", "oven"))

@@ -93,7 +93,9 @@ def test_the_distance_is_jaccards(one: set[int], other: set[int]):
 @given(
     cap=st.integers(32, 200),
     counter=st.sampled_from([LETTERS, WORDS, WordLlamaTokens()]),
-    records=st.lists(st.tuples(st.text("ab \n.,(✓é", max_size=60), st.text("xy(z) ", max_size=20), st.integers(0, 9)), max_size=25),
+    records=st.lists(
+        st.tuples(st.text("ab \n.,(✓é", max_size=60), st.text("xy(z) ", max_size=20), st.integers(0, 9)), max_size=25
+    ),
     variant=st.sampled_from(["rolling", "code"]),
 )
 def test_the_belief_never_exceeds_its_cap_nor_a_prompt_its_budget(cap, counter, records, variant):
@@ -202,12 +204,18 @@ def test_steps_reach_the_sink_with_their_subgoal():
     belief.record(Record("It is open.", "open(oven)", "Done.", subgoal="get the cup"))
     belief.observe(Step.observed("A hall."))
     belief.close_task("done")
-    assert kept == [("Action: open(oven)\nObservation: Done.\nIt is open.", "get the cup"), ("Observation: A hall.", None), "done"]
+    assert kept == [
+        ("Action: open(oven)\nObservation: Done.\nIt is open.", "get the cup"),
+        ("Observation: A hall.", None),
+        "done",
+    ]
 
 
-@pytest.mark.parametrize("wrong", [{"records": 0}, {"records": True}, {"cap": 31}, {"cap": 1.5}, {"variant": "paper"}, {"form": "html"}])
+@pytest.mark.parametrize(
+    "wrong", [{"records": 0}, {"records": True}, {"cap": 31}, {"cap": 1.5}, {"variant": "paper"}, {"form": "html"}]
+)
 def test_wrong_numbers_are_refused(wrong):
-    with pytest.raises(InputError, match="belief|form"):
+    with pytest.raises(InputError, match=r"belief|form"):
         BeliefMemory(**wrong)
 
 

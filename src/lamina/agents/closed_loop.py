@@ -225,7 +225,7 @@ class ClosedLoop:
         surprise = self._see(record, plan)
         if not self.watch:
             return False
-        level = self.escalation.surprised(surprise, plan)
+        level = self.escalation.surprised(surprise if self.model is not None else Surprise(), plan)
         cause: Cause = "surprise"
         if level == ACCEPTED and not outcome.valid:
             level, cause = self.escalation.failed(f"{call.text} was refused: {outcome.observation}"), "refused"
