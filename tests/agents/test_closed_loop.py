@@ -261,6 +261,14 @@ def test_a_quoted_no_stops_the_list_and_its_reason_reaches_the_planner():
     assert "get the cup" in planner.asked[1][1]  # the subgoal to keep
 
 
+def test_a_plan_that_cannot_be_read_twice_is_level_one_and_it_goes_on():
+    planner = Scripted("Hm.", "Subgoal: {{", block("get the cup", "navigate_to('stove')"), block("x", done="True"))
+    kitchen = kitchen_with()
+    report = ClosedLoop(kitchen, Task(kitchen.goal), ModelPlanner(planner), None).run()
+    assert [(event.level, event.cause) for event in report.events] == [(1, "no plan")]
+    assert calls(report) == ["navigate_to('stove')"]
+
+
 def test_models_that_are_away_end_in_a_report_and_lose_nothing():
     kitchen = kitchen_with()
     belief = BeliefMemory(summariser=ModelSummariser(Scripted()))

@@ -7,6 +7,7 @@ import pytest
 from lamina.bench import Result, run_benchmark
 from lamina.bench.closed_loop import CHECKS
 from lamina.bench.closed_loop.trials import LENGTHS, Setting, System, Trial, goal_of, trial
+from lamina.bench.plots import plot
 from lamina.errors import InputError
 from tests.bench.test_harness import check_form
 
@@ -27,6 +28,13 @@ def test_its_rows_have_the_common_form(result):
         "τ",
         "belief",
     }
+
+
+def test_the_thresholds_are_drawn(result, tmp_path):
+    pytest.importorskip("matplotlib")
+    path = plot(result, tmp_path / "rows.json")
+    assert path is not None
+    assert path.stat().st_size > 10_000
 
 
 def trials(system: System, setting: Setting, seeds: int = 30) -> list[Trial]:

@@ -21,6 +21,7 @@ MOST_STATES: Final = 20_000
 """States that a search looks at before it gives up."""
 
 State = Mapping[Key, str]
+_Name = frozenset[tuple[Key, str]]  # a state as what it holds, by which it is known again
 
 
 @dataclass(frozen=True)
@@ -117,25 +118,29 @@ def search(model: ActionModel, held: Sightings, wanted: Iterable[Fact]) -> list[
     known = {key: fact.value for key, fact in model.presumed.items()}
     known.update((fact.key, fact.value) for fact in held)
     about = _about(known, goal)
-    start = {key: value for key, value in known.items() if key[0] in about or key in model.presumed}
+    first: _Name = frozenset((key, value) for key, value in known.items() if key[0] in about or key in model.presumed)
     grounded = [
-        (call, [(fact.key, fact.value) for fact in model.needs(call)], [(fact.key, fact.value) for fact in model.effects(call)])
+        (
+            call,
+            frozenset((fact.key, fact.value) for fact in model.needs(call)),
+            {fact.key: fact.value for fact in model.effects(call)},
+        )
         for call in model.calls(about)
     ]
-    first = frozenset(start.items())
-    before: dict[frozenset[tuple[Key, str]], tuple[frozenset[tuple[Key, str]], Call] | None] = {first: None}
-    queue = deque([(first, start)])
+    end = frozenset(goal.items())
+    before: dict[_Name, tuple[_Name, Call] | None] = {first: None}
+    queue = deque([first])
     while queue and len(before) < MOST_STATES:
-        name, state = queue.popleft()
-        if all(state.get(key) == value for key, value in goal.items()):
+        name = queue.popleft()
+        if end <= name:
             return _back(before, name)
+        state = dict(name)
         for call, needs, effects in grounded:
-            if all(state.get(key) == value for key, value in needs):
-                after = {**state, **dict(effects)}
-                named = frozenset(after.items())
-                if named not in before:
-                    before[named] = (name, call)
-                    queue.append((named, after))
+            if needs <= name:
+                after = frozenset({**state, **effects}.items())
+                if after not in before:
+                    before[after] = (name, call)
+                    queue.append(after)
     return None
 
 
@@ -147,10 +152,7 @@ def _about(known: State, goal: State) -> frozenset[str]:
     return frozenset(names | hands | {subject for (subject, _), value in known.items() if value in hands})
 
 
-def _back(
-    before: Mapping[frozenset[tuple[Key, str]], tuple[frozenset[tuple[Key, str]], Call] | None],
-    name: frozenset[tuple[Key, str]],
-) -> list[Call]:
+def _back(before: Mapping[_Name, tuple[_Name, Call] | None], name: _Name) -> list[Call]:
     calls: list[Call] = []
     while (step := before[name]) is not None:
         name, call = step
