@@ -8,7 +8,7 @@ import pytest
 
 from lamina.agents.closed_loop import ClosedLoop, Report
 from lamina.agents.critic import FactCritic
-from lamina.agents.environments.kitchen import NAMES, Kitchen
+from lamina.agents.environments.disturbed_kitchen import NAMES, DisturbedKitchen
 from lamina.agents.escalation import Thresholds
 from lamina.agents.model_critic import ModelCritic
 from lamina.agents.model_observer import ModelObserver
@@ -26,15 +26,15 @@ from lamina.working.summariser import ModelSummariser
 GOAL = (Fact("cup", "in", "table"),)
 
 
-def kitchen_with(**state: str) -> Kitchen:
+def kitchen_with(**state: str) -> DisturbedKitchen:
     """A kitchen without disturbances, with the robot at the counter and the cup in the oven unless said otherwise."""
-    kitchen = Kitchen(GOAL)
+    kitchen = DisturbedKitchen(GOAL)
     kitchen.state.update({("robot_1", "at"): "counter", ("cup", "in"): state.get("cup", "oven")})
     kitchen.began = dict(kitchen.state)
     return kitchen
 
 
-def loop_in(kitchen: Kitchen, known: bool = True, **more) -> ClosedLoop:
+def loop_in(kitchen: DisturbedKitchen, known: bool = True, **more) -> ClosedLoop:
     belief = more.pop("belief", None) or BeliefMemory()
     if known:
         belief.record(Record(kitchen.known().text, seen=kitchen.known().seen))
@@ -68,7 +68,7 @@ def test_what_was_moved_is_looked_for_and_the_open_loop_fails():
     assert (blind.progress, blind.invalid) == (0.0, 2)
 
 
-class Meddling(Kitchen):
+class Meddling(DisturbedKitchen):
     """A kitchen in which something happens after one of the steps."""
 
     after, change = 0, {}
@@ -104,7 +104,7 @@ def test_an_object_that_goes_is_level_two_and_the_subgoal_goes_too():
 
 
 def test_it_searches_what_it_was_not_told_and_opens_each_container_once():
-    kitchen = Kitchen(GOAL, seed=4, hidden=True, spring=True)
+    kitchen = DisturbedKitchen(GOAL, seed=4, hidden=True, spring=True)
     report = loop_in(kitchen, known=False).run()
     assert report.progress == 1
     opened = [one.call for one in report.calls if one.subgoal.startswith("find") and one.call.startswith("open_door")]
@@ -347,7 +347,9 @@ def test_thresholds_decide_how_often_it_plans_anew():
     for tau in (0.0, 0.5, 0.9):
         replans = 0
         for seed in range(8):
-            kitchen = Kitchen((*GOAL, Fact("fork", "in", "drawer"), Fact("milk", "in", "refrigerator")), seed=seed, p=0.1)
+            kitchen = DisturbedKitchen(
+                (*GOAL, Fact("fork", "in", "drawer"), Fact("milk", "in", "refrigerator")), seed=seed, p=0.1
+            )
             replans += len(loop_in(kitchen, thresholds=Thresholds(tau=tau, tau_low=min(tau, 0.2))).run().events)
         counts.append(replans)
     assert counts == sorted(counts)

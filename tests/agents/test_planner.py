@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lamina.agents.critic import FactCritic, open_needs
-from lamina.agents.environments.kitchen import NAMES, Kitchen, KitchenModel
+from lamina.agents.environments.disturbed_kitchen import NAMES, DisturbedKitchen, KitchenModel
 from lamina.agents.planner import SearchPlanner, search
 from lamina.agents.roles import Look, NoPlanError, Plan, Situation, Task
 from lamina.agents.skills import Call
@@ -46,7 +46,7 @@ def test_the_fewest_calls_are_planned_and_at_most_five_at_once():
 
 
 def test_the_plan_follows_the_belief_not_the_world():
-    kitchen = Kitchen([GOAL])
+    kitchen = DisturbedKitchen([GOAL])
     kitchen.state["cup", "in"] = "cabinet"
     plan = SearchPlanner(kitchen.model).plan(situation(believing(HERE, CUP), GOAL))
     assert "'oven'" in told(plan)[1]

@@ -65,6 +65,14 @@ def test_a_discovery_is_no_surprise_and_what_was_expected_but_did_not_happen_is(
     assert table.see(seen(CUP), 4, expected=[moved], relevant=["fork"]).score == 0
 
 
+def test_all_denials_of_a_look_count_once_the_thing_is_gone():
+    others = tuple(Fact("cup", "in", place) for place in ("oven", "sink", "table", "shelf", "box"))
+    table = Sightings()
+    table.see(seen(CUP), 1)
+    table.see(seen(denied=(CUP, *others)), 2)
+    assert table.denied == dict.fromkeys((CUP, *others), 2)
+
+
 def test_a_sighting_that_contradicts_itself_is_refused():
     with pytest.raises(InputError, match="contradicts itself"):
         seen(CUP, Fact("cup", "in", "oven"))

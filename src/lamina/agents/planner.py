@@ -81,7 +81,7 @@ class SearchPlanner:
         absent = {fact.value: step for fact, step in held.denied.items() if fact.key == goal.key}
         unseen = [place for place in places if place not in absent]
         ways: list[tuple[int, float, str, list[Call]]] = []
-        for place in unseen or sorted(absent, key=lambda one: absent[one])[:1]:
+        for place in unseen or sorted(absent, key=lambda one: (absent[one], one))[:1]:
             way = search(self.model, held, self.model.sight(Fact(*goal.key, place)))
             if way:
                 ways.append((len(way), self._random.random(), place, way))

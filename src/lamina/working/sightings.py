@@ -162,8 +162,7 @@ class Sightings:
         for fact in seen.denied:
             if self.get(fact.key) == fact:
                 del self.held[fact.key]
-            if fact.key not in self.held:
-                self.denied[fact] = step
+        self.denied.update((fact, step) for fact in seen.denied if fact.key not in self.held)
         self.held = _newest(self.held, {key: at for key, (_, at) in self.held.items()})
         self.denied = _newest(self.denied, self.denied)
 

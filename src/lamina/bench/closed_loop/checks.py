@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamina.agents.closed_loop import Event
-from lamina.agents.environments.kitchen import Kitchen
+from lamina.agents.environments.disturbed_kitchen import DisturbedKitchen
 from lamina.agents.escalation import Thresholds
 from lamina.algorithms.scorers import bootstrap_interval, paired_bootstrap
 from lamina.bench.closed_loop.trials import LIMIT, Setting, System, Trial, goal_of, trial
@@ -206,7 +206,7 @@ def beliefs(seeds: Sequence[int], say: Say) -> list[Row]:
 
 def _walked(seed: int, variant: str, tokens: list[int]) -> tuple[BeliefMemory, list[Fact]]:
     """A belief after valid actions at random near two places; and the facts that were last seen before its records begin and still hold."""
-    kitchen = Kitchen(goal_of(seed, False), seed=seed, limit=BELIEF_STEPS + 1)
+    kitchen = DisturbedKitchen(goal_of(seed, False), seed=seed, limit=BELIEF_STEPS + 1)
     chance = random.Random(f"walk {seed}")
     belief = BeliefMemory(variant="code" if variant == "code" else "rolling")
     reference = BeliefMemory()

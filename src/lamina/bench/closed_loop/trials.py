@@ -11,7 +11,7 @@ from typing import Final
 
 from lamina.agents.closed_loop import ClosedLoop, Report
 from lamina.agents.critic import FactCritic
-from lamina.agents.environments.kitchen import LOCATIONS, OBJECTS, PLACES, Disturbed, Kitchen
+from lamina.agents.environments.disturbed_kitchen import LOCATIONS, OBJECTS, PLACES, Disturbed, DisturbedKitchen
 from lamina.agents.escalation import Thresholds
 from lamina.agents.open_loop import open_loop, plan_whole
 from lamina.agents.planner import SearchPlanner
@@ -26,7 +26,7 @@ LIMIT: Final = 60
 
 @dataclass(frozen=True)
 class Setting:
-    """What a trial is about: `p` and `disturbed` as in `Kitchen`; `search`: objects lie hidden behind doors that fall shut."""
+    """What a trial is about: `p` and `disturbed` as in `DisturbedKitchen`; `search`: objects lie hidden behind doors that fall shut."""
 
     p: float = 0.1
     disturbed: Disturbed = "anything"
@@ -93,19 +93,19 @@ def goal_of(seed: int, search: bool) -> tuple[Fact, ...]:
         goal = tuple(Fact(thing, "in", chance.choice(where)) for thing in chance.sample(OBJECTS, count))
         if search:
             return goal
-        kitchen = Kitchen(goal, seed=seed)
+        kitchen = DisturbedKitchen(goal, seed=seed)
         calls = plan_whole(kitchen, _task(kitchen), SearchPlanner(kitchen.model, certainty=0), kitchen.model, kitchen.known())
         if LENGTHS[0] <= len(calls) <= LENGTHS[1]:
             return goal
 
 
-def _task(kitchen: Kitchen) -> Task:
+def _task(kitchen: DisturbedKitchen) -> Task:
     return Task(kitchen.goal, kitchen.facts)
 
 
 def trial(system: System, setting: Setting, seed: int) -> Trial:
     """One trial."""
-    kitchen = Kitchen(
+    kitchen = DisturbedKitchen(
         goal_of(seed, setting.search), seed=seed, p=setting.p, disturbed=setting.disturbed, hidden=setting.search, spring=setting.search,
         limit=setting.limit,
     )  # fmt: skip

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lamina.agents.environments.kitchen import HOMES, LOCATIONS, OBJECTS, ROBOTS, SKILLS, Kitchen, KitchenModel
+from lamina.agents.environments.disturbed_kitchen import HOMES, LOCATIONS, OBJECTS, ROBOTS, SKILLS, DisturbedKitchen, KitchenModel
 from lamina.agents.environments.protocol import NOT_VALID, StateError
 from lamina.agents.skills import Call
 from lamina.errors import InputError
@@ -17,12 +17,12 @@ from lamina.working.sightings import Fact
 GOAL = [Fact("cup", "in", "table")]
 
 
-def do(kitchen: Kitchen, *calls: str) -> list[bool]:
+def do(kitchen: DisturbedKitchen, *calls: str) -> list[bool]:
     return [kitchen.step(call).valid for call in calls]
 
 
 def test_an_object_is_carried_and_the_goal_is_told():
-    kitchen = Kitchen([Fact("cup", "in", "drawer")])
+    kitchen = DisturbedKitchen([Fact("cup", "in", "drawer")])
     kitchen.state["cup", "in"] = "oven"
     assert do(
         kitchen, "navigate_to('stove')", "open_door('robot_1', 'oven')", "pick_from('robot_1', 'cup', 'oven')", "navigate_to('counter')",
@@ -33,7 +33,7 @@ def test_an_object_is_carried_and_the_goal_is_told():
 
 
 def test_the_robots_have_their_restrictions():
-    kitchen = Kitchen(GOAL)
+    kitchen = DisturbedKitchen(GOAL)
     kitchen.state.update({("robot_1", "at"): "counter", ("cup", "in"): "table", ("fork", "in"): "counter"})
     assert (
         do(kitchen, "open_door('robot_1', 'drawer')", "pick_from('robot_2', 'cup', 'table')", "open_door('robot_2', 'oven')")
@@ -47,7 +47,7 @@ def test_the_robots_have_their_restrictions():
     "text", ["fly()", "navigate_to('moon')", "pick_from('robot_3', 'cup', 'table')", "", "open everything", "import os"]
 )
 def test_what_is_no_call_changes_nothing_and_costs_a_step(text):
-    kitchen = Kitchen(GOAL, limit=2)
+    kitchen = DisturbedKitchen(GOAL, limit=2)
     before = dict(kitchen.state)
     outcome = kitchen.step(text)
     assert (outcome.observation, outcome.valid, kitchen.state, kitchen.steps) == (NOT_VALID, False, before, 1)
@@ -64,7 +64,7 @@ def test_what_is_no_call_changes_nothing_and_costs_a_step(text):
     spring=st.booleans(),
 )
 def test_every_object_is_in_one_place_and_what_is_seen_is_so(seed, p, picks, spring):
-    kitchen = Kitchen(GOAL, seed=seed, p=p, spring=spring)
+    kitchen = DisturbedKitchen(GOAL, seed=seed, p=p, spring=spring)
     for pick in picks:
         actions = kitchen.valid_actions()
         assert kitchen.step(actions[pick % len(actions)]).valid
@@ -80,7 +80,7 @@ def test_every_object_is_in_one_place_and_what_is_seen_is_so(seed, p, picks, spr
 
 
 def test_what_is_behind_a_closed_door_is_not_seen():
-    kitchen = Kitchen(GOAL)
+    kitchen = DisturbedKitchen(GOAL)
     kitchen.state.update({("robot_1", "at"): "stove", ("cup", "in"): "oven"})
     seen = kitchen.look().seen
     assert not any(fact.subject == "cup" and fact.value == "oven" for fact in (*seen.facts, *seen.denied))
@@ -91,7 +91,7 @@ def test_what_is_behind_a_closed_door_is_not_seen():
 def test_disturbances_come_as_often_as_is_said_and_in_three_kinds():
     counts, before_actions = Counter(), 0
     for seed in range(40):
-        kitchen = Kitchen(GOAL, seed=seed, p=0.25)
+        kitchen = DisturbedKitchen(GOAL, seed=seed, p=0.25)
         kitchen.state["oven", "is"] = "open"
         for _ in range(50):
             before = dict(kitchen.state)
@@ -114,7 +114,7 @@ def test_disturbances_come_as_often_as_is_said_and_in_three_kinds():
 
 
 def test_a_failure_is_silent():
-    kitchen = Kitchen(GOAL, p=0)
+    kitchen = DisturbedKitchen(GOAL, p=0)
     kitchen.state["robot_1", "at"] = "table"
     kitchen._fails = True
     assert kitchen.step("navigate_to('stove')").observation == "navigate_to('stove'): done."
@@ -122,7 +122,7 @@ def test_a_failure_is_silent():
 
 
 def test_disturbing_the_task_leaves_other_things_alone():
-    kitchen = Kitchen(GOAL, seed=3, p=1.0, disturbed="task")
+    kitchen = DisturbedKitchen(GOAL, seed=3, p=1.0, disturbed="task")
     others = {key: value for key, value in kitchen.state.items() if key[0] in OBJECTS and key[0] != "cup"}
     for _ in range(30):
         kitchen.step("nothing at all")
@@ -130,7 +130,7 @@ def test_disturbing_the_task_leaves_other_things_alone():
 
 
 def test_doors_with_a_spring_fall_shut_when_the_robot_drives_away():
-    kitchen = Kitchen(GOAL, spring=True)
+    kitchen = DisturbedKitchen(GOAL, spring=True)
     do(kitchen, "navigate_to('stove')", "open_door('robot_1', 'oven')", "open_door('robot_2', 'drawer')", "navigate_to('stove')")
     assert (kitchen.state["oven", "is"], kitchen.state["drawer", "is"]) == ("open", "open")
     kitchen.step("navigate_to('table')")
@@ -138,25 +138,25 @@ def test_doors_with_a_spring_fall_shut_when_the_robot_drives_away():
 
 
 def test_the_same_seed_gives_the_same_kitchen():
-    one, other = Kitchen(GOAL, seed=5, p=0.5), Kitchen(GOAL, seed=5, p=0.5)
+    one, other = DisturbedKitchen(GOAL, seed=5, p=0.5), DisturbedKitchen(GOAL, seed=5, p=0.5)
     for _ in range(10):
         assert one.step("x") == other.step("x")
         assert one.state == other.state
     begun = one.reset()
-    assert begun == Kitchen(GOAL, seed=5, p=0.5).look().text
+    assert begun == DisturbedKitchen(GOAL, seed=5, p=0.5).look().text
 
 
 def test_hidden_objects_begin_behind_doors():
-    assert {Kitchen(GOAL, seed=2, hidden=True).state[thing, "in"] for thing in OBJECTS} <= set(HOMES)
+    assert {DisturbedKitchen(GOAL, seed=2, hidden=True).state[thing, "in"] for thing in OBJECTS} <= set(HOMES)
 
 
 def test_a_function_more_is_a_skill_more():
     assert set(KitchenModel().pool.skills) == {skill.__name__ for skill in SKILLS}
-    assert "robot_2 reaches the counter and the drawer only" in Kitchen(GOAL).instruction
+    assert "robot_2 reaches the counter and the drawer only" in DisturbedKitchen(GOAL).instruction
 
 
 def test_what_could_be_done_in_a_row_is_told_without_doing_it():
-    kitchen = Kitchen(GOAL)
+    kitchen = DisturbedKitchen(GOAL)
     before = dict(kitchen.state)
     way = [Call("navigate_to", ("stove",)), Call("open_door", ("robot_1", "oven")), Call("close_door", ("robot_1", "oven"))]
     assert kitchen.could(way)
@@ -173,4 +173,4 @@ def test_what_could_be_done_in_a_row_is_told_without_doing_it():
 )  # fmt: skip
 def test_wrong_settings_are_refused(wrong):
     with pytest.raises(InputError, match=r"lies in|disturbed|limit|goal"):
-        Kitchen(**{"goal": GOAL, **wrong})
+        DisturbedKitchen(**{"goal": GOAL, **wrong})

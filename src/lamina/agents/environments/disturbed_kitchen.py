@@ -185,21 +185,21 @@ _PRESUMED: Final[Mapping[Key, Fact]] = {
 }
 
 
-class Kitchen:
+class DisturbedKitchen:
     """The kitchen itself (see `World` and `Environment`).
 
     Parameters: `goal`, facts that must hold at the end; `seed` of where things are and of disturbances; `p`, the probability of a disturbance before each action;
     `disturbed`: "anything", or only what the "task" is about; `hidden`: the objects begin in containers, not anywhere; `spring`: see `KitchenModel`;
     `limit` of steps. Raises `InputError` for a goal that is none and numbers out of range.
 
-    >>> kitchen = Kitchen([Fact("cup", "in", "table")], seed=1)
+    >>> kitchen = DisturbedKitchen([Fact("cup", "in", "table")], seed=1)
     >>> kitchen.step("navigate_to('stove')").observation
     "navigate_to('stove'): done."
     >>> kitchen.step("open_door('robot_1', 'drawer')").valid
     False
     """
 
-    name = "kitchen"
+    name = "disturbed kitchen"
     fully_observable = False
 
     def __init__(
