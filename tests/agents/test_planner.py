@@ -163,3 +163,9 @@ def test_what_nothing_is_known_of_counts_as_is_said():
 def test_numbers_out_of_range_are_refused(wrong):
     with pytest.raises(InputError, match="decay"):
         FactCritic(MODEL, **wrong)
+
+
+@pytest.mark.parametrize("wrong", [{"calls": 0}, {"calls": 6}, {"calls": True}, {"decay": 0}, {"certainty": 1.5}])
+def test_a_planner_refuses_numbers_out_of_range(wrong):
+    with pytest.raises(InputError, match=r"calls|certainty"):
+        SearchPlanner(MODEL, **wrong)

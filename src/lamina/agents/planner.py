@@ -15,6 +15,7 @@ from typing import Final
 from lamina.agents.critic import open_needs
 from lamina.agents.roles import MOST_CALLS, ActionModel, NoPlanError, Plan, Situation
 from lamina.agents.skills import Call
+from lamina.errors import InputError
 from lamina.working.sightings import Fact, Key, Sightings
 
 MOST_STATES: Final = 20_000
@@ -24,12 +25,13 @@ State = Mapping[Key, str]
 _Name = frozenset[tuple[Key, str]]  # a state as what it holds, by which it is known again
 
 
-@dataclass(frozen=True)
+@dataclass
 class SearchPlanner:
     """Plans by breadth-first search over the belief.
 
     Parameters: `model` of the skills; `calls`, at most so many at once; `decay` of a fact by step, and `certainty`: a goal is believed to be
     reached while the product of its facts' decays is at least this, else the oldest is looked at again; `seed` of choices between equals.
+    Raises `InputError` for numbers out of range.
     """
 
     model: ActionModel
@@ -40,7 +42,11 @@ class SearchPlanner:
     _random: random.Random = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_random", random.Random(self.seed))
+        if isinstance(self.calls, bool) or not isinstance(self.calls, int) or not 1 <= self.calls <= MOST_CALLS:
+            raise InputError(f"a plan has 1 to {MOST_CALLS} calls, not {self.calls!r}")
+        if not 0 < self.decay <= 1 or not 0 <= self.certainty <= 1:
+            raise InputError(f"decay lies in (0, 1] and certainty in [0, 1], not {self.decay!r}, {self.certainty!r}")
+        self._random = random.Random(self.seed)
 
     def plan(self, situation: Situation) -> Plan:
         """See `Planner`: for the goal to be kept if it is open, else for the one with the fewest calls among those of the lowest rank."""
