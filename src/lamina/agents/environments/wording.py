@@ -16,7 +16,7 @@ from lamina.agents.environments.protocol import normalised
 from lamina.errors import InputError
 
 _NAME: Final = r"([\w?]+(?:[-_][\w]+)*)"
-_STOPS: Final = re.compile(r"[.,;\n]\s*|\s+and\s+(?=\S+\s+\S+)")
+_STOPS: Final = re.compile(r"[.,;:\n]\s*|\s+and\s+(?=\S+\s+\S+)")
 _FILLER: Final = frozenset(
     "a an arm at ball block by container from gripper hand in into nut of off on onto out pick room shaker shot the to up use "
     "wheel with robot using".split()
