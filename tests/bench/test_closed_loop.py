@@ -14,7 +14,7 @@ from tests.bench.test_harness import check_form
 
 @pytest.fixture(scope="module")
 def result() -> Result:
-    return run_benchmark("closed-loop", seeds=3)
+    return run_benchmark("closed-loop", seeds=2)
 
 
 def test_its_rows_have_the_common_form(result):

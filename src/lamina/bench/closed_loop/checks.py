@@ -87,10 +87,14 @@ def _invalid(found: Sequence[Trial]) -> NDArray[np.float64]:
 
 # ------------------------------------------------------------------------------------------------------------- checks
 def loops(seeds: Sequence[int], say: Say) -> list[Row]:
-    """Closed against open, with and without disturbances, of anything and of the task's things."""
+    """Closed against open, with and without disturbances, of anything and of the task's things; and in the other kitchen."""
     rows = []
-    for setting in (Setting(0.0), Setting(0.1), Setting(0.1, "task")):
-        name = f"p={setting.p}" + (", its things" if setting.disturbed == "task" else "")
+    for setting in (Setting(0.0), Setting(0.1), Setting(0.1, "task"), Setting(0.0, other=True), Setting(0.1, "task", other=True)):
+        name = (
+            f"p={setting.p}"
+            + (", its things" if setting.disturbed == "task" else "")
+            + (", other kitchen" if setting.other else "")
+        )
         say(f"closed-loop: closed and open, {name}")
         closed, opened = trials(System(), setting, seeds), trials(System("open"), setting, seeds)
         law = float(np.mean([(1 - setting.p) ** one.report.steps for one in opened]))

@@ -12,10 +12,13 @@ from typing import Final
 from lamina.agents.closed_loop import ClosedLoop, Report
 from lamina.agents.critic import FactCritic
 from lamina.agents.environments.disturbed_kitchen import LOCATIONS, OBJECTS, PLACES, Disturbed, DisturbedKitchen
+from lamina.agents.environments.kitchen import KitchenWorld, kitchen_problem
+from lamina.agents.environments.kitchen_facts import KitchenRobots
+from lamina.agents.environments.planning import Problem
 from lamina.agents.escalation import Thresholds
 from lamina.agents.open_loop import open_loop, plan_whole
 from lamina.agents.planner import SearchPlanner
-from lamina.agents.roles import Critic, Plan, Situation, Task, Verdict
+from lamina.agents.roles import ActionModel, Critic, Plan, Situation, Task, Verdict
 from lamina.working.belief import BeliefMemory, Record
 from lamina.working.sightings import Fact
 
@@ -26,12 +29,14 @@ LIMIT: Final = 60
 
 @dataclass(frozen=True)
 class Setting:
-    """What a trial is about: `p` and `disturbed` as in `DisturbedKitchen`; `search`: objects lie hidden behind doors that fall shut."""
+    """What a trial is about: `p` and `disturbed` as in `DisturbedKitchen`; `search`: objects lie hidden behind doors that fall shut; `other`: the kitchen of
+    `KitchenWorld`, which was written by itself, with the task's things disturbed."""
 
     p: float = 0.1
     disturbed: Disturbed = "anything"
     search: bool = False
     limit: int = LIMIT
+    other: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,17 +104,29 @@ def goal_of(seed: int, search: bool) -> tuple[Fact, ...]:
             return goal
 
 
-def _task(kitchen: DisturbedKitchen) -> Task:
+@cache
+def _problem(seed: int) -> Problem:
+    return kitchen_problem(seed=seed, least=LENGTHS[0], most=LENGTHS[1])
+
+
+def _kitchen(setting: Setting, seed: int) -> DisturbedKitchen | KitchenRobots:
+    if setting.other:
+        return KitchenRobots(KitchenWorld(_problem(seed), setting.p, seed=seed))
+    return DisturbedKitchen(
+        goal_of(seed, setting.search), seed=seed, p=setting.p, disturbed=setting.disturbed, hidden=setting.search, spring=setting.search,
+        limit=setting.limit,
+    )  # fmt: skip
+
+
+def _task(kitchen: DisturbedKitchen | KitchenRobots) -> Task:
     return Task(kitchen.goal, kitchen.facts)
 
 
 def trial(system: System, setting: Setting, seed: int) -> Trial:
     """One trial."""
-    kitchen = DisturbedKitchen(
-        goal_of(seed, setting.search), seed=seed, p=setting.p, disturbed=setting.disturbed, hidden=setting.search, spring=setting.search,
-        limit=setting.limit,
-    )  # fmt: skip
-    model, judged = kitchen.model, Counter[tuple[bool, bool]]()
+    kitchen = _kitchen(setting, seed)
+    model: ActionModel = kitchen.model
+    judged = Counter[tuple[bool, bool]]()
     if system.loop == "open":
         report = open_loop(
             kitchen, _task(kitchen), SearchPlanner(model, certainty=0), model, kitchen.known(), limit=setting.limit
