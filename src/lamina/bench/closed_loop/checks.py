@@ -14,7 +14,7 @@ from lamina.agents.closed_loop import Event
 from lamina.agents.environments.disturbed_kitchen import DisturbedKitchen
 from lamina.agents.escalation import Thresholds
 from lamina.algorithms.scorers import bootstrap_interval, paired_bootstrap
-from lamina.bench.closed_loop.trials import LIMIT, Setting, System, Trial, goal_of, trial
+from lamina.bench.closed_loop.trials import LIMIT, Judged, Setting, System, Trial, goal_of, trial
 from lamina.bench.results import Row
 from lamina.bench.table import AGAINST
 from lamina.working.belief import BeliefMemory, Record
@@ -110,8 +110,7 @@ def critics(seeds: Sequence[int], say: Say) -> list[Row]:
         setting = Setting(p)
         say(f"closed-loop: critics, p={p}")
         found = {"critic": trials(System(), setting, seeds)}
-        judged = sum((one.judged for one in found["critic"]), Counter[tuple[bool, bool]]())
-        rate = (judged[True, False] + judged[False, False]) / max(judged.total(), 1)
+        rate = judgement(found["critic"])["rejected"]
         found["surprise only"] = trials(System(critic="none"), setting, seeds)
         found["at the end of lists"] = trials(System(critic="none", watch=False), setting, seeds)
         found["random critic"] = trials(System(critic="random", rate=rate), setting, seeds)
@@ -122,25 +121,29 @@ def critics(seeds: Sequence[int], say: Say) -> list[Row]:
                 for other in found
                 if name == "critic" != other
             }
-            by_truth = sum((one.judged for one in some), Counter[tuple[bool, bool]]())
-            rows.append(Row(f"{name}, p={p}", {**metrics_of(some), **judgement(by_truth)}, others))
+            rows.append(Row(f"{name}, p={p}", {**metrics_of(some), **judgement(some)}, others))
     return rows
 
 
-def judgement(judged: Counter[tuple[bool, bool]]) -> dict[str, float]:
-    """Precision and recall of rejections: a call is unsuitable where the simulator could not do it and what is planned after it.
+def judgement(found: Sequence[Trial]) -> dict[str, float]:
+    """Precision and recall of rejections against the simulator; empty where nothing was judged.
 
-    Empty where nothing was judged.
+    A call is unsuitable where it, or something planned after it, could not be done; `recall_of_invalid`: of those that could not be done themselves.
     """
-    rejected, unsuitable = judged[True, False] + judged[False, False], judged[False, True] + judged[False, False]
-    if not judged.total():
-        return {}
-    told = {"rejected": rejected / judged.total(), "unsuitable": unsuitable / judged.total()}
-    if rejected:
-        told["precision"] = judged[False, False] / rejected
-    if unsuitable:
-        told["recall"] = judged[False, False] / unsuitable
-    return told
+    judged = sum((one.judged for one in found), Counter[Judged]())
+
+    def share(of: Callable[[Judged], bool], among: Callable[[Judged], bool]) -> float | None:
+        count = sum(number for key, number in judged.items() if among(key))
+        return sum(number for key, number in judged.items() if among(key) and of(key)) / count if count else None
+
+    told = {
+        "rejected": share(lambda key: not key[2], lambda key: True),
+        "unsuitable": share(lambda key: not key[0], lambda key: True),
+        "precision": share(lambda key: not key[0], lambda key: not key[2]),
+        "recall": share(lambda key: not key[2], lambda key: not key[0]),
+        "recall_of_invalid": share(lambda key: not key[2], lambda key: not key[1]),
+    }
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def maps(seeds: Sequence[int], say: Say) -> list[Row]:

@@ -27,6 +27,9 @@ LENGTHS: Final = (10, 14)
 LIMIT: Final = 60
 
 
+Judged = tuple[bool, bool, bool]
+
+
 @dataclass(frozen=True)
 class Setting:
     """What a trial is about: `p` and `disturbed` as in `DisturbedKitchen`; `search`: objects lie hidden behind doors that fall shut; `other`: the kitchen of
@@ -53,11 +56,11 @@ class System:
 
 @dataclass
 class Trial:
-    """What came of one trial. `judged`: how often a call was (suitable in truth, accepted)."""
+    """What came of one trial. `judged`: how often a call could be done in truth, (with all that is planned after it, by itself, and was accepted)."""
 
     report: Report
     disturbances: int
-    judged: Counter[tuple[bool, bool]]
+    judged: Counter[Judged]
 
     @property
     def success(self) -> float:
@@ -126,7 +129,7 @@ def trial(system: System, setting: Setting, seed: int) -> Trial:
     """One trial."""
     kitchen = _kitchen(setting, seed)
     model: ActionModel = kitchen.model
-    judged = Counter[tuple[bool, bool]]()
+    judged = Counter[Judged]()
     if system.loop == "open":
         report = open_loop(
             kitchen, _task(kitchen), SearchPlanner(model, certainty=0), model, kitchen.known(), limit=setting.limit
@@ -138,7 +141,7 @@ def trial(system: System, setting: Setting, seed: int) -> Trial:
         belief.record(Record(known.text, seen=known.seen))
 
     def truth(plan: Plan, place: int, accepted: bool) -> None:
-        judged[kitchen.could((*plan.calls[place:], *plan.rest)), accepted] += 1
+        judged[kitchen.could((*plan.calls[place:], *plan.rest)), kitchen.could(plan.calls[place : place + 1]), accepted] += 1
 
     critics: dict[str, Callable[[], Critic | None]] = {
         "facts": lambda: FactCritic(model), "none": lambda: None, "random": lambda: RandomCritic(system.rate, seed),
