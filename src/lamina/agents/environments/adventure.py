@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import Final
 
-from lamina.agents.environments.planning import Action, Domain, Fact, Problem, State, literals
+from lamina.agents.environments.planning import Action, Domain, Fact, Problem, State, Step, literals
 from lamina.agents.environments.planning_world import PlanningWorld
 from lamina.agents.environments.protocol import Outcome, normalised
 from lamina.agents.environments.wording import Wording
@@ -140,6 +140,13 @@ class Adventure(PlanningWorld):
     def valid_actions(self) -> list[str]:
         """The commands that can be done now, sorted."""
         return sorted([*super().valid_actions(), "inventory", "look"])
+
+    def find(self, action: str) -> Step | None:
+        """The step that a text asks for, if it can be done now."""
+        if self.state is None:
+            return None
+        text = f"{normalised(action)} ".replace(" the ", " ").replace(" to ", " ").strip()
+        return next((one for one in self.problem.applicable(self.state) if self.wording.command(one) == text), None)
 
     def _told(self, before: State, after: State) -> str:
         return self._scene()

@@ -6,6 +6,7 @@ Learning Environment for Text-based Games", 2018. Both packages come with the ex
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -13,6 +14,10 @@ from lamina.agents.environments.protocol import CHECK, NOT_VALID, Outcome, State
 from lamina.errors import InputError, MissingExtraError, NotFoundError
 
 _ASKING: Final = frozenset({"look", "l", "inventory", "i", "wait", "z"})
+
+_WORD: Final = re.compile(r"[A-Za-z]{2}")
+_STATUS: Final = re.compile(r"\s*>\s*-= [^=]* =-\s*\d+/\d+\s*$")
+"""The line with room, score and moves that TextWorld leaves at the end."""
 
 
 class Game(Protocol):
@@ -106,11 +111,13 @@ def jericho_world(path: Path | str, *, seed: int = 0, goal: str = "Score as many
         env = jericho.FrotzEnv(str(_file(path)), seed=seed)
     except Exception as error:  # noqa: BLE001 - whatever the interpreter makes of the file
         raise InputError(f"Jericho does not play {path}: {error}") from None
+    if env.get_max_score() <= 0:  # nor can it tell then whether a command did anything
+        raise InputError(f"Jericho does not know the game {path}: games of TextWorld are played by textworld_world")
     return GameWorld(_Jericho(env), Path(path).stem, goal)
 
 
 def textworld_world(path: Path | str, *, goal: str = "") -> GameWorld:
-    """A game file of TextWorld (.json, .z8, .ulx) as a world. Its goal is by default the one the game states.
+    """A game file of TextWorld (.z8; a .json tells no text) as a world. Its goal is by default the one the game states.
 
     Raises `MissingExtraError` without the package, `NotFoundError` for no file, `InputError` for one that TextWorld does not play.
     """
@@ -150,8 +157,7 @@ class _Jericho:
 
     @property
     def progress(self) -> float:
-        most = self._env.get_max_score()
-        return self._env.get_score() / most if most > 0 else float(self._env.victory())
+        return float(self._env.get_score() / self._env.get_max_score())
 
     @property
     def over(self) -> bool:
@@ -166,13 +172,14 @@ class _TextWorld:
 
     def begin(self) -> str:
         self._state, self._over = self._env.reset(), False
-        return str(self._state["feedback"])
+        said = str(self._state["feedback"])
+        return "\n".join(line for line in said.splitlines() if _WORD.search(line))  # without the banner drawn of signs
 
     def do(self, command: str) -> tuple[str, bool]:
-        valid = command in _ASKING or command in self.commands()
+        valid = command in _ASKING or command in {one.lower() for one in self.commands()}
         self._state, _, over = self._env.step(command)
         self._over = bool(over)
-        return str(self._state["feedback"]), valid
+        return _STATUS.sub("", str(self._state["feedback"])), valid
 
     def commands(self) -> list[str]:
         return [str(one) for one in self._state.get("admissible_commands") or ()]

@@ -206,7 +206,7 @@ class Problem:
         return sum(one.holds(state) for one in self.goal) / len(self.goal)
 
     def applicable(self, state: State) -> Iterator[Step]:
-        """What can be done in `state`."""
+        """What can be done in `state`, which has the fixed facts of the start."""
         return (step for step in self.steps if step.applies(state))
 
     def _grounded(self, action: Action) -> Iterator[Step]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from lamina.agents.environments.domains import DOMAINS
 from lamina.agents.environments.planning import Literal, Problem, State, Step
 from lamina.agents.environments.protocol import CHECK, NOT_VALID, Outcome, StateError, listed, normalised
@@ -98,7 +96,7 @@ class PlanningWorld:
     def _told(self, before: State, after: State) -> str:
         if self.fully_observable:
             return self.wording.state(after)
-        changes: Iterable[Literal] = sorted([*map(Literal, after - before), *(Literal(one, False) for one in before - after)])
+        changes = [*map(Literal, sorted(after - before)), *(Literal(one, False) for one in sorted(before - after))]
         return self.wording.paragraph(changes) or "Nothing changes."
 
     def _outcome(self, observation: str, *, valid: bool) -> Outcome:
