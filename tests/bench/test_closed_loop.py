@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from lamina.bench import Result, run_benchmark
@@ -88,3 +92,19 @@ def test_wrong_settings_are_refused(wrong, told):
     with pytest.raises(InputError, match=told):
         run_benchmark("closed-loop", **wrong)
     assert len(CHECKS) == 5
+
+
+def test_a_trial_does_not_depend_on_the_order_of_hashes():
+    code = (
+        "from lamina.bench.closed_loop.trials import *\n"
+        "for seed in range(8):\n"
+        "    found = trial(System(), Setting(0.3, 'task'), seed).report\n"
+        "    print([one.call for one in found.calls], [event.reason for event in found.events])"
+    )
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": order}, check=True, capture_output=True
+        ).stdout
+        for order in ("1", "2")
+    ]
+    assert told[0] == told[1] != b""
