@@ -179,8 +179,8 @@ def test_without_watching_a_list_goes_on_whatever_happens():
 
 def test_the_critic_is_told_to_whoever_listens():
     heard = []
-    loop_in(kitchen_with(), judged=lambda plan, place, accepted: heard.append(accepted)).run()
-    assert heard == [True] * 5
+    loop_in(kitchen_with(), judged=lambda plan, place, verdict, accepted: heard.append((verdict.chance > 0.5, accepted))).run()
+    assert heard == [(True, True)] * 5
 
 
 # ---------------------------------------------------------------------------------------------------- language models

@@ -42,6 +42,8 @@ def test_a_function_in_the_pool_is_a_skill():
         'go_to("robot_1", place="oven")',
         "go_to(robot_1, oven)",
         " go_to(place='oven', robot='robot_1') ",
+        "`go_to('robot_1', 'oven')`",
+        "go_to('robot_1', 'oven');",
     ],
 )
 def test_a_call_may_be_written_in_several_ways(text):

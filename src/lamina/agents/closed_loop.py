@@ -24,7 +24,7 @@ from lamina.working.sightings import Fact, Surprise
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lamina.agents.roles import ActionModel, Critic, Observer, Planner, Task, World
+    from lamina.agents.roles import ActionModel, Critic, Observer, Planner, Task, Verdict, World
     from lamina.agents.skills import Call
 
 End = Literal["done", "limit", "given up", "over"]
@@ -106,7 +106,7 @@ class ClosedLoop:
 
     Parameters: `world`, `task`; `planner`; `critic` (None: calls are not judged); `observer` (default: the world's own words); `belief`; `model`,
     which says what each call should bring about (None: nothing is expected, so nothing surprises); `thresholds`; `limit` of steps; `watch`:
-    False plans anew only when a list has ended; `judged`, which is told every verdict before it is acted upon.
+    False plans anew only when a list has ended; `judged`, which is told every verdict and whether the call is made, before it is.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class ClosedLoop:
         thresholds: Thresholds | None = None,
         limit: int = 60,
         watch: bool = True,
-        judged: Callable[[Plan, int, bool], None] | None = None,
+        judged: Callable[[Plan, int, Verdict, bool], None] | None = None,
     ) -> None:
         if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
             raise InputError(f"a limit is a whole number of steps of at least 1, not {limit!r}")
@@ -208,7 +208,7 @@ class ClosedLoop:
         verdict = self.critic.judge(self._situation(), plan, place)
         level = self.escalation.judged(call, verdict, plan)
         if self._judged is not None:
-            self._judged(plan, place, level == ACCEPTED)
+            self._judged(plan, place, verdict, level == ACCEPTED)
         if level == ACCEPTED:
             return False
         self._doubted |= verdict.doubted

@@ -99,7 +99,7 @@ class SkillPool:
 
     def read(self, text: str, names: Names) -> Call:
         """The call that a text is. Raises `InputError` for anything that is no call of a skill in the pool with listed names."""
-        name, given, named = _parsed(text)
+        name, given, named = _parsed(text.strip(" \t\r\n`;"))
         if name not in self.skills:
             raise InputError(f"{name!r} is not a skill: use one of {', '.join(self.skills)}")
         wanted = list(self.skills[name].parameters)

@@ -128,7 +128,8 @@ def critics(seeds: Sequence[int], say: Say) -> list[Row]:
 def judgement(found: Sequence[Trial]) -> dict[str, float]:
     """Precision and recall of rejections against the simulator; empty where nothing was judged.
 
-    A call is unsuitable where it, or something planned after it, could not be done; `recall_of_invalid`: of those that could not be done themselves.
+    A call is unsuitable where it, or something planned after it, could not be done; `recall_of_invalid`: of those that could not be done themselves;
+    `chance_of_doubted` and `suitable_of_doubted`: the mean chance of calls that are neither sure nor ruled out, and how many of them are suitable.
     """
     judged = sum((one.judged for one in found), Counter[Judged]())
 
@@ -143,6 +144,9 @@ def judgement(found: Sequence[Trial]) -> dict[str, float]:
         "recall": share(lambda key: not key[2], lambda key: not key[0]),
         "recall_of_invalid": share(lambda key: not key[2], lambda key: not key[1]),
     }
+    doubted = [pair for one in found for pair in one.doubted]
+    if doubted:
+        told["chance_of_doubted"], told["suitable_of_doubted"] = (float(np.mean(column)) for column in zip(*doubted, strict=True))
     return {name: value for name, value in told.items() if value is not None}
 
 

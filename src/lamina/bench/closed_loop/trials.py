@@ -56,11 +56,13 @@ class System:
 
 @dataclass
 class Trial:
-    """What came of one trial. `judged`: how often a call could be done in truth, (with all that is planned after it, by itself, and was accepted)."""
+    """What came of one trial. `judged`: how often a call could be done in truth, (with all that is planned after it, by itself, and was accepted); `doubted`: chances strictly between
+    0 and 1, and whether the call could be done with all that is planned after it."""
 
     report: Report
     disturbances: int
     judged: Counter[Judged]
+    doubted: list[tuple[float, bool]] = field(default_factory=list)
 
     @property
     def success(self) -> float:
@@ -140,8 +142,13 @@ def trial(system: System, setting: Setting, seed: int) -> Trial:
         known = kitchen.known()
         belief.record(Record(known.text, seen=known.seen))
 
-    def truth(plan: Plan, place: int, accepted: bool) -> None:
-        judged[kitchen.could((*plan.calls[place:], *plan.rest)), kitchen.could(plan.calls[place : place + 1]), accepted] += 1
+    doubted: list[tuple[float, bool]] = []
+
+    def truth(plan: Plan, place: int, verdict: Verdict, accepted: bool) -> None:
+        suitable = kitchen.could((*plan.calls[place:], *plan.rest))
+        judged[suitable, kitchen.could(plan.calls[place : place + 1]), accepted] += 1
+        if 0 < verdict.chance < 1:
+            doubted.append((verdict.chance, suitable))
 
     critics: dict[str, Callable[[], Critic | None]] = {
         "facts": lambda: FactCritic(model), "none": lambda: None, "random": lambda: RandomCritic(system.rate, seed),
@@ -150,4 +157,4 @@ def trial(system: System, setting: Setting, seed: int) -> Trial:
         kitchen, _task(kitchen), SearchPlanner(model, seed=seed), critics[system.critic](), belief=belief, model=model,
         thresholds=system.thresholds, limit=setting.limit, watch=system.watch, judged=truth,
     )  # fmt: skip
-    return Trial(loop.run(), kitchen.disturbances, judged)
+    return Trial(loop.run(), kitchen.disturbances, judged, doubted)
