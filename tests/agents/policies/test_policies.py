@@ -23,6 +23,8 @@ from lamina.agents.policies.prompt import PromptView
 from lamina.agents.policies.summaries import of_domain, of_fetching, of_fetching_without_places
 from lamina.errors import InputError
 from lamina.models.protocols import LanguageModel, Message
+from lamina.working.chunks import ChunkLog
+from lamina.working.steps import Step
 
 SUBGOALS = "Name the next milestone in a line 'Subgoal: …' and act in the next line 'Action: …'."
 RETRIEVE = " 'Action: retrieve(1, 2)' shows finished ones again."
@@ -149,6 +151,9 @@ def test_what_the_prompt_no_longer_shows_is_not_known() -> None:
     ask = lambda text: FetchPolicy().complete([Message("user", head + text)]).text  # noqa: E731
     assert ask(told + here) == "Action: go to attic"
     assert ask(here) == "Action: go to loft"
+    seen = "1 Subgoal: Deliver the bell\nObservation: Delivered: bell. Been in: loft, den.\n"
+    assert ask(seen + here) == "Action: go to attic"  # where one has been is looked into last
+    assert ask(seen.replace("den", "den, attic") + here) == "Action: go to loft"
     wheels = PlanningWorld(tyreworld(1))
     head = f"{wheels.instruction}\nGoal: {wheels.goal}\n"
     policy = PlanningPolicy("tyreworld")
@@ -185,6 +190,15 @@ def test_policies_hold_nothing_but_words_and_cannot_be_changed() -> None:
             policy.world = PlanningWorld(gripper(1))  # type: ignore[attr-defined]
 
 
+def test_policies_do_not_even_load_the_worlds() -> None:
+    code = (
+        "import sys, lamina.agents.policies.planning, lamina.agents.policies.summaries\n"
+        "print([one for one in ('planning_world', 'fetch', 'kitchen') if f'lamina.agents.environments.{one}' in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "[]"
+
+
 def test_the_same_messages_get_the_same_answer_in_another_process_and_in_any_order() -> None:
     episode = Episode(PlanningWorld(PROBLEMS["barman"]), PlanningPolicy("barman"), summarise=of_domain("barman"))
     prompts: list[str] = []
@@ -214,7 +228,10 @@ def test_the_same_messages_get_the_same_answer_in_another_process_and_in_any_ord
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.text(max_size=300), st.sampled_from(["", "Goal: ball1 is at roomb.\n", "Goal: \n", "Goal: deliver in this order: jar\n"])
+    st.text(max_size=300),
+    st.sampled_from(
+        ["", "Goal: ball1 is at roomb.\n", "Goal: \n", "Goal: Deliver these things to the hall, in this order: jar\n"]
+    ),
 )
 def test_any_prompt_gets_an_action(text: str, goal: str) -> None:
     for policy in (PlanningPolicy("gripper"), FetchPolicy()):
@@ -271,3 +288,27 @@ def test_what_a_policy_does_not_know_or_take_is_refused() -> None:
             policy.complete([Message("user", "hello")], schema={"type": "object"})
         with pytest.raises(InputError):
             policy.complete([])
+
+
+@pytest.mark.parametrize("form", ["chat", "text"])
+def test_prompts_of_the_houses_own_log_are_understood(form) -> None:
+    world, model = PlanningWorld(gripper(3)), PlanningPolicy("gripper")
+    log = ChunkLog(form=form)
+    head = [Message("system", SUBGOALS), Message("user", f"{world.instruction}\nGoal: {world.goal}")]
+    log.append(Step.observed(world.reset()))
+    pairs: list[tuple[str, str]] = []
+    for _ in range(20):
+        lines = model.complete(log.render(4000, head=head).messages).text.splitlines()
+        if len(lines) == 2:
+            if pairs:
+                log.fold(of_domain("gripper")("", pairs))
+            log.open(lines[0].removeprefix("Subgoal: "))
+            pairs = []
+        action = lines[-1].removeprefix("Action: ")
+        outcome = world.step(action)
+        log.append(Step.acted(action, outcome.observation))
+        pairs.append((action, outcome.observation))
+        if outcome.done:
+            break
+    assert outcome.done
+    assert len(log.chunks) == 3  # what came before, and two ways with up to two balls

@@ -97,9 +97,10 @@ KITCHEN_WORDING: Final = Wording(
 )
 _QUOTES: Final = " '\""
 _CALL: Final = re.compile(r"(\w+)\s*\(([^()]*)\)")
-_FIXED: Final = frozenset({("mobile", "robot_1"), *(("by", *pair) for pair in _BY.items())}) | {
+LAYOUT: Final = frozenset({("mobile", "robot_1"), *(("by", *pair) for pair in _BY.items())}) | {
     ("serves", robot, one) for robot, those in _SERVED.items() for one in those
 }
+"""What never changes: what stands where, and which robot reaches it."""
 
 
 def kitchen_problem(*, seed: int = 0, least: int = 10, most: int = 14) -> Problem:
@@ -123,7 +124,7 @@ def kitchen_problem(*, seed: int = 0, least: int = 10, most: int = 14) -> Proble
         goal = tuple(Literal(("in", item, rng.choice(tuple(_BY)))) for item in wanted)
         if any(one.holds(frozenset(start)) for one in goal):
             continue
-        problem = Problem(f"kitchen-{seed}", KITCHEN, {}, frozenset(start) | _FIXED, goal)
+        problem = Problem(f"kitchen-{seed}", KITCHEN, {}, frozenset(start) | LAYOUT, goal)
         plan = Planner(problem, limit=3000).plan()
         if plan is not None and least <= len(plan) <= most:
             return problem
@@ -138,7 +139,7 @@ class KitchenWorld(PlanningWorld):
     open to view says that nothing else lies in it.
 
     Parameters: `problem`; `disturbance`, the probability that something happens before an action; `aimed`: only items of the goal are
-    moved; `seed` of the disturbances, which come the same way after each `reset`.
+    moved, and only containers closed that are still needed for it; `seed` of the disturbances, which come the same way after each `reset`.
 
     >>> world = KitchenWorld(kitchen_problem(seed=1))
     >>> world.reset().startswith("robot_1 stands at ")
@@ -219,13 +220,19 @@ class KitchenWorld(PlanningWorld):
             place = self._rng.choice([one for one in _BY if one != fact[2]])
             self.state = (self.state - {fact}) | {("in", fact[1], place)}
             self.happened.append((self._steps, f"{fact[1]} was moved from {fact[2]} to {place}"))
-        elif kind == "closed" and (opened := [one for one in CONTAINERS if ("open", one) in self.state]):
+        elif kind == "closed" and (opened := [one for one in CONTAINERS if self._worth_closing(one)]):
             one = self._rng.choice(opened)
             self.state = (self.state - {("open", one)}) | {("closed", one)}
             self.happened.append((self._steps, f"{one} was closed"))
         else:
             self._fails = True
             self.happened.append((self._steps, "the next skill fails"))
+
+    def _worth_closing(self, container: str) -> bool:
+        """Whether a container is open and, where disturbances are aimed, still needed for a part of the goal."""
+        state, left = self.truth, [one.fact for one in self.problem.goal if not one.holds(self.truth)]
+        needed = any(fact[2] == container or ("in", fact[1], container) in state for fact in left)
+        return ("open", container) in state and (needed or not self.aimed)
 
 
 def seen_by_robots(state: State) -> frozenset[Fact]:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from lamina.agents.environments.fetch import DEPOT
 from lamina.agents.environments.protocol import CHECK, NOT_VALID
 from lamina.agents.policies.prompt import PromptView
 from lamina.errors import InputError
@@ -17,7 +16,7 @@ _HERE: Final = re.compile(r"You are in the (\w+)\. (?:You see(?:: ([\w, ]+)| not
 _DELIVERED: Final = re.compile(r"You deliver the (\w+)\.|Delivered: ([\w, ]+)\.")
 _SEEN: Final = re.compile(r"Seen in the (\w+): ([\w, ]+)\.")
 _BEEN: Final = re.compile(r"Been in: ([\w, ]+)\.")
-_ORDER: Final = re.compile(r"in this order: ([\w, ]+)")
+_ORDER: Final = re.compile(r"to the (\w+), in this order: ([\w, ]+)")
 _ROOMS: Final = re.compile(r"These are the rooms: ([\w, ]+)")
 
 
@@ -91,7 +90,8 @@ class FetchPolicy:
         return Completion(self._answer(PromptView.of(messages)), model=self.name)
 
     def _answer(self, view: PromptView) -> str:
-        order = _names(match[1] if (match := _ORDER.search(view.goal)) else "")
+        task = _ORDER.search(view.goal)
+        depot, order = (task[1], _names(task[2])) if task else ("", ())
         rooms = _names(match[1] if (match := _ROOMS.search(view.instruction)) else "")
         known = Known()
         for entry in view.entries:
@@ -102,7 +102,7 @@ class FetchPolicy:
             return f"Action: {CHECK}"
         due = view.wants_subgoals and (view.subgoal is None or wanted not in re.findall(r"\w+", view.subgoal))
         head = f"Subgoal: Deliver the {wanted}\n" if due else ""
-        action = self._towards(wanted, known)
+        action = self._towards(wanted, depot, known)
         if not action and (ids := self._hiding(view)):
             return f"Action: retrieve({', '.join(map(str, ids))})"
         return f"{head}Action: {action or self._look(rooms, known)}"
@@ -117,10 +117,10 @@ class FetchPolicy:
         return order[at] if at < len(order) else ""
 
     @staticmethod
-    def _towards(wanted: str, known: Known) -> str:
+    def _towards(wanted: str, depot: str, known: Known) -> str:
         """The action where it is known what to do, else ""."""
         if known.carried == wanted:
-            return f"deliver {wanted}" if known.room == DEPOT else f"go to {DEPOT}"
+            return f"deliver {wanted}" if known.room == depot else f"go to {depot}"
         if known.carried:
             return f"put {known.carried}"
         place = next((room for room, things in known.contents if wanted in things), "")
