@@ -169,3 +169,8 @@ def test_numbers_out_of_range_are_refused(wrong):
 def test_a_planner_refuses_numbers_out_of_range(wrong):
     with pytest.raises(InputError, match=r"calls|certainty"):
         SearchPlanner(MODEL, **wrong)
+
+
+def test_a_task_without_facts_cannot_be_searched_for():
+    with pytest.raises(InputError, match="give the task a goal"):
+        SearchPlanner(MODEL).plan(situation(believing(HERE)))

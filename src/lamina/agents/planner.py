@@ -49,10 +49,14 @@ class SearchPlanner:
         self._random = random.Random(self.seed)
 
     def plan(self, situation: Situation) -> Plan:
-        """See `Planner`: for the goal to be kept if it is open, else for the one with the fewest calls among those of the lowest rank."""
+        """See `Planner`: for the goal to be kept if it is open, else for the one with the fewest calls among those of the lowest rank.
+
+        Raises `InputError` for a task without a goal in facts, `NoPlanError` where nothing that is known leads on.
+        """
         held = situation.belief.sightings
-        goal = situation.task.goal
-        still = [fact for fact in goal if held.seen_at(fact) is None]
+        if not situation.task.goal:
+            raise InputError("a search needs the facts that must hold at the end: give the task a goal, or use a ModelPlanner")
+        still = [fact for fact in situation.task.goal if held.seen_at(fact) is None]
         if not still:
             return self._checked(situation)
         lowest = min(map(self.model.rank, still))
