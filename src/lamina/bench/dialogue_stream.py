@@ -139,15 +139,15 @@ class Stream:
         return Dialogue(turns, facts, sorted(self._asked(chance, facts), key=lambda probe: probe.after))
 
     def overwritten(self, slots: int = 20, times: int = 4) -> Dialogue:
-        """A dialogue in which each of a few facts is told `times` times, each time with another value, and asked for at the end."""
+        """A dialogue in which each of a few facts is told once in each of `times` parts, each time with another value, and asked for at the end."""
         chance = random.Random(f"overwritten {self.seed}")
         prose = Prose(self.seed, self.texts)
         chosen = chance.sample([(who, what) for who in WHO for what in VALUES], slots)
-        order = [slot for slot in chosen for _ in range(times)]
-        chance.shuffle(order)
         left = {(who, what): chance.sample(VALUES[what], times) for who, what in chosen}
-        places = sorted(chance.sample(range(1, self.turns - 1), len(order)))
-        facts = [Fact(*slot, left[slot].pop(), turn) for slot, turn in zip(order, places, strict=True)]
+        facts, length = [], self.turns // times
+        for part in range(times):
+            places = chance.sample(range(part * length + 1, (part + 1) * length), slots)
+            facts += [Fact(*slot, left[slot].pop(), turn) for slot, turn in zip(chosen, places, strict=True)]
         told = {fact.turn: _AGAIN.format(who=fact.who, what=fact.what, value=fact.value) for fact in facts}
         turns = [
             (told[turn], chance.choice(_REPLIES)) if turn in told else self._long(chance, prose, "") for turn in range(1, self.turns + 1)

@@ -65,8 +65,8 @@ class Ranking:
 
     k: int = 4
     gamma: float = 0.995
-    recency_weight: float = 1.0
-    pool: int | None = None
+    recency_weight: float = 0.5
+    pool: int | None = 5
 
     def __post_init__(self) -> None:
         sized(self.k, "k, the number of turns that are brought back,")
