@@ -25,6 +25,18 @@ VALUES: Final = {
     "birthday month": "January February March April May June July August September October November December".split(),
     "allergy": "peanuts latex penicillin pollen shellfish wool nickel lactose gluten mould".split(),
     "instrument": "cello trombone oboe banjo bassoon harp tuba piccolo lute marimba".split(),
+    "dog": "Rex Bella Rocky Luna Bruno Daisy Oscar Molly Rufus Nala".split(),
+    "shoe size": [str(number) for number in range(35, 49)],
+    "profession": "plumber notary optician welder botanist translator chemist tailor pilot florist".split(),
+    "football club": "Ajax Benfica Celtic Everton Fulham Galatasaray Lazio Rangers Sevilla Torino".split(),
+    "flower": "lilies peonies dahlias orchids daffodils irises sunflowers violets".split(),
+    "hotel": "Bristol Excelsior Astoria Savoy Metropole Continental Ambassador Imperial".split(),
+    "language": "Finnish Basque Welsh Turkish Korean Danish Latvian Greek Hebrew Swahili".split(),
+    "tattoo": "dragon compass swallow skull mermaid scorpion panther dagger".split(),
+    "pizza": "margherita capricciosa marinara napoletana calzone hawaiian diavola".split(),
+    "star sign": "Aries Taurus Gemini Leo Virgo Libra Scorpio Sagittarius Capricorn Aquarius".split(),
+    "locker": [str(number) for number in range(601, 999, 13)],
+    "perfume": "jasmine sandalwood bergamot patchouli vetiver neroli musk amber".split(),
 }
 """What is told of somebody, and what it may be."""
 _TOLD: Final = (
@@ -103,7 +115,7 @@ class Stream:
 
     Parameters: `turns`; `facts` told among them; `probes`, half about one fact, a quarter about two at least 20 turns apart, a quarter about none, and
     a quarter as many again about what was just said; `buried`, the share of the facts that stand inside a long turn; `chatter`, turns that name
-    what facts are about and tell nothing; `length` of other turns in tokens, least and most; `seed`; `texts`, files that they are cut from.
+    what facts are about and tell nothing; `kinds` of facts, the fewer the more alike; `length` of other turns in tokens, least and most; `seed`; `texts`, files that they are cut from.
 
     >>> made = Stream(turns=60, facts=8, probes=8, length=(50, 80)).made()
     >>> len(made.turns), len(made.facts), [probe.kind for probe in made.probes].count("one fact")
@@ -115,6 +127,7 @@ class Stream:
     probes: int = 40
     buried: float = 0.5
     chatter: int = 15
+    kinds: int = len(VALUES)
     length: tuple[int, int] = (50, 1200)
     seed: int = 0
     texts: Sequence[Path] = field(default=())
@@ -123,7 +136,7 @@ class Stream:
         """A dialogue."""
         chance = random.Random(f"dialogue {self.seed}")
         prose = Prose(self.seed, self.texts)
-        slots = chance.sample([(who, what) for who in WHO for what in VALUES], self.facts)
+        slots = self._slots(chance, self.facts)
         places = sorted(chance.sample(range(1, self.turns * 3 // 4), self.facts))
         facts = [Fact(who, what, chance.choice(VALUES[what]), turn) for (who, what), turn in zip(slots, places, strict=True)]
         told = {fact.turn: chance.choice(_TOLD).format(who=fact.who, what=fact.what, value=fact.value) for fact in facts}
@@ -142,7 +155,7 @@ class Stream:
         """A dialogue in which each of a few facts is told once in each of `times` parts, each time with another value, and asked for at the end."""
         chance = random.Random(f"overwritten {self.seed}")
         prose = Prose(self.seed, self.texts)
-        chosen = chance.sample([(who, what) for who in WHO for what in VALUES], slots)
+        chosen = self._slots(chance, slots)
         left = {(who, what): chance.sample(VALUES[what], times) for who, what in chosen}
         facts, length = [], self.turns // times
         for part in range(times):
@@ -155,6 +168,9 @@ class Stream:
         newest = {(fact.who, fact.what): fact for fact in facts}
         asked = [Probe(self.turns, f"What is {fact.named}?", "one fact", (fact,)) for fact in newest.values()]
         return Dialogue(turns, facts, asked)
+
+    def _slots(self, chance: random.Random, count: int) -> list[tuple[str, str]]:
+        return chance.sample([(who, what) for who in WHO for what in list(VALUES)[: self.kinds]], count)
 
     def _long(self, chance: random.Random, prose: Prose, line: str) -> tuple[str, str]:
         """A turn about something else, in which a line may stand."""
