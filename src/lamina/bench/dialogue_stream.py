@@ -141,7 +141,10 @@ class Stream:
         facts = [Fact(who, what, chance.choice(VALUES[what]), turn) for (who, what), turn in zip(slots, places, strict=True)]
         told = {fact.turn: chance.choice(_TOLD).format(who=fact.who, what=fact.what, value=fact.value) for fact in facts}
         idle = chance.sample([turn for turn in range(1, self.turns + 1) if turn not in told], self.chatter)
-        chatter = {turn: chance.choice(_CHATTER).format(who=who, what=what) for turn, (who, what) in zip(idle, chance.choices(slots, k=len(idle)), strict=True)}
+        chatter = {
+            turn: chance.choice(_CHATTER).format(who=who, what=what)
+            for turn, (who, what) in zip(idle, chance.choices(slots, k=len(idle)), strict=True)
+        }
         turns = []
         for turn in range(1, self.turns + 1):
             line = told.get(turn) or chatter.get(turn, "")
@@ -163,7 +166,8 @@ class Stream:
             facts += [Fact(*slot, left[slot].pop(), turn) for slot, turn in zip(chosen, places, strict=True)]
         told = {fact.turn: _AGAIN.format(who=fact.who, what=fact.what, value=fact.value) for fact in facts}
         turns = [
-            (told[turn], chance.choice(_REPLIES)) if turn in told else self._long(chance, prose, "") for turn in range(1, self.turns + 1)
+            (told[turn], chance.choice(_REPLIES)) if turn in told else self._long(chance, prose, "")
+            for turn in range(1, self.turns + 1)
         ]
         newest = {(fact.who, fact.what): fact for fact in facts}
         asked = [Probe(self.turns, f"What is {fact.named}?", "one fact", (fact,)) for fact in newest.values()]

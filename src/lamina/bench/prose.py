@@ -29,7 +29,9 @@ THEMES: Final[Sequence[tuple[str, ...]]] = (
 """The words of ten chapters that come round again; the first of each is the place."""
 PEOPLE: Final = "Albrecht Benedikta Corvin Dorothea Emeric Felicia Gaspard Henrietta Isidor Josepha Konrad Leonora Matthias Nathalie Otmar Petronella".split()
 _VERBS: Final = "watched remembered carried described forgot mended followed painted counted praised doubted sold drew feared repaired noticed".split()
-_ADJECTIVES: Final = "old narrow bright silent heavy broken distant crooked pale warm famous empty ancient quiet bitter golden".split()
+_ADJECTIVES: Final = (
+    "old narrow bright silent heavy broken distant crooked pale warm famous empty ancient quiet bitter golden".split()
+)
 _TEMPLATES: Final = (
     "{Person} {verb} the {adj} {a} near the {place}, and nobody spoke of the {b}.",
     "The {a} of the {place} stood beside the {adj} {b}, where {person} had waited since noon.",
@@ -99,7 +101,15 @@ class Prose:
                 a, b, c = chance.sample(things, 3)
                 person, other = chance.sample(PEOPLE, 2)
                 yield chance.choice(_TEMPLATES).format(
-                    place=place, a=a, b=b, c=c, person=person, Person=person, other=other, verb=chance.choice(_VERBS), adj=chance.choice(_ADJECTIVES)
+                    place=place,
+                    a=a,
+                    b=b,
+                    c=c,
+                    person=person,
+                    Person=person,
+                    other=other,
+                    verb=chance.choice(_VERBS),
+                    adj=chance.choice(_ADJECTIVES),
                 )
 
     def _read(self) -> Iterator[str]:

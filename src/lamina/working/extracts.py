@@ -181,4 +181,3 @@ def sized(value: int, what: str, least: int = 1) -> int:
 def default_counter(counter: TokenCounter | None) -> TokenCounter:
     """The counter given, else the packaged one."""
     return counter if counter is not None else WordLlamaTokens()
-
