@@ -39,6 +39,8 @@ BESIDE: Final = {
 """The systems whose questions are compared one by one with those of others."""
 REAL: Final = (
     "scm",
+    "scm, filled",
+    "scm, ten turns, filled",
     "scm, ten turns",
     "scm, the code's way",
     NAIVE,

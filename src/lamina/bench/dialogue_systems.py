@@ -51,6 +51,8 @@ def controls(seed: int = 0) -> dict[str, Controls]:
         "scm, the code's way": Controls.of("code"),
         "scm, ten turns": more,
         "scm, ten turns, no controller": without(more, "controller"),
+        "scm, filled": replace(whole, reorganiser=replace(whole.reorganiser, fill=True)),
+        "scm, ten turns, filled": replace(more, reorganiser=replace(whole.reorganiser, fill=True)),
         "scm, random turns": replace(whole, ranking=RandomRanking(seed=seed)),
     }
 

@@ -103,6 +103,16 @@ _NUMERALS: Final = frozenset(
 )
 _MANNERS: Final = frozenset("hi hello hey thanks thank ok okay good morning evening night bye goodbye great nice cheers".split())
 _POLITE: Final = frozenset("you very so much a lot and to all for the that please there".split())
+_OPENERS: Final = frozenset(
+    """i i'm i've we we're my our he his she her it its they their the a an this that these those there here by for in on at during after today
+    yesterday when since as from with nobody somebody everybody""".split()
+)
+"""How a sentence begins that tells something."""
+_WISHES: Final = frozenset(
+    """want wants need needs would should could can like wish hope please let let's looking look must help tell show give make how what which why who where
+    question""".split()
+)
+"""Words by which even a statement asks for something."""
 _ASKING: Final = frozenset("tell remind say said mention know remember give pleas again told ask answer question".split())
 """Stems that a question has beside what it is about."""
 _MATERIAL: Final = 30  # words after a colon from which an input brings its own material
@@ -112,9 +122,9 @@ _MATERIAL: Final = 30  # words after a colon from which an input brings its own 
 class RuleController:
     """Both decisions by words.
 
-    History is not needed where an input is an exchange of manners or plain arithmetic, where it brings the material that it speaks of, or
-    where nothing in it was ever said before; always provided that it does not point back: no "you said", no "my", no "it". These rules are for
-    English; in another language arithmetic in signs and what was never said before are all they know.
+    History is not needed where an input is an exchange of manners or plain arithmetic, where it tells something and asks for nothing, where it
+    brings the material that it speaks of, or where nothing in it was ever said before. Arithmetic apart, all this provided that it does not point back
+    ("as you said", "again"), the last two provided also that no word is anybody's ("my", "it"). These rules are for English; in another language arithmetic in signs and what was never said before are all they know.
 
     An excerpt answers a question where two sentences in a row have at least `cover` of what the question asks for, rare words weighing more, and
     a word beside it. Words of the question that nobody ever said weigh nothing; where that leaves none, the answer is yes.
@@ -150,9 +160,11 @@ class RuleController:
         head, _, material = said.partition(":")
         if len(material.split()) >= _MATERIAL and not _points_back(words(head), _BACK):
             return False
+        *before, last = sentences(said) or [said]
+        if _tells(last) and (not before or _tells(before[0])):
+            return False
         if _points_back(spoken, _BACK | _PERSONS):
             return True
-        *before, last = sentences(said) or [said]
         told = {term for sentence in before for term in terms(sentence)}
         asked = [term for term in terms(last) if term not in _ASKING and not term.isdigit()]
         return not asked or any(self.known.rarity(term) for term in asked if term not in told)
@@ -182,6 +194,13 @@ def _arithmetic(spoken: Sequence[str]) -> bool:
     return numbers >= 2 and all(
         word.isdigit() or word in _NUMERALS or word in _COUNTING or (not terms(word) and word not in _PERSONS) for word in spoken
     )
+
+
+def _tells(sentence: str) -> bool:
+    """Whether a sentence says something and neither asks for anything nor points back."""
+    spoken = words(sentence)
+    asks = sentence.rstrip().endswith("?") or not spoken or spoken[0] not in _OPENERS
+    return not asks and not _points_back(spoken, _WISHES | _BACK)
 
 
 def _points_back(spoken: Sequence[str], signs: frozenset[str]) -> bool:

@@ -35,7 +35,8 @@ class Reorganiser:
     """Chooses the forms of turns that are too long together.
 
     Parameters: `variant`: "paper" calls turns too long where one has over `item_tokens` and all have over `total_tokens`, "code" where all have over
-    `history_tokens` with the previous turn. More than fits is too long for both.
+    `history_tokens` with the previous turn. More than fits is too long for both. `fill`, which is ours: what is then left of the room is given back, so
+    that the turns most like the input are whole again, and those that were left out come back, as far as they fit.
 
     The turn most like the input stays whole at first; of the others, those that do not answer it go, and those whose summary is
     enough are shortened. Then whole ones are shortened, and at last left out, from the least like on, until the rest fits.
@@ -45,6 +46,7 @@ class Reorganiser:
     item_tokens: int = 800
     total_tokens: int = 2000
     history_tokens: int = 2500
+    fill: bool = False
 
     def __post_init__(self) -> None:
         sized(self.item_tokens, "item_tokens")
@@ -67,7 +69,10 @@ class Reorganiser:
         if self.too_long(ranked, room, flash):
             for turn in ascending[:-1]:
                 forms[turn.number] = _judged(turn, judge)
-            self._shrink(ascending, forms, min(room, self.history_tokens - flash))
+            room = min(room, self.history_tokens - flash)
+            self._shrink(ascending, forms, room)
+            if self.fill:
+                self._fill(ranked, forms, room)
         return [Placed(turn, forms[turn.number], _text(turn, forms[turn.number])) for turn in sorted(ranked, key=_number)]
 
     def _shrink(self, ascending: Sequence[Turn], forms: dict[int, Form], room: int) -> None:
@@ -79,6 +84,16 @@ class Reorganiser:
                 if forms[turn.number] == found:
                     forms[turn.number] = smaller  # type: ignore[assignment] # mypy widens literals in a tuple
                     total += _tokens(turn, smaller) - _tokens(turn, found)
+
+    def _fill(self, ranked: Sequence[Turn], forms: dict[int, Form], room: int) -> None:
+        left = room - sum(_tokens(turn, forms[turn.number]) for turn in ranked)
+        larger: Sequence[Form] = ("raw", "summary")
+        for turn in sorted(ranked, key=lambda one: forms[one.number] == "drop"):  # those that answer first
+            for form in larger:
+                more = _tokens(turn, form) - _tokens(turn, forms[turn.number])
+                if 0 < more <= left:
+                    forms[turn.number] = form
+                    left -= more
 
 
 def _judged(turn: Turn, judge: Judge) -> Form:
