@@ -74,7 +74,8 @@ class ExtractiveSummariser:
 
     def shorten(self, text: str, tokens: int, *, before: str = "") -> str:
         """See `Summariser`."""
-        allowed = min(tokens, max(int(self.share * self.counter.count(text)), 1))
+        least = self.counter.count(self.extracts.one(text)) + 1  # no less than a sentence
+        allowed = min(tokens, max(int(self.share * self.counter.count(text)), least))
         return self.extracts.within(text, allowed, self.counter, before=before)
 
 

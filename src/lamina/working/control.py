@@ -115,6 +115,8 @@ _WISHES: Final = frozenset(
 """Words by which even a statement asks for something."""
 _ASKING: Final = frozenset("tell remind say said mention know remember give pleas again told ask answer question".split())
 """Stems that a question has beside what it is about."""
+_LABEL: Final = re.compile(r"^(?:\[Turn \d+\] )?(?:(?:User|Assistant|Action|Observation|Subgoal): )*", re.MULTILINE)
+"""What a turn has before its words; a number of a turn is not the value that is asked for."""
 _MATERIAL: Final = 30  # words after a colon from which an input brings its own material
 
 
@@ -176,7 +178,7 @@ class RuleController:
         needed = self.cover * sum(weights.values())
         if not needed:
             return True
-        parts = [set(terms(one, language)) for one in sentences(excerpt)]
+        parts = [set(terms(one, language)) for one in sentences(_LABEL.sub("", excerpt))]
         for place, part in enumerate(parts):
             window = part | parts[place + 1] if place + 1 < len(parts) else part
             if sum(weights.get(term, 0.0) for term in window) >= needed and not window <= weights.keys():

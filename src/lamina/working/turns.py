@@ -19,7 +19,7 @@ from lamina.models.guarded import GuardedEmbedder
 from lamina.text import check_text
 from lamina.working.chunks import Chunk
 from lamina.working.extracts import Shortener, sized
-from lamina.working.steps import ACTION, OBSERVATION, Step, text_of
+from lamina.working.steps import ACTION, OBSERVATION, SUBGOAL, Step, text_of
 
 if TYPE_CHECKING:
     from lamina.models.protocols import Embedder, Message, TokenCounter
@@ -169,6 +169,6 @@ def _labelled(number: int, messages: tuple[Message, ...], said: list[str]) -> st
     lines = []
     for message, text in zip(messages, said, strict=True):
         if text.strip():
-            named = message.role in _LABELS and not text.startswith((ACTION, OBSERVATION))
+            named = message.role in _LABELS and not text.startswith((ACTION, OBSERVATION, SUBGOAL))
             lines.append(f"{_LABELS[message.role]}{text}" if named else text)
     return f"[Turn {number}] " + "\n".join(lines)
