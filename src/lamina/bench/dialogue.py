@@ -60,6 +60,7 @@ def run(
     peers: bool,
     progress: Callable[[str], None],
     dialogues: int = 5,
+    turns: int = 200,
     budget: int = 600,
     budgets: Sequence[int] = (600, 1200, 2500),
     book: int = 120_000,
@@ -68,13 +69,13 @@ def run(
 ) -> Result:
     """Measure all of it.
 
-    Parameters: `dialogues` made up; `budget` of their prompts in tokens, beside what is said; `budgets` for the published ones; `book`, tokens of the
+    Parameters: `dialogues` made up, of so many `turns`; `budget` of their prompts in tokens, beside what is said; `budgets` for the published ones; `book`, tokens of the
     book; `texts`, a folder of plain texts to take the place of made-up prose; `embedder`, "wordllama" or "minilm".
     """
     sized(dialogues, "dialogues")
     files = text_files(texts)
     vectors = load(embedder)
-    streams = [Stream(seed=FIRST * (seed + 1) + number, texts=files) for number in range(dialogues)]
+    streams = [Stream(turns, seed=FIRST * (seed + 1) + number, texts=files) for number in range(dialogues)]
     rows = stream_rows([one.made() for one in streams], vectors, budget, seed, progress)
     progress("dialogue: how prompts and times grow")
     rows += growth_rows(replace(streams[0], length=(300, 300), chatter=0), vectors, budget)
@@ -89,23 +90,28 @@ def run(
         measured_on.append(fingerprint(file))
     config = {
         "seed": seed, "dialogues": dialogues, "budget": budget, "budgets": list(budgets), "book_tokens": book, "embedder": embedder,
-        "k": Controls().ranking.k, "gamma": Controls().ranking.gamma, "recency_weight": Controls().ranking.recency_weight, "turns": streams[0].turns,
+        "k": Controls().ranking.k, "gamma": Controls().ranking.gamma, "recency_weight": Controls().ranking.recency_weight, "turns": turns,
     }  # fmt: skip
     return Result("dialogue", ", ".join(measured_on), config, rows)
 
 
 # ------------------------------------------------------------------------------------------------------------ questions
 def stream_rows(
-    dialogues: Sequence[Dialogue], embedder: Embedder, budget: int, seed: int, progress: Callable[[str], None]
+    dialogues: Sequence[Dialogue],
+    embedder: Embedder,
+    budget: int,
+    seed: int,
+    progress: Callable[[str], None],
+    names: Sequence[str] = (),
 ) -> list[Row]:
-    """Questions answered, turns found and tokens spent by each system over the same dialogues."""
+    """Questions answered, turns found and tokens spent by each system, or those named, over the same dialogues."""
     courses: dict[str, list[Course]] = {}
-    for name, make in systems(embedder, seed).items():
+    for name, make in systems(embedder, seed, names).items():
         progress(f"dialogue: {name}")
         courses[name] = [follow(make(), dialogue, budget) for dialogue in dialogues]
     rows = []
     for name, found in courses.items():
-        others = {other: courses[other] for other in BESIDE.get(name, ())}
+        others = {other: courses[other] for other in BESIDE.get(name, ()) if other in courses}
         slices = {AGAINST + other: difference("answered", _right(found), _right(one), seed) for other, one in others.items()}
         rows.append(Row(name, _course_metrics(found), slices))
     return rows

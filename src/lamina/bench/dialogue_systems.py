@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
-from time import perf_counter
+from time import process_time
 from typing import Final
 
 import numpy as np
@@ -119,11 +119,11 @@ def _found(memory: WorkingMemory, probe: Probe) -> float:
 
 
 def turn_seconds(memory: WorkingMemory, dialogue: Dialogue, budget: int, spans: Mapping[str, range]) -> dict[str, float]:
-    """The median seconds of a turn, its prompt and taking it in, over spans of turns (from 1)."""
+    """The median seconds of processor time of a turn, its prompt and taking it in, over spans of turns (from 1)."""
     taken = []
     for step, (said, _) in zip(dialogue.steps(), dialogue.turns, strict=True):
-        start = perf_counter()
+        start = process_time()
         asked(memory, said, budget)
         memory.observe(step)
-        taken.append(perf_counter() - start)
+        taken.append(process_time() - start)
     return {name: median(taken[number - 1] for number in span) for name, span in spans.items()}

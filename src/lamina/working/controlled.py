@@ -20,7 +20,7 @@ from lamina.models.static import StaticEmbedder
 from lamina.terms import ENGLISH, check_language
 from lamina.working.chunks import Block, Rendered
 from lamina.working.control import Controller, Judgements, ModelController, RuleController, Vocabulary
-from lamina.working.extracts import Extracts, ModelShortener, default_counter, sized
+from lamina.working.extracts import Extracts, ModelShortener, cut, default_counter, sized
 from lamina.working.reorganising import Placed, Reorganiser, concatenate
 from lamina.working.steps import Step, prompt_tokens
 from lamina.working.turns import EmbedOn, Ranking, Turn, TurnStream
@@ -37,7 +37,7 @@ RELATED: Final = "Related history:"
 PREVIOUS: Final = "Previous turn:"
 NOW: Final = "---"
 FLASH_SHARE: Final = 5
-"""The source shows 500 of 2,500 tokens of the previous turn whole; a smaller budget gives it the same share, a fifth."""
+"""The source shows a previous turn of 500 tokens whole in 2,500: a fifth is sure to it in any budget, and more where others leave it."""
 
 
 @dataclass(frozen=True)
@@ -171,8 +171,9 @@ class ControlledMemory:
         ranked = self._brought_back(asked)
         room = budget - fixed - self._cost_of_headings(tail)
         while True:  # costs of parts are close; where the whole is over the budget after all, a little less is shown
-            flash = self._flash(room)
-            shown = self._placed(ranked, room, flash, asked)
+            sure = self._flash(room // FLASH_SHARE)[1]
+            shown = self._placed(ranked, room, sure, asked)
+            flash, _ = self._flash(room - sum(self._tokens(one) for one in shown))  # its share, and what the others leave
             messages = self._message(head, shown, flash, tail)
             tokens = prompt_tokens(messages, self.counter)
             if tokens <= budget or (flash is None and not shown):
@@ -210,33 +211,36 @@ class ControlledMemory:
         needed = self.controls.activation == "always" or self.activation.needs_history(f"{flash.number}", asked, flash.text)
         return self.retrieved(asked) if needed else []
 
-    def _flash(self, room: int) -> Placed | None:
-        """The previous turn: whole where it is short, else its summary; nothing where not even that fits."""
+    def _flash(self, room: int) -> tuple[Placed | None, int]:
+        """The previous turn and its tokens: whole where it is short, else its summary, and of either the beginning where not all fits."""
         turn = self.stream.turns[-1]
         if not self.controls.flash:
-            return None
-        if turn.tokens < self.controls.flash_tokens and turn.tokens <= max(room // FLASH_SHARE, turn.summary_tokens):
-            return Placed(turn, "raw", turn.text) if turn.tokens <= room else None
-        return Placed(turn, "summary", turn.summary) if turn.summary_tokens <= room else None
+            return None, 0
+        if turn.tokens < self.controls.flash_tokens and turn.tokens <= room:
+            return Placed(turn, "raw", turn.text), turn.tokens
+        if turn.summary_tokens <= room:
+            return Placed(turn, "summary", turn.summary), turn.summary_tokens
+        text = cut(turn.summary, room, self.counter)
+        return (Placed(turn, "summary", text), self.counter.count(text)) if text else (None, 0)
 
-    def _placed(self, ranked: Sequence[Turn], room: int, flash: Placed | None, asked: str) -> list[Placed]:
-        """The turns brought back, in the forms that fit beside the previous one."""
-        taken = 0 if flash is None else self._tokens(flash)
-        left = max(room - taken, 0)
+    def _placed(self, ranked: Sequence[Turn], room: int, flash: int, asked: str) -> list[Placed]:
+        """The turns brought back, in the forms that fit beside `flash` tokens of the previous one."""
+        left = max(room - flash, 0)
         if self.controls.judge is None:
             found = concatenate(ranked, min(left, self.controls.reorganiser.history_tokens), self.counter)
         else:
             found = self.controls.reorganiser.place(
-                ranked, left, lambda item, excerpt: self.judgements.answerable(item, excerpt, asked), taken
+                ranked, left, lambda item, excerpt: self.judgements.answerable(item, excerpt, asked), flash
             )
         return [one for one in found if one.text]
 
+    def _tokens(self, one: Placed) -> int:
+        if one.text == one.turn.text:
+            return one.turn.tokens
+        return one.turn.summary_tokens if one.text == one.turn.summary else self.counter.count(one.text)
+
     def _cost_of_headings(self, tail: str) -> int:
         return self.counter.count(f"{RELATED}\n\n\n{PREVIOUS}\n\n\n" + (f"{NOW}\n" if tail else ""))
-
-    @staticmethod
-    def _tokens(one: Placed) -> int:
-        return one.turn.tokens if one.form == "raw" else one.turn.summary_tokens
 
     @staticmethod
     def _message(head: Sequence[Message], shown: Sequence[Placed], flash: Placed | None, tail: str) -> tuple[Message, ...]:
