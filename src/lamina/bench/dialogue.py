@@ -34,7 +34,9 @@ from lamina.working.extracts import sized
 NAIVE: Final = "scm, no controller"
 BESIDE: Final = {
     "scm": (NAIVE, "scm, activation always", "scm, random turns", "newest turns"),
+    "scm, filled": (NAIVE, "scm"),
     "scm, ten turns": ("scm, ten turns, no controller",),
+    "scm, ten turns, filled": ("scm, ten turns, no controller", NAIVE),
 }
 """The systems whose questions are compared one by one with those of others."""
 REAL: Final = (

@@ -37,7 +37,7 @@ RELATED: Final = "Related history:"
 PREVIOUS: Final = "Previous turn:"
 NOW: Final = "---"
 FLASH_SHARE: Final = 5
-"""The source shows a previous turn of 500 tokens whole in 2,500: a fifth is sure to it in any budget, and more where others leave it."""
+"""The source shows a previous turn of up to 500 tokens whole in 2,500: a smaller budget gives it the same share, a fifth."""
 
 
 @dataclass(frozen=True)
@@ -171,9 +171,9 @@ class ControlledMemory:
         ranked = self._brought_back(asked)
         room = budget - fixed - self._cost_of_headings(tail)
         while True:  # costs of parts are close; where the whole is over the budget after all, a little less is shown
-            sure = self._flash(room // FLASH_SHARE)[1]
-            shown = self._placed(ranked, room, sure, asked)
-            flash, _ = self._flash(room - sum(self._tokens(one) for one in shown))  # its share, and what the others leave
+            sure = room // FLASH_SHARE
+            shown = self._placed(ranked, room, self._flash(sure, sure)[1], asked)
+            flash, _ = self._flash(sure, room - sum(self._tokens(one) for one in shown))
             messages = self._message(head, shown, flash, tail)
             tokens = prompt_tokens(messages, self.counter)
             if tokens <= budget or (flash is None and not shown):
@@ -211,12 +211,12 @@ class ControlledMemory:
         needed = self.controls.activation == "always" or self.activation.needs_history(f"{flash.number}", asked, flash.text)
         return self.retrieved(asked) if needed else []
 
-    def _flash(self, room: int) -> tuple[Placed | None, int]:
-        """The previous turn and its tokens: whole where it is short, else its summary, and of either the beginning where not all fits."""
+    def _flash(self, sure: int, room: int) -> tuple[Placed | None, int]:
+        """The previous turn and its tokens: whole where it keeps to its share, else its summary, of which the beginning where not all fits into the room."""
         turn = self.stream.turns[-1]
         if not self.controls.flash:
             return None, 0
-        if turn.tokens < self.controls.flash_tokens and turn.tokens <= room:
+        if turn.tokens < self.controls.flash_tokens and turn.tokens <= min(sure, room):
             return Placed(turn, "raw", turn.text), turn.tokens
         if turn.summary_tokens <= room:
             return Placed(turn, "summary", turn.summary), turn.summary_tokens
