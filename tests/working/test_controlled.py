@@ -252,6 +252,16 @@ def test_a_ranking_names_each_turn_once_and_no_more_than_k(rows, k, weight, pool
     assert len(found) == min(k, len(rows)) == len(set(found))
 
 
+def test_of_turns_that_are_quite_alike_the_newer_comes_first():
+    assert Ranking(k=2, recency_weight=0.0).best(np.full(4, 0.5), np.arange(4)).tolist() == [3, 2]
+
+
+def test_a_model_is_not_asked_where_there_is_nothing_to_search():
+    model = Scripted("(A)")
+    told(ControlledMemory(model=model, embedder=EMBEDDER), "It rains.").prompt([], 100, tail="What is the weather like?")
+    assert model.asked == []
+
+
 def test_without_recency_the_ranking_is_that_of_likeness():
     relevance = np.random.default_rng(0).random(50)
     found = Ranking(k=7, recency_weight=0.0).best(relevance, np.arange(50))
