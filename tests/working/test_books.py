@@ -85,6 +85,15 @@ def test_a_chunk_is_summarised_beside_the_one_before_and_related_ones():
     assert all("\n\n" not in before for _, _, before in alone.asked[: len(found.chunks)])
 
 
+def test_a_summary_that_would_be_too_much_begins_a_group():
+    text = "one two three four five. " * 60
+    found = BookReader(counter=WORDS, summariser=Watching(24), **SMALL).summarise(text)
+    assert [group.parts for group in found.levels[0]] == [2, 2, 2]  # three times 24 are over 70
+    assert [group.tokens for group in found.levels[0]] == [48, 48, 48]
+    over = BookReader(counter=WORDS, summariser=Watching(23), **SMALL).summarise(text)
+    assert [group.parts for group in over.levels[0]] == [3, 3]
+
+
 def test_a_short_chunk_is_shown_whole_to_the_next():
     watching = Watching(3)
     BookReader(counter=WORDS, summariser=watching, chunk_tokens=8, flash_tokens=20).summarise(
