@@ -94,6 +94,14 @@ class Sandbox:
         if self.network not in get_args(Network):
             raise InputError(f"{self.network!r} is not a network of a sandbox: use 'none' or 'allow'")
 
+    def check(self) -> None:
+        """Raise `SandboxError` where nothing could be run."""
+        if confined(self.python) is None and self.network == "none":
+            raise SandboxError(
+                "code that a model wrote cannot be run without network and apart from your files here: that needs Linux with 'unshare' "
+                "and user namespaces. Run it there, or allow it to run as a plain process (network='allow') where that can do no harm"
+            )
+
     def run(
         self,
         arguments: Sequence[str],
@@ -108,12 +116,8 @@ class Sandbox:
         cannot be confined.
         """
         limit = self.seconds if seconds is None else min(seconds, self.seconds)
+        self.check()
         way = confined(self.python)
-        if way is None and self.network == "none":
-            raise SandboxError(
-                "code that a model wrote cannot be run without network and apart from your files here: that needs Linux with 'unshare' "
-                "and user namespaces. Run it there, or allow it to run as a plain process (network='allow') where that can do no harm"
-            )
         with tempfile.TemporaryDirectory(prefix="lamina-run-", ignore_cleanup_errors=True) as folder:
             base = Path(os.path.realpath(folder))
             for name in ("work", "out", "root"):
@@ -261,7 +265,7 @@ class _Kept:
 
     def read(self, pipe: IO[bytes]) -> None:
         """Until nobody writes any more."""
-        with contextlib.suppress(OSError, ValueError):
+        with pipe, contextlib.suppress(OSError, ValueError):
             while block := os.read(pipe.fileno(), 1 << 16):
                 self._total += len(block)
                 room = self._half - len(self._head)
