@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, Protocol
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from lamina.agents import checking
 from lamina.agents.sandbox import Ran, Sandbox
@@ -147,8 +147,8 @@ def _evaluated(ran: Ran, seconds: float, tested: bool) -> Evaluation:
 def _counts(report: bytes | None) -> dict[str, tuple[int, int]] | None:
     """Passed and failed tests by module, from pytest's report; None where it cannot be read."""
     try:
-        root = ElementTree.fromstring(report or b"")
-    except (ElementTree.ParseError, ValueError):
+        root = ET.fromstring(report or b"")
+    except (ET.ParseError, ValueError):
         return None
     counts: dict[str, tuple[int, int]] = {}
     for case in root.iter("testcase"):

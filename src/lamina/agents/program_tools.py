@@ -242,16 +242,16 @@ def _beginning(line: str, room: int, characters: int, counter: TokenCounter) -> 
 
 
 def fitted(text: str, room: int, counter: TokenCounter) -> str:
-    """A text of at most `room` tokens (but for a mark): its beginning and its end where it is longer.
+    """A text of at most `room` tokens: its beginning and its end where it is longer, a mark and two signs at least.
 
     >>> from lamina.models.tokens import CallableTokens
-    >>> fitted("one two three four five six", 4, CallableTokens(lambda text: len(text.split())))
-    'one [… 23 characters left out …]x'
+    >>> fitted("one two three four five six seven eight", 7, CallableTokens(lambda text: len(text.split())))
+    'one t[… 29 characters left out …]eight'
     """
     if counter.count(text) <= room:
         return text
     least, most = 2, len(text)
     while least < most:
         half = (least + most + 1) // 2
-        least, most = (half, most) if counter.count(shortened(text, half)) <= room + 12 else (least, half - 1)
+        least, most = (half, most) if counter.count(shortened(text, half)) <= room else (least, half - 1)
     return shortened(text, least)

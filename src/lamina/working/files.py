@@ -22,7 +22,8 @@ from typing import Final, Literal
 
 from lamina.errors import InputError, NotFoundError
 
-AccessKind = Literal["create", "write", "read", "delete"]
+AccessKind = Literal["create", "write", "same", "read", "delete"]
+"""What was done to a file; "same": it was written as it was."""
 
 STATE: Final = ".lamina"
 """The folder of the store's own notes."""
@@ -37,7 +38,7 @@ _DEEPEST: Final = 16  # folders
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """That a step read, created, wrote or deleted a file."""
+    """That a step read, created, wrote or deleted a file, or wrote it as it was ("same")."""
 
     step: int
     path: str
@@ -190,7 +191,7 @@ class FileStore:
         created = tuple(sorted(path for path in wanted if path not in present))
         changed = tuple(sorted(path for path, text in old.items() if text != wanted[path]))
         for path in sorted(wanted):
-            self._note(path, "create" if path not in present else "write")
+            self._note(path, "create" if path not in present else "write" if path in changed else "same")
         for path in sorted(gone - set(wanted)):
             self._note(path, "delete")
         return Difference(created, changed, tuple(sorted(gone - set(wanted))))
