@@ -19,10 +19,14 @@ _PIECE: Final = re.compile(r"^\s*([a-z][a-z0-9_]*): (\d+)x\+(\d+)((?: [a-z][a-z0
 _CHANGE: Final = re.compile(r"^\s*Change ([a-z][a-z0-9_]*)\b", re.M)
 _CONSTANT: Final = re.compile(r"\bthe (?:[a-z]+ )*([a-z]+_\d+) is (\d+)\b")
 _INTERFACE: Final = re.compile(r"# interface: ([a-z]\w*)\.(\w+)\((x(?:, scale)?)\)")
-_USES: Final = re.compile(r"# uses: ([^\n]*)")
 _NAMES: Final = ("count", "gauge", "rate", "total", "weigh", "score", "level", "yield_of", "cost", "measure")
-CHANGE: Final = "Change {name}: its function gets another name and a second number, scale, that its result is multiplied by. Whoever uses it passes 1."
-"""How a change is asked for."""
+
+CHANGE: Final = "Change {name}: another name, and a scale."
+CHANGES: Final = (
+    "To change a module is to give its function another name and a second number, scale, by which its result is multiplied; whoever uses it "
+    "passes 1."
+)
+"""How a change is asked for, and what is meant by it."""
 
 
 @dataclass(frozen=True, slots=True)

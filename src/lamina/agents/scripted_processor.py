@@ -35,6 +35,7 @@ class _Seen:
     files: set[str] = field(default_factory=set)
     wrong: set[str] = field(default_factory=set)
     missing: set[str] = field(default_factory=set)
+    brought: set[str] = field(default_factory=set)
     instruction: str = ""
 
     def read(self, messages: Sequence[Message]) -> None:
@@ -44,6 +45,9 @@ class _Seen:
             if message.role == "user" and message.content.startswith(_DO):
                 self.instruction = message.content.partition("\n")[2].partition("\nFiles: ")[0]
                 self.files = _listed(message.content.partition("\nFiles: ")[2].partition("\n")[0])
+                before = re.search(r"\nWhat was done before: .*?brought along: ([^.;]*) for (\w+)", message.content)
+                if before is not None and code.changes_in(self.instruction) == [before[2]]:
+                    self.brought = set(before[1].split(", "))
             elif message.role == "tool":
                 self._result(message.content)
             for call in message.tool_calls:
@@ -164,7 +168,11 @@ class ScriptedProcessor:
         wanted = list(code.pieces_in(seen.instruction))
         made = [name for name in wanted if seen.has(name)]
         left = [name for name in wanted if not seen.has(name)]
-        return f"Made: {', '.join(made) or 'nothing yet'}; left: {', '.join(left) or 'nothing'}."
+        told = [f"Made: {', '.join(made) or 'nothing yet'}; left: {', '.join(left) or 'nothing'}"]
+        for name in code.changes_in(seen.instruction):
+            brought = [one for one in self._users(name, seen) if one in seen.brought or self._is_brought(name, one, seen)]
+            told += [f"brought along: {', '.join(brought)} for {name}"] if brought else []
+        return "; ".join(told) + "."
 
     # --------------------------------------------------------------------------------------------------------- writing
     def _next_files(self, seen: _Seen) -> dict[str, str]:
@@ -206,16 +214,28 @@ class ScriptedProcessor:
     def _changed(self, name: str, seen: _Seen) -> dict[str, str]:
         """The next file of a change: the module itself, then its users."""
         self._piece(name, seen)
-        users = [one for one, piece in seen.pieces.items() if name in piece.uses]
-        look = [one for one in (name, *users) if one not in seen.uses and one not in seen.missing]
-        if look:
-            raise _Unknown(f"how {look[0]} is written now", look)
+        if name not in seen.interfaces:
+            raise _Unknown(f"how {name} is written now", [name])
         if not seen.interfaces[name].scaled:
             return self._module(name, seen, scaled=True)
-        for user in users:
-            if user not in seen.missing and f"{name}.{seen.interfaces[name].call}" not in seen.uses[user]:
+        for user in self._users(name, seen):
+            if user in seen.brought or user in seen.missing:
+                continue
+            if user not in seen.uses:
+                raise _Unknown(f"how {user} is written now", [user])
+            if not self._is_brought(name, user, seen):
                 return self._module(user, seen, scaled=seen.interfaces[user].scaled, tests=False)
         return {}
+
+    @staticmethod
+    def _users(name: str, seen: _Seen) -> list[str]:
+        return [one for one, piece in seen.pieces.items() if name in piece.uses]
+
+    @staticmethod
+    def _is_brought(name: str, user: str, seen: _Seen) -> bool:
+        """Whether a user is known to call a changed module as it is now."""
+        known = seen.interfaces.get(name)
+        return known is not None and known.scaled and f"{name}.{known.call}" in seen.uses.get(user, "")
 
     @staticmethod
     def _piece(name: str, seen: _Seen) -> code.Piece:

@@ -1,7 +1,7 @@
 """The benchmarks: one harness, one form of result, every level.
 
 >>> sorted(BENCHMARKS)
-['ablation', 'budget', 'consolidation', 'demo', 'feedback', 'gate', 'grammar', 'graph', 'importing', 'locomo', 'notes', 'outline', 'passages', 'serving', 'sessions', 'speed', 'supersession', 'taxonomy', 'topics']
+['ablation', 'budget', 'consolidation', 'demo', 'feedback', 'gate', 'grammar', 'graph', 'importing', 'locomo', 'notes', 'outline', 'passages', 'program', 'serving', 'sessions', 'speed', 'supersession', 'taxonomy', 'topics']
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ BENCHMARKS: Final[Mapping[str, str]] = {
     "outline": "Outlines of texts: the aspects they find, what they keep, and what a search finds by their pieces.",
     "taxonomy": "Categories over studies: reading generated trees, correcting what belongs where (CHIME's trees too, where they are).",
     "topics": "What a forest of topics finds and at what cost, in a made-up town (and LoCoMo, and Embodied-RAG's poses, where they are).",
+    "program": "Programs longer than a context, by a stored-program machine and in simpler ways (a scripted processor; its code runs in a sandbox).",
     "speed": "Writing, searching, memory and file size, and how they grow with the number of messages.",
     "supersession": "Facts that change: what holds now, what held on a day, and what only looks like a contradiction (LoCoMo's facts too, where its data is).",
 }
