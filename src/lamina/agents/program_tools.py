@@ -22,6 +22,8 @@ COMPLETE: Final = "sub_task_step_complete"
 ALL: Final = "-1"
 """Deletes every file."""
 
+_LEAST: Final = 100  # tokens, and characters, for which another file is begun
+
 _TEXT: Final = {"type": "string"}
 _NUMBER: Final = {"type": "integer"}
 
@@ -188,7 +190,7 @@ class ProgramTools:
         for path in paths:
             if path in missing:
                 continue
-            if characters <= 0 or room <= 0:
+            if shown and (characters < _LEAST or room < _LEAST):
                 left_out.append(path)
                 continue
             text = self._part(path, (first, last, offset), room, characters)

@@ -237,7 +237,7 @@ class FileStore:
             if place.is_symlink():
                 raise InputError(f"{path!r} leads through a link, {place.name!r}: name the file itself")
         if place.exists() and not place.is_file():
-            raise InputError(f"{path!r} is not a file")
+            raise InputError(f"{path!r} is a folder, or no plain file: name a file")
         return place
 
     def _known(self, path: str, present: Collection[str]) -> str:
