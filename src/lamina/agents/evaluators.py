@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 Outcome = Literal["passed", "failed", "no tests", "timed out"]
 
 _TEST_FILE: Final = re.compile(r"(?:^|/)(?:test_[^/]*|[^/]*_test)\.py$")
+_SETTINGS: Final = frozenset({"pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg"})  # they may say that tests have other names
 _SHOWN: Final = 3000  # characters of output that a check tells
 
 
@@ -86,7 +87,7 @@ class PythonEvaluator:
 
     >>> from lamina.working.files import Snapshot
     >>> bad = Snapshot.of({"shop.py": "def total(:"})
-    >>> PythonEvaluator().evaluate(bad).problems[0].path
+    >>> PythonEvaluator(Sandbox(network="allow")).evaluate(bad).problems[0].path
     'shop.py'
     """
 
@@ -111,7 +112,7 @@ class PythonEvaluator:
         python = {path: text for path, text in files.files.items() if path.endswith(".py")}
         if not python:
             return Evaluation("no tests")
-        tested = any(_TEST_FILE.search(path) for path in python) or bool(paths)
+        tested = bool(paths) or any(_TEST_FILE.search(path) for path in python) or not _SETTINGS.isdisjoint(files.files)
         named = [f"./{path}" for path in paths] if tested else ["--compile"]
         ran = self.sandbox.run(
             ["-c", _script(), *named], files.files, seconds=self.seconds, results=(checking.SYNTAX, checking.REPORT)

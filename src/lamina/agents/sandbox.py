@@ -35,7 +35,7 @@ SYSTEM: Final = (
 """What programs need of the system, where it is there."""
 LARGEST: Final = 4 << 20
 """Bytes of a result that are brought back."""
-GRACE: Final = 5.0
+GRACE: Final = 10.0
 """Seconds that the sandbox may take beside the code."""
 FIRST_USER: Final = 200_000
 USERS: Final = 100_000
@@ -73,7 +73,7 @@ class Sandbox:
     together; `output` in bytes; `network`, "none" or "allow" (see the module); `python`, the interpreter that runs the code, with the
     packages it has.
 
-    >>> ran = Sandbox(seconds=10).run(["main.py"], {"main.py": "print(6 * 7)"})
+    >>> ran = Sandbox(seconds=10, network="allow").run(["main.py"], {"main.py": "print(6 * 7)"})
     >>> ran.code, ran.output
     (0, '42\\n')
     """
