@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import pytest
 
 from lamina.agents.evaluators import Evaluation, ProseEvaluator, PythonEvaluator, _counts, shortened
@@ -64,6 +66,15 @@ def test_that_tests_do_not_end_is_an_outcome_of_its_own() -> None:
 @pytest.mark.parametrize("code", ["import os\ndef test_a(): os._exit(0)", "raise SystemExit(0)\ndef test_a(): pass"])
 def test_tests_that_end_the_run_do_not_pass(code: str) -> None:
     assert check({"test_a.py": code}).outcome == "failed"
+
+
+@needs_namespaces
+@pytest.mark.skipif(find_spec("ruff") is None, reason="ruff is not installed")
+def test_names_that_are_never_defined_are_errors_where_that_is_asked_for() -> None:
+    files = Snapshot.of({"kit/a.py": "def f():\n    return missing\n"})
+    assert PythonEvaluator(Sandbox(seconds=30)).evaluate(files).outcome == "no tests"
+    found = PythonEvaluator(Sandbox(seconds=30), lint=True).evaluate(files)
+    assert (found.outcome, [(one.path, one.line) for one in found.problems]) == ("failed", [("kit/a.py", 2)])
 
 
 @needs_namespaces

@@ -82,7 +82,7 @@ def test_a_folder_with_another_task_is_left_alone(tmp_path: Path) -> None:
     [
         "{", "[]", "{}", {"version": 2}, {"at": 5}, {"at": -1}, {"instructions": [{"text": ""}]}, {"instructions": [{"text": "x", "calls": "many"}]},
         {"instructions": [{"text": "x", "other": 1}]}, {"instructions": [{"text": "x", "status": "lost"}]}, {"spent": {"gold": 1}},
-        {"accesses": [[1]]}, {"task": ""},
+        {"accesses": [[1]]}, {"accesses": [[1, "a", "stolen"]]}, {"task": ""},
     ],
 )  # fmt: skip
 def test_notes_that_make_no_sense_are_refused(tmp_path: Path, broken: object) -> None:

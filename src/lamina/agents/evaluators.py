@@ -83,7 +83,8 @@ class Evaluator(Protocol):
 class PythonEvaluator:
     """Compiles every Python file and runs all tests, in a sandbox.
 
-    Parameters: `sandbox`; `seconds` for all tests together (60 in the source).
+    Parameters: `sandbox`; `seconds` for all tests together (60 in the source); `lint`, whether names that are never defined are errors
+    too, where ruff is installed.
 
     >>> from lamina.working.files import Snapshot
     >>> bad = Snapshot.of({"shop.py": "def total(:"})
@@ -93,6 +94,7 @@ class PythonEvaluator:
 
     sandbox: Sandbox = field(default_factory=Sandbox)
     seconds: float = 60.0
+    lint: bool = False
     advice: str = (
         "After each change every Python file is compiled and all tests are run with pytest: write tests as files test_*.py, in the "
         "same instruction as what they test."
@@ -114,6 +116,7 @@ class PythonEvaluator:
             return Evaluation("no tests")
         tested = bool(paths) or any(_TEST_FILE.search(path) for path in python) or not _SETTINGS.isdisjoint(files.files)
         named = [f"./{path}" for path in paths] if tested else ["--compile"]
+        named += ["--lint"] if self.lint else []
         ran = self.sandbox.run(
             ["-c", _script(), *named], files.files, seconds=self.seconds, results=(checking.SYNTAX, checking.REPORT)
         )

@@ -128,7 +128,10 @@ def machine(
     store: Callable[[str], FileStore] = FileStore,
     instructions: Sequence[str] = (),
 ) -> Done:
-    """Do a task with the stored-program machine, in a folder that goes again; what is left is in memory."""
+    """Do a task with the stored-program machine, in a folder that goes again; what is left is in memory.
+
+    An instruction that cannot be done is left, and the next one is done.
+    """
     with tempfile.TemporaryDirectory(prefix="lamina-bench-") as folder:
         program = StoredProgram(task, store(folder), InstructionRegistry(instructions))
         done = Done(program, Report(False))
@@ -139,6 +142,10 @@ def machine(
             budget=Budget(context=context, margin=MARGIN, steps=steps),
         )
         done.report = unit.run()
+        while (failed := program.registry.next()) is not None:
+            program.registry.finish("It could not be done.")
+            failed.status = "failed"
+            done.report = unit.run()
         kept = program.store.snapshot()
         accesses = program.store.accesses
     program.store = _Kept(kept, accesses)
@@ -226,7 +233,7 @@ def in_place(context: int, seed: int) -> tuple[dict[str, dict[str, float]], list
         done = machine(task, ScriptedProcessor(), context, store=store, instructions=lines)
         rows[name] = {
             "modules": right(done.program.store.snapshot(), pieces, changed),
-            "instructions_done": done.program.registry.at / len(lines),
+            "instructions_done": sum(one.status == "done" for one in done.program.registry) / len(lines),
         }
         accesses = accesses or done.program.store.accesses
     return rows, accesses

@@ -59,6 +59,7 @@ def build(
     prose: Annotated[bool, typer.Option("--prose", help="It is text, not Python: check for gaps, run nothing.")] = False,
     words: Annotated[int, typer.Option("--words", min=1, help="Words of each text at least, with --prose.")] = 1,
     check: Annotated[bool, typer.Option("--check/--no-check", help="Check the files after each change.")] = True,
+    lint: Annotated[bool, typer.Option("--lint", help="Names that are never defined are errors too (needs ruff).")] = False,
     seconds: Annotated[float, typer.Option("--seconds", min=1, help="Time for all tests together.")] = 60.0,
     network: Annotated[
         str, typer.Option("--network", help="'none', or 'allow': run the code even where it cannot be shut in.")
@@ -80,7 +81,7 @@ def build(
     sandbox = _sandbox(network, seconds)
     with tempfile.TemporaryDirectory(prefix="lamina-build-") if out is None else nullcontext(str(out)) as folder:
         program = _program(folder, task, plan)
-        evaluator = _evaluator(prose, words, check, sandbox, seconds)
+        evaluator = _evaluator(prose, words, check, sandbox, seconds, lint)
         settings = {"context": context, "answer": answer, "steps": steps, "reflections": reflect, "retries": retries}
         if context < 8000:
             settings["margin"] = min(700, context // 8)
@@ -129,12 +130,12 @@ def _sandbox(network: str, seconds: float) -> Sandbox:
     return Sandbox(seconds=max(seconds, 20.0), network="allow" if network == "allow" else "none")
 
 
-def _evaluator(prose: bool, words: int, check: bool, sandbox: Sandbox, seconds: float) -> Evaluator | None:
+def _evaluator(prose: bool, words: int, check: bool, sandbox: Sandbox, seconds: float, lint: bool) -> Evaluator | None:
     from lamina.agents.evaluators import ProseEvaluator, PythonEvaluator
 
     if not check:
         return None
-    return ProseEvaluator(least=words) if prose else PythonEvaluator(sandbox, seconds)
+    return ProseEvaluator(least=words) if prose else PythonEvaluator(sandbox, seconds, lint)
 
 
 def _program(folder: str, task: str, plan: Path | None) -> StoredProgram:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from lamina.cli.output import clean, console, note
+from lamina.cli.output import amount, clean, console, note
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -83,7 +83,7 @@ class BuildingView:
         first = max(min(registry.at - ROWS // 2, len(registry) - ROWS), 0)
         for place, one in list(enumerate(registry, start=1))[first : first + ROWS]:
             words = " ".join(one.text.split())
-            spent = f"{one.calls} calls" + (f", {one.restarts} restarts" if one.restarts else "") if one.calls else ""
+            spent = ", ".join(amount(count, what) for count, what in ((one.calls, "call"), (one.restarts, "restart")) if count)
             style = STYLES[one.status]
             table.add_row(
                 Text(str(place), style="dim"), Text(MARKS[one.status], style=style), Text(clean(words[:90]), style=style), spent

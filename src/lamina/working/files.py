@@ -348,6 +348,7 @@ def write_whole(path: Path, text: str) -> None:
     """Replace a file in one step: whoever reads it sees the old text or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(path.name + ".new")
+    beside.unlink(missing_ok=True)  # a link that was left there must not be followed
     beside.write_text(text, encoding="utf-8")
     os.replace(beside, path)
 

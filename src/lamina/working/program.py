@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 from lamina.errors import InputError
-from lamina.working.files import STATE, Access, FileStore, write_whole
+from lamina.working.files import STATE, Access, AccessKind, FileStore, write_whole
 
 Status = Literal["waiting", "running", "done", "failed"]
 
@@ -201,5 +201,7 @@ def _read(told: Any, store: FileStore) -> StoredProgram:
     if not 0 <= told["at"] <= len(registry):
         raise ValueError(f"at {told['at']!r}")
     registry._at = told["at"]
+    if not all(kind in get_args(AccessKind) for _, _, kind in told["accesses"]):
+        raise ValueError("an access of another kind")
     store.accesses = [Access(int(step), str(path), kind) for step, path, kind in told["accesses"]]
     return StoredProgram(told["task"], store, registry, Spent(**told["spent"]))
