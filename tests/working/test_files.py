@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lamina.errors import InputError, NotFoundError
-from lamina.working.files import STATE, Access, Difference, FileStore, Snapshot, check_path
+from lamina.working.files import Access, Difference, FileStore, Snapshot
+from lamina.working.paths import STATE, check_path
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from lamina.errors import InputError
-from lamina.working.files import STATE, Access
+from lamina.working.files import Access
+from lamina.working.paths import STATE
 from lamina.working.program import LONGEST, MOST, InstructionRegistry, StoredProgram
 
 
@@ -93,3 +94,11 @@ def test_notes_that_make_no_sense_are_refused(tmp_path: Path, broken: object) ->
     notes.write_text(broken if isinstance(broken, str) else json.dumps({**told, **broken}))  # type: ignore[dict-item]
     with pytest.raises(InputError, match=r"cannot be read|must say"):
         StoredProgram.open(tmp_path)
+
+
+def test_one_run_at_a_time_works_on_a_folder(tmp_path: Path) -> None:
+    first, second = (StoredProgram.open(tmp_path, "Write.") for _ in range(2))
+    with first.alone(), pytest.raises(InputError, match="another run"), second.alone():
+        pass
+    with second.alone():
+        pass

@@ -111,7 +111,12 @@ class ControlUnit:
     # ------------------------------------------------------------------------------------------------------------- run
     def run(self) -> Report:
         """Plan, where there is no plan yet, and do every instruction that is left. Raises `Cancelled`, `ModelError` of the model, and
-        `BudgetError` where what must be said is over the context; what was done by then is kept."""
+        `BudgetError` where what must be said is over the context; what was done by then is kept. `InputError` where another process is at
+        work in the same folder."""
+        with self.program.alone():
+            return self._worked()
+
+    def _worked(self) -> Report:
         registry = self.program.registry
         reason = ""
         try:
@@ -210,7 +215,7 @@ class ControlUnit:
                     return summary
                 talk.silent += 1
                 if talk.silent > _SILENCE:
-                    return self._own_summary(instruction, talk)
+                    return self._own_summary(instruction)
                 talk.add(Step((Message("assistant", "…"), Message("user", prompts.IN_WORDS))))
                 continue
             turn = self._turn(instruction, talk, answer, progress)
@@ -274,7 +279,7 @@ class ControlUnit:
         created = [path for path in self.program.store.list() if path not in talk.known]
         return prompts.in_short(f"Begun before; since then these files were made: {prompts.listed(created)}")
 
-    def _own_summary(self, instruction: Instruction, talk: _Talk) -> str:
+    def _own_summary(self, instruction: Instruction) -> str:
         """What is handed on where the model finds no words."""
         files = {one.path for one in self.program.store.accesses if one.step == self.program.store.step and one.kind != "read"}
         return prompts.in_short(f"Done: {instruction.text.partition('.')[0][:160]}; files: {prompts.listed(sorted(files))}")

@@ -6,13 +6,16 @@ Source: S. Holt, M. Ruiz Luyten, M. van der Schaar, L2MAC: Large Language Model 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 from lamina.errors import InputError
-from lamina.working.files import STATE, Access, AccessKind, FileStore, write_whole
+from lamina.working.files import Access, AccessKind, FileStore, write_whole
+from lamina.working.paths import STATE
 
 Status = Literal["waiting", "running", "done", "failed"]
 
@@ -172,6 +175,24 @@ class StoredProgram:
     def finished(self) -> bool:
         """Whether there are instructions and all of them are done."""
         return len(self.registry) > 0 and self.registry.next() is None
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """While inside, no other process works on this folder. Raises `InputError` where one does."""
+        import fcntl
+
+        state = self.store.root / STATE
+        state.mkdir(exist_ok=True)
+        lock = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(lock)
+            raise InputError(f"another run is at work in {self.store.root}: wait for it, or name another folder") from None
+        try:
+            yield
+        finally:
+            os.close(lock)
 
     def save(self) -> None:
         """Write the notes into the folder, in one step."""
