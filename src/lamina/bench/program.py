@@ -50,7 +50,6 @@ def long_output(modules: int, context: int, seed: int) -> dict[str, dict[str, fl
         "machine": {
             "modules": right(files, pieces),
             "own_tests": tests.passed / max(tests.passed + tests.failed, 1),
-            "test_files_passed_of": float(sum(pair[1] == 0 for pair in tests.by_file.values())),
             "largest_prompt_tokens": float(done.program.spent.largest_prompt),
             "restarts": float(done.report.restarts),
             **shown,
