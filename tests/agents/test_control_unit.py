@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lamina.agents import program_prompts as prompts
 from lamina.agents.control_unit import Budget, ControlUnit, Event
@@ -218,6 +222,52 @@ def test_the_context_is_never_exceeded_and_calls_keep_their_results(tmp_path: Pa
     assert {"begin", "ask", "tool", "restart", "done"} <= {one.kind for one in events}
 
 
+def test_a_file_larger_than_the_context_is_kept_though_its_call_cannot_be(tmp_path: Path) -> None:
+    long = "\n".join(f"line {n} of a long text about ferries" for n in range(400))
+    model = Answers(write(a__md=long), Completion("a.md is written. It is to be called complete."), DONE, SUMMARY)
+    program = made(tmp_path, "Write a.md.")
+    report = unit(model, program, 2000).run()
+    assert (report.finished, report.restarts) == (True, 1)
+    assert program.store.snapshot().files == {"a.md": long}
+    assert program.spent.largest_prompt <= 2000
+
+
+CALLS = st.sampled_from(
+    ["list_files", "view_files", "write_files", "delete_files", "sub_task_step_complete", "unknown", "run_file"]
+)
+PATHS = st.sampled_from(["a.md", "b/c.md", "../x", "", "-1", "A.md", "b"])
+TEXTS = st.builds(
+    lambda word, times: f"{word} " * times, st.sampled_from(["ferry", "x\ny", "é"]), st.sampled_from([0, 5, 200, 1500])
+)
+ARGUMENTS = st.one_of(
+    st.builds(
+        lambda paths, first: json.dumps({"paths": paths, "first": first}), st.lists(PATHS, max_size=3), st.integers(-1, 900)
+    ),
+    st.builds(lambda path, text: json.dumps({"files": [{"path": path, "contents": text}]}), PATHS, TEXTS),
+    st.sampled_from(["", "{}", "{", "null", '{"paths": [1]}']),
+)
+ANSWERS = st.builds(
+    lambda text, calls: Completion(text, tool_calls=tuple(ToolCall(*call) for call in calls)),
+    TEXTS,
+    st.lists(st.tuples(st.sampled_from(["", "a", "b"]), CALLS, ARGUMENTS), max_size=4),
+)
+
+
+@settings(max_examples=int(settings().max_examples / 5))
+@given(st.lists(ANSWERS, min_size=1, max_size=12))
+def test_whatever_a_model_does_prompts_stay_small_and_well_formed(answers: list[Completion]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        program = made(Path(folder), "Write a guide.", "Write another.")
+        model = Answers(*answers * 10)
+        budget = Budget(context=1500, margin=200, retries=4, calls=len(answers) * 2)
+        report = unit(model, program, budget=budget, evaluator=Judge("passed", "failed", "passed")).run()
+        assert program.spent.largest_prompt <= 1500
+        assert report.finished is program.finished
+        assert all(path in ("a.md", "b/c.md", "-1", "A.md", "b") for path in program.store.list())
+        again = StoredProgram.open(Path(folder) / "out")
+        assert (list(again.registry), again.store.accesses) == (list(program.registry), program.store.accesses)
+
+
 def test_a_file_larger_than_the_context_can_be_read_in_parts(tmp_path: Path) -> None:
     lines = [f"{n}: the ferry leaves at {n * 7 % 60} past the hour" for n in range(1, 900)]
     program = made(tmp_path, "Find the last line.")
@@ -373,9 +423,9 @@ def test_any_model_will_do_and_turns_are_kept_beyond_the_run(tmp_path: Path) -> 
 
 
 def test_settings_that_make_no_sense_are_refused(tmp_path: Path) -> None:
-    for given in ({"context": 0}, {"steps": 0}, {"retries": -1}, {"answer": 1.5}, {"calls": True}, {"margin": 8000}):
+    for wrong in ({"context": 0}, {"steps": 0}, {"retries": -1}, {"answer": 1.5}, {"calls": True}, {"margin": 8000}):
         with pytest.raises(InputError):
-            Budget(**given)  # type: ignore[arg-type]
+            Budget(**wrong)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="'paper' or 'code'"):
         unit(Answers(), made(tmp_path, "x"), variant="other")
 

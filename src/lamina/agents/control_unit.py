@@ -7,8 +7,9 @@ keep the work. So what can be written is bounded by the disk, not by the context
 
 Source: S. Holt, M. Ruiz Luyten, M. van der Schaar, L2MAC: Large Language Model Automatic Computer for Extensive Code Generation (2023).
 Where the published program differs from the text, `variant` chooses: "code" counts tests that do not end as passed, lets an instruction be
-complete though nothing was done for it, and never sends the reflection. Here and there, calls of tools and their results are never
-parted, and a check that fails is told to the model instead of ending the run.
+complete though nothing was done for it, and never sends the reflection. In both, calls of tools and their results are never parted, a check
+that fails is told to the model instead of ending the run, the request for a plan is not repeated before every instruction, and the reminder
+after each turn names only files that are new.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from lamina.agents.program_tools import PLAN_TOOL, ProgramTools, Result
 from lamina.errors import BudgetError, InputError
 from lamina.models.protocols import Completion, LanguageModel, Message, Tool, ToolCall
 from lamina.models.tokens import WordLlamaTokens
-from lamina.models.tools import with_tools
+from lamina.models.tools import ToolsInWords, in_words, with_tools
 from lamina.records import Run
 from lamina.working.chunks import ChunkLog
 from lamina.working.steps import Step, message_tokens, prompt_tokens
@@ -105,7 +106,7 @@ class ControlUnit:
         self.tools = ProgramTools(program.store, evaluator, sandbox, self._counter, variant=variant)
         self._advice = evaluator.advice if evaluator is not None else ""
         self._run, self._watch, self._sink = run or Run(), watch or (lambda event: None), sink
-        self._tool_tokens = _tool_tokens(self.tools.tools(), self._counter)
+        self._tool_tokens = self._cost_of(self.tools.tools())
         self._loops = 0
 
     # ------------------------------------------------------------------------------------------------------------- run
@@ -287,7 +288,7 @@ class ControlUnit:
     # ----------------------------------------------------------------------------------------------------------- model
     def _ask(self, messages: Sequence[Message], tools: Sequence[Tool], temperature: float, tokens: int = 0) -> Completion:
         spent = self.program.spent
-        tokens = tokens or prompt_tokens(messages, self._counter) + _tool_tokens(tools, self._counter)
+        tokens = tokens or prompt_tokens(messages, self._counter) + self._cost_of(tools)
         if tokens > self.budget.context:
             raise BudgetError(
                 f"the prompt takes {tokens} tokens, and the context is {self.budget.context}: shorten the task, or give a larger context"
@@ -300,6 +301,13 @@ class ControlUnit:
         spent.answer_tokens += message_tokens(answer.message, self._counter)
         self._tell("answer", _first_line(answer.text) or ", ".join(call.name for call in answer.tool_calls), tokens=tokens)
         return answer
+
+    def _cost_of(self, tools: Sequence[Tool]) -> int:
+        """What the tools cost in a prompt, in the form in which this model is offered them."""
+        if isinstance(self._model, ToolsInWords):
+            return prompt_tokens(in_words((), tools), self._counter)
+        told = (json.dumps([tool.name, tool.description, tool.parameters], separators=(",", ":"), default=dict) for tool in tools)
+        return sum(self._counter.count(one) for one in told)
 
     def _tell(self, kind: EventKind, text: str = "", *, tokens: int = 0, ok: bool = True, instruction: int | None = None) -> None:
         registry = self.program.registry
@@ -335,12 +343,6 @@ def _well_formed(calls: Sequence[ToolCall], turn: int) -> tuple[ToolCall, ...]:
         arguments = (call.arguments or "{}") if fine else json.dumps({"not_json": call.arguments[:_BROKEN]})
         made.append(replace(call, id=id, arguments=arguments))
     return tuple(made)
-
-
-def _tool_tokens(tools: Sequence[Tool], counter: TokenCounter) -> int:
-    """What the tools cost in a prompt."""
-    told = (json.dumps([tool.name, tool.description, tool.parameters], separators=(",", ":"), default=dict) for tool in tools)
-    return sum(counter.count(one) for one in told)
 
 
 def _first_line(text: str) -> str:
