@@ -93,6 +93,7 @@ def test_the_benchmark_reaches_its_goals(tmp_path: Path) -> None:
     assert result.row("one context, task kept").metrics["long output: modules"] < 0.4
     assert machine["in place"]["modules"] == 1
     assert result.row("append only").metrics["in place: modules"] <= 0.5
+    assert result.row("append only").by["in place"]["instructions_done"] < 0.7
     assert machine["faults"]["faulty"] == 0
     assert result.row("no checks").metrics["faults: faulty"] >= 0.2
     assert machine["faults"]["rewrites_per_fault"] == pytest.approx(1, abs=0.2)

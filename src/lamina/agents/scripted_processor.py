@@ -106,7 +106,7 @@ class ScriptedProcessor:
     """Plans and writes what a task in the little language asks for.
 
     Parameters: `faults`, the share of modules that are wrong when they are first written, half of them in their syntax; `seed` of that
-    draw; `most`, modules it puts into one step of a plan at least.
+    draw; `most`, modules it puts into one step of a plan at least; `notes`, whether it says anything when the context is full.
 
     >>> processor = ScriptedProcessor()
     >>> task = "Task: two modules.\\nbread: 3x+2\\nlunch: 2x+4 bread"
@@ -118,6 +118,7 @@ class ScriptedProcessor:
     faults: float = 0.0
     seed: int = 0
     most: int = 1
+    notes: bool = True
     name: str = "scripted"
 
     def complete(
@@ -137,7 +138,7 @@ class ScriptedProcessor:
         if PLAN_TOOL.name in offered:
             return self._use(PLAN_TOOL.name, {"steps": self._plan(messages, last)})
         if last.startswith(prompts.EXHAUSTED[:40]):
-            return self._said(self._note(seen))
+            return self._said(self._note(seen) if self.notes else "")
         if last.startswith((prompts.SUMMARISE[:40], prompts.IN_WORDS[:40])):
             return self._said(f"{self._note(seen)} The package is {code.PACKAGE}/, its tests are in tests/.")
         try:

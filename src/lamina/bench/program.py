@@ -5,7 +5,8 @@ modules that use each other, of names that the writer chooses and others must lo
 values asked for in a test that the writer never sees. All code runs in the sandbox.
 
 long output     modules that come to more than eight contexts; against one context from which the oldest goes (and where the task is kept)
-in place        ten instructions that change interfaces made five to twenty steps before; against a store that keeps the first version
+in place        ten instructions that change interfaces made five to twenty steps before; against a store that keeps the first version (and without the
+                notes by which an instruction that began anew knows what was done)
 faults          30 % of the modules are wrong as first written; with the checks and without
 retention       40 requirements: how many stand in instructions and prompts, and are done; against a plan of six sentences
 restarts        an instruction that overflows the context; against a context four times as large
@@ -33,6 +34,7 @@ from lamina.working.files import FileStore, Snapshot
 
 CHANGES: Final = 10
 NEAREST, FARTHEST = 5, 20  # steps between the making of an interface and its change
+RETRIES: Final = 10  # of an instruction that changes something; the source's 30 cost more calls and change nothing
 FAULTS: Final = 0.3
 
 
@@ -73,11 +75,15 @@ def in_place(context: int, seed: int) -> tuple[dict[str, dict[str, float]], list
     lines += [f"Do this:\n{code.CHANGE.format(name=name)}" for name in changed]
     rows: dict[str, dict[str, float]] = {}
     accesses: list[Any] = []
-    for name, store in (("machine", FileStore), ("append only", KeepFirst)):
-        done = machine(task, ScriptedProcessor(), context, store=store, instructions=lines)
+    for name, store in (("machine", FileStore), ("no notes", FileStore), ("append only", KeepFirst)):
+        done = machine(
+            task, ScriptedProcessor(notes=name != "no notes"), context, store=store, instructions=lines, retries=RETRIES
+        )
         rows[name] = {
             "modules": right(done.program.store.snapshot(), pieces, changed),
             "instructions_done": sum(one.status == "done" for one in done.program.registry) / len(lines),
+            "calls": float(done.program.spent.calls),
+            "restarts": float(sum(one.restarts for one in done.program.registry)),
         }
         accesses = accesses or done.program.store.accesses
     return rows, accesses

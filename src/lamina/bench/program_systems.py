@@ -70,6 +70,7 @@ def machine(
     context: int,
     *,
     steps: int = 60,
+    retries: int = 30,
     checked: bool = True,
     store: Callable[[str], FileStore] = FileStore,
     instructions: Sequence[str] = (),
@@ -85,7 +86,7 @@ def machine(
             _Overheard(model, done),
             program,
             evaluator=PythonEvaluator() if checked else None,
-            budget=Budget(context=context, margin=MARGIN, steps=steps),
+            budget=Budget(context=context, margin=MARGIN, steps=steps, retries=retries),
         )
         done.report = unit.run()
         while (failed := program.registry.next()) is not None:
