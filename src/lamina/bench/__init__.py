@@ -37,6 +37,7 @@ BENCHMARKS: Final[Mapping[str, str]] = {
     "recognition": "Whether a language model that rejects facts helps a walk over them (MuSiQue; needs its data, and a model).",
     "taxonomy": "Categories over studies: reading generated trees, correcting what belongs where (CHIME's trees too, where they are).",
     "topics": "What a forest of topics finds and at what cost, in a made-up town (and LoCoMo, and Embodied-RAG's poses, where they are).",
+    "program": "Programs longer than a context, by a stored-program machine and in simpler ways (a scripted processor; its code runs in a sandbox).",
     "speed": "Writing, searching, memory and file size, and how they grow with the number of messages.",
     "supersession": "Facts that change: what holds now, what held on a day, and what only looks like a contradiction (LoCoMo's facts too, where its data is).",
 }

@@ -54,6 +54,8 @@ def _way(result: Result) -> tuple[Draw | None, tuple[float, float]]:
     if _steps(result):
         return _draw_growth, (10, 7)
     parts = {part for row in result.rows for part in row.by}
+    if result.benchmark == "program":
+        return _draw_accesses, (9, 8)
     if result.benchmark == "passages":
         return _draw_cells, (11, 2 + 0.8 * sum(part.startswith(AGAINST) for part in parts))
     if result.benchmark == "ablation":
@@ -65,6 +67,15 @@ def _way(result: Result) -> tuple[Draw | None, tuple[float, float]]:
     if any("recall@10" in row.metrics for row in result.rows):
         return _draw_recall, (8, 4.5)
     return None, (0, 0)
+
+
+def _draw_accesses(figure: Any, result: Result) -> None:
+    """Which instruction read and wrote which file."""
+    from lamina.agents.access_map import draw_accesses
+    from lamina.working.files import Access
+
+    accesses = [Access(step, path, kind) for step, path, kind in result.config["accesses"]]
+    draw_accesses(figure.subplots(), accesses, "ten interfaces changed in place")
 
 
 def _steps(result: Result) -> list[Metrics]:
