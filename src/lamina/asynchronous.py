@@ -55,6 +55,7 @@ class AsyncMemory:
     explain_history = _threaded(Memory.explain_history)
     topics = _threaded(Memory.topics)
     portraits = _threaded(Memory.portraits)
+    biographies = _threaded(Memory.biographies)
     facts = _threaded(Memory.facts)
     read_command = _threaded(Memory.read_command)
     feedback = _threaded(Memory.feedback)

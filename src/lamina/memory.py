@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from lamina.keeping.erasure import ErasureReceipt
     from lamina.models.grammar import Command
     from lamina.models.protocols import Embedder, Reranker, TokenCounter
+    from lamina.profile.biography import Biography
     from lamina.profile.overview import Overview
     from lamina.profile.portrait import Portrait
     from lamina.recall.connections import Connections
@@ -432,6 +433,12 @@ class Memory:
         from lamina.profile.portrait import portraits
 
         return portraits(self._store, read_scope(whose, "*"), person)
+
+    def biographies(self, person: str | None = None, **whose: Unpack[ScopeArguments]) -> list[Biography]:
+        """Who people are as a whole: shades, and what they did lately, in three persons. Made by `consolidate(also=["biographies"])`. Default scope: everything."""
+        from lamina.profile.biography import biographies
+
+        return biographies(self._store, read_scope(whose, "*"), person)
 
     def _where(self, conditions: Conditions) -> Filter | None:
         """The filter that conditions make; None where there are none."""

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from lamina.agents.acting import ActingAgent, head_of
-from lamina.agents.answers import Answer, read_answer
+from lamina.agents.action_lines import Answer, read_answer
 from lamina.agents.environments.protocol import Outcome
 from lamina.agents.patience import CallFailed, Patience
 from lamina.errors import BudgetError, InputError

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lamina.bench import Result, run_benchmark
-from lamina.bench.locomo import CROSS_VALIDATED, data_file
+from lamina.bench.locomo import CROSS_VALIDATED, POOLED, data_file
 from lamina.errors import InputError
 
 LEAST = {"recall@5": 0.60, "recall@10": 0.69, "recall@20": 0.76}
@@ -21,10 +21,11 @@ def result(data_root: Path) -> Result:
         data_file(data_root)
     except InputError:
         pytest.skip("no LoCoMo file in the evaluation data")
-    return run_benchmark("locomo", data=data_root, peers=False)
+    corpora = Path(__file__).parents[2] / "corpora"
+    return run_benchmark("locomo", data=data_root, peers=False, corpora=corpora)
 
 
-@pytest.mark.parametrize("system", ["lamina", CROSS_VALIDATED])
+@pytest.mark.parametrize("system", ["lamina", CROSS_VALIDATED, POOLED])
 def test_recall_of_the_right_turns(result: Result, system: str) -> None:
     metrics = result.row(system).metrics
     assert all(metrics[name] >= least for name, least in LEAST.items()), metrics
@@ -45,6 +46,14 @@ def test_ours_is_better_than_every_baseline_beyond_chance(result: Result, system
     by = result.row(system).by
     for other in ("fts5", "dense", "blend", "random"):
         assert by[f"against {other}"]["recall@10_low_points"] > 0
+
+
+def test_weights_from_our_own_conversations_too_keep_what_questions_with_several_answers_need(result: Result) -> None:
+    """The other four conversations alone lose there; with the conversations of this project nothing is lost on the whole."""
+    pooled, alone = result.row(POOLED), result.row(CROSS_VALIDATED)
+    assert pooled.by["multi-hop"]["recall@10"] >= 0.56 > alone.by["multi-hop"]["recall@10"]
+    assert pooled.metrics["recall@10"] >= 0.82
+    assert pooled.by[f"against {CROSS_VALIDATED}"]["recall@10_high_points"] > 0
 
 
 def test_every_conversation_and_category_is_reported(result: Result) -> None:

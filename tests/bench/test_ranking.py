@@ -158,8 +158,10 @@ def test_refits_never_see_the_conversation_they_are_judged_on(small_locomo: Path
         from lamina.bench.ranking.fitting import leave_one_out
 
         found, _ = leave_one_out(bench, 20)
-    assert seen == [len(collections) - 1] * len(collections)
-    assert set(found) == {one.name for one in collections}
+        assert seen == [len(collections) - 1] * len(collections)
+        assert set(found) == {one.name for one in collections}
+        leave_one_out(bench, 20, also=[made_groups(0, shuffled=False)])
+    assert seen[len(collections) :] == [len(collections)] * len(collections)
 
 
 def made_groups(seed: int, shuffled: bool, queries: int = 150) -> list[Group]:

@@ -269,3 +269,13 @@ def test_what_was_remembered_cannot_steer_the_terminal(shell: Shell, tmp_path: P
 def test_markup_is_shown_as_it_stands(shell: Shell) -> None:
     shell("add", "agent.db", "The list [bold]x[/] :smile: is [1, 2].")
     assert "The list [bold]x[/] :smile: is [1, 2]." in shell("search", "agent.db", "list")
+
+
+def test_profile_shows_biographies_where_they_were_made(shell: Shell) -> None:
+    for text in ("I planted a fig tree.", "I live in Porto."):
+        shell("add", "agent.db", text, "--user", "ana", "--speaker", "Ana")
+    assert "About Ana" not in shell("profile", "agent.db", "--user", "ana")
+    shell("consolidate", "agent.db", "--also", "biographies")
+    assert "About Ana:" in shell("profile", "agent.db", "--user", "ana")
+    [biography] = shell.json("profile", "agent.db", "--user", "ana")["biographies"]
+    assert (biography["person"], biography["scope"], len(biography["lately"])) == ("Ana", "/ana", 2)

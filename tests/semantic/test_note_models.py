@@ -177,4 +177,4 @@ def test_notes_of_another_writer_take_the_place_of_the_old_ones() -> None:
         NoteConsolidator(writer=ModelWriter(model)).consolidate(memory.store, "/ana", Run())
         notes = list(memory.store.items.each(Filter(scope="/ana", kinds=("note",))))
         assert len(notes) == 5
-        assert {note.made_by for note in notes} == {"notes/1:scripted"}
+        assert {note.made_by for note in notes} == {"notes/2:scripted"}

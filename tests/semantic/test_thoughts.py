@@ -196,7 +196,7 @@ PARAPHRASES = (
 )  # fmt: skip
 
 
-def consistency(seed: int, probes: int) -> dict[str, float]:
+def consistency(seed: int, probes: int, named: bool) -> dict[str, float]:
     """Pairwise agreement of the answers to paraphrases, accuracy and passes, of reasoning at each question and of thinking once."""
     random = Random(seed)
     people = names(100, 100 + seed)
@@ -204,7 +204,7 @@ def consistency(seed: int, probes: int) -> dict[str, float]:
     turns = [f"{name} has {first} from home and got {second} more {thing} at the market." for name, thing, first, second in facts]
     raw, once = Reasoner(seed), Reasoner(seed + 1000)
     vectors = EMBEDDER.embed(turns)
-    thoughts = memory(ModelReader(once), probes=probes)
+    thoughts = memory(ModelReader(once), probes=probes, named=named)
     for at, turn in enumerate(turns):
         thoughts.post_think("", turn, at=at)
     agree: dict[str, list[bool]] = {"raw": [], "thoughts": []}
@@ -229,14 +229,37 @@ def consistency(seed: int, probes: int) -> dict[str, float]:
 
 
 def test_effect_thinking_once_gives_the_same_answer_each_time() -> None:
-    for probes in (4, 8):
-        runs = [consistency(seed, probes) for seed in range(10)]
-        mean = {name: float(np.mean([run[name] for run in runs])) for name in runs[0]}
-        print(f"{probes} of 8 buckets looked into: { ({name: round(value, 3) for name, value in mean.items()}) }")
-    assert mean["raw agree"] <= 0.70
-    assert mean["thoughts agree"] >= 0.95
-    assert abs(mean["raw right"] - mean["thoughts right"]) <= 0.03
-    assert mean["raw passes"] >= 4.5 * mean["thoughts passes"]
+    """With the thoughts of the heads that are named compared too, and without: what the hash misses is then not answered."""
+    figures = {}
+    for named, probes in ((True, 4), (False, 4), (False, 8)):
+        runs = [consistency(seed, probes, named) for seed in range(10)]
+        figures[named, probes] = mean = {name: float(np.mean([run[name] for run in runs])) for name in runs[0]}
+        print(f"named: {named}, {probes} of 8 buckets: { ({name: round(value, 3) for name, value in mean.items()}) }")
+    for mean in (figures[True, 4], figures[False, 8]):
+        assert mean["raw agree"] <= 0.70
+        assert mean["thoughts agree"] >= 0.99
+        assert abs(mean["raw right"] - mean["thoughts right"]) <= 0.03
+        assert mean["raw passes"] >= 4.5 * mean["thoughts passes"]
+    assert figures[False, 4]["thoughts agree"] < 0.98, "the control"
+
+
+def test_a_head_that_a_cue_names_is_found_in_whichever_bucket_its_thoughts_lie() -> None:
+    with_them, hashed = (memory(probes=1, buckets=32, named=named) for named in (True, False))
+    people = ["Ben Carter", "Ana's sister", *names(60, 21)]
+    for thoughts in (with_them, hashed):
+        for at, name in enumerate(people):
+            thoughts.insert([Triple(name, "keeps bees in", TOWNS[at % 12])], sources=(name,), at=at)
+
+    def first(thoughts: ThoughtMemory, name: str) -> bool:
+        return any(one.thought.head == name for one in thoughts.recall(f"Where are the bees of {name.upper()} now?", 62))
+
+    assert all(first(with_them, name) for name in people)
+    assert with_them.recall("Who keeps bees?", 3) == hashed.recall("Who keeps bees?", 3)
+    few = with_them.recall("Ben Carter: bees?", 2)
+    assert len(few) == 2
+    assert few[0].score >= few[1].score
+    with_them.forget_source("Ben Carter")
+    assert all(one.thought.head != "Ben Carter" for one in with_them.recall("Where are the bees of Ben Carter?", 99))
 
 
 TOWNS = "Rome Oslo Porto Bergen Lima Quito Cairo Delhi Kyoto Turin Graz Basel".split()

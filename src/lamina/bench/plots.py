@@ -1,4 +1,4 @@
-"""Plots of results: curves over sizes and budgets, bars of recall, dots by cell, what is lost without a group of features.
+"""Plots of results: curves over sizes, budgets and thresholds, bars of recall, dots by cell, what is lost without a group of features.
 
 Drawn where matplotlib is installed (extra "plots").
 """
@@ -57,15 +57,28 @@ def _way(result: Result) -> tuple[Draw | None, tuple[float, float]]:
     parts = {part for row in result.rows for part in row.by}
     if result.benchmark == "working" and _domains(result):
         return _draw_limits, (3 * len(_domains(result)), 6)
+    if result.benchmark == "program":
+        return _draw_accesses, (9, 8)
     if result.benchmark == "passages":
         return _draw_cells, (11, 2 + 0.8 * sum(part.startswith(AGAINST) for part in parts))
     if result.benchmark == "ablation":
         return _draw_drops, (9, 1.5 + 0.17 * len(result.rows))
+    if any("tau" in row.metrics for row in result.rows):
+        return _draw_thresholds, (9, 4)
     if budgets_of(result.rows[0].metrics):
         return _draw_budgets, (8, 4.5)
     if any("recall@10" in row.metrics for row in result.rows):
         return _draw_recall, (8, 4.5)
     return None, (0, 0)
+
+
+def _draw_accesses(figure: Any, result: Result) -> None:
+    """Which instruction read and wrote which file."""
+    from lamina.agents.access_map import draw_accesses
+    from lamina.working.files import Access
+
+    accesses = [Access(step, path, kind) for step, path, kind in result.config["accesses"]]
+    draw_accesses(figure.subplots(), accesses, "ten interfaces changed in place")
 
 
 def _steps(result: Result) -> list[Metrics]:
@@ -171,6 +184,22 @@ def _draw_recall(figure: Any, result: Result) -> None:
     axes.set(title=result.benchmark, ylabel="recall", ylim=(0, 1))
     axes.set_xticks(range(len(rows)), [row.system for row in rows], rotation=30 if len(rows) > 6 else 0)
     figure.legend(frameon=False, loc="outside lower center", ncols=len(names))
+
+
+def _draw_thresholds(figure: Any, result: Result) -> None:
+    """Re-plans of a task and steps to its end over the threshold τ, for each kind of loop."""
+    kinds: dict[str, list[Metrics]] = {}
+    for row in result.rows:
+        if "tau" in row.metrics:
+            kinds.setdefault(row.system.rpartition("τ=")[0].strip(", ") or "closed loop", []).append(row.metrics)
+    panels = (("replans", "re-plans of a task"), ("steps_with_failures_as_limit", "steps, a failure counted as the limit"))
+    for axes, (name, label) in zip(figure.subplots(1, 2), panels, strict=True):
+        for kind, points in kinds.items():
+            axes.plot([one["tau"] for one in points], [one[name] for one in points], marker="o", label=kind)
+        axes.set(xlabel="τ", ylabel=label)
+        axes.set_ylim(bottom=0)
+        axes.grid(alpha=0.3)
+        axes.legend(frameon=False)
 
 
 def _draw_cells(figure: Any, result: Result) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from lamina.agents.acting import head_of
-from lamina.agents.answers import read_answer
+from lamina.agents.action_lines import read_answer
 from lamina.agents.environments.ordering import stages
 from lamina.agents.environments.planning import Literal
 from lamina.agents.environments.planning import Step as Move

@@ -14,6 +14,7 @@ from lamina import __version__
 from lamina.cli import (
     adding,
     benchmarking,
+    building,
     consenting,
     deriving,
     explaining,
@@ -64,6 +65,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, Callable[..., None]]]] = {
         "stats": showing.stats,
     },
     "Derive": {"consolidate": deriving.consolidate, "rebuild": deriving.rebuild, "undo": deriving.undo},
+    "Make": {"build": building.build},
     "Agree": {"consent": consenting.consent},
     "Take away": {
         "forget": forgetting.forget,

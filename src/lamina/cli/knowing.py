@@ -21,10 +21,11 @@ def profile(
     scope: options.Scope = None,
     as_json: options.Json = False,
 ) -> None:
-    """Say what is known at a glance: who speaks, names, what people said of themselves, the newest episodes."""
+    """Say what is known at a glance: who speaks, names, what people said of themselves, the newest episodes, and the biographies that `consolidate --also biographies` makes."""
     with opened(file) as memory:
         found = memory.profile(**options.whose(tenant, user, agent, scope))
-    plain = found.as_json()
+        lives = memory.biographies(scope=found.scope)
+    plain = {**found.as_json(), "biographies": [one.as_json() for one in lives]}
     if as_json:
         print_json(plain)
         return
@@ -44,6 +45,8 @@ def profile(
             say(f"\n{title}:", "bold")
             for row in rows:
                 say(row)
+    for one in lives:
+        say(f"\n{one.text()}")
 
 
 def graph(

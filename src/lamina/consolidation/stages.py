@@ -42,6 +42,8 @@ OPTIONAL: Final[Mapping[str, str]] = {
     "topics": "lamina.semantic.forest:SemanticForest",
     "taxonomies": "lamina.semantic.taxonomy:TaxonomyStage",
     "portraits": "lamina.profile.portrait:PortraitConsolidator",
+    "biographies": "lamina.profile.biography:BiographyConsolidator",
+    "days": "lamina.episodic.days:DaySummaries",
 }
 """Stages that are asked for by name, with the class that each is."""
 HANDED: Final = ("triples", "outlines")

@@ -7,7 +7,7 @@ AI-native Memory 2.0: Second Me (the layer of what can be said of somebody in wo
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from lamina.times import isoformat
 
 FEW: Final = 16
 """People whose traces are asked for by name; of more, all traces are gone through once."""
+MADE_BY: Final = "portraits/1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class PortraitConsolidator:
 
     writer: LineWriter = field(default_factory=RuleWriter)
     stage: str = field(default="portraits", init=False)
-    made_by: str = field(default="portraits/1", init=False)
+    made_by: str = field(default=MADE_BY, init=False)
 
     def portrait_id(self, scope: str, person: str) -> str:
         """The id of a portrait: a hash of the person's name and the scope."""
@@ -134,22 +135,7 @@ class PortraitConsolidator:
         return len(traces), 1, 0, 0
 
     def _written(self, store: Store, scope: str, people: Iterable[str]) -> dict[str, list[Item]]:
-        """What each of some people has written since the portrait was last deleted on purpose, in the order of time."""
-        after = {person: self._retracted(store, scope, person) for person in people}
-        found: dict[str, list[Item]] = {person: [] for person in after}
-        named = tuple(after) if 0 < len(after) <= FEW and "" not in after else None
-        for one in store.items.each(Filter(scope=scope, kinds=("trace",), speakers=named)) if after else ():
-            person = person_of(one)
-            if one.scope == scope and person in after and one.key > after[person]:
-                found[person].append(one)
-        return {person: sorted(some, key=lambda one: (one.at, one.id)) for person, some in found.items()}
-
-    def _retracted(self, store: Store, scope: str, person: str) -> int:
-        """The key of the last event that deleted a person's portrait on purpose; 0 where there is none."""
-        id = self.portrait_id(scope, person)
-        where = Filter(scope=scope, roles=(EVENT,), sessions=(id,), events=True)
-        events = (one for one in store.items.each(where) if one.scope == scope and one.data.get("event") == "retract")
-        return max((one.key for one in events if id in one.data.get("targets", ())), default=0)
+        return written_by(store, scope, {person: deleted_at(store, scope, self.portrait_id(scope, person)) for person in people})
 
     def _item(self, scope: str, person: str, lines: Sequence[Line], traces: dict[str, Item], failed: bool) -> Item:
         id = self.portrait_id(scope, person)
@@ -165,6 +151,24 @@ class PortraitConsolidator:
             id=id, kind="portrait", text=rendered(person, lines), at=max(one.at for one in cited),
             recorded_at=max(one.recorded_at for one in cited), scope=scope, session=id, made_by=self.made_by, data=data,
         )  # fmt: skip
+
+
+def written_by(store: Store, scope: str, after: Mapping[str, int]) -> dict[str, list[Item]]:
+    """What each of some people has written in exactly this scope, in traces with a key beyond the one given for them, in the order of time."""
+    found: dict[str, list[Item]] = {person: [] for person in after}
+    named = tuple(after) if 0 < len(after) <= FEW and "" not in after else None
+    for one in store.items.each(Filter(scope=scope, kinds=("trace",), speakers=named)) if after else ():
+        person = person_of(one)
+        if one.scope == scope and person is not None and person in after and one.key > after[person]:
+            found[person].append(one)
+    return {person: sorted(some, key=lambda one: (one.at, one.id)) for person, some in found.items()}
+
+
+def deleted_at(store: Store, scope: str, id: str) -> int:
+    """The key of the last event that deleted an item on purpose whose session is its id; 0 where there is none."""
+    where = Filter(scope=scope, roles=(EVENT,), sessions=(id,), events=True)
+    events = (one for one in store.items.each(where) if one.scope == scope and one.data.get("event") == "retract")
+    return max((one.key for one in events if id in one.data.get("targets", ())), default=0)
 
 
 def rendered(person: str, lines: Iterable[Line], most: int | None = None) -> str:
@@ -192,6 +196,8 @@ def portraits(store: Store, scope: str, person: str | None = None) -> list[Portr
     found = [
         Portrait(one.id, one.scope, str(one.data.get("person", "")), tuple(map(Line.from_json, one.data.get("lines", ()))))
         for one in items
-        if (refusals is None or not refusals.refuse(one.scope)) and person in (None, one.data.get("person", ""))
+        if one.made_by == MADE_BY
+        and (refusals is None or not refusals.refuse(one.scope))
+        and person in (None, one.data.get("person", ""))
     ]
     return sorted(found, key=lambda one: (one.scope, one.person))

@@ -74,6 +74,25 @@ class Explanation:
         """How deep each node of the unfolded tree stands, the node, and its line."""
         return list(_lines(self, depth, frozenset(opened), 0, set()))
 
+    def paths(self, many: int = 1) -> list[tuple[Explanation, ...]]:
+        """Ways from here to the bottom: through the `many` strongest parts where they first divide, and by the strongest part from there on.
+
+        Whoever looks for the single thing that counts most compares the ends of two or three: it may lie in a part that is not the strongest.
+        Raises `InputError` for `many` below 1.
+
+        >>> leaf = Explanation("a/b", 2, "b", 1.0, 1.0)
+        >>> tree = Explanation("", 0, "", 1.5, None, (Explanation("a", 1, "a", 1.0, 0.7, (leaf,)), Explanation("c", 1, "c", 0.5, 0.3)))
+        >>> [[node.id for node in path] for path in tree.paths(2)]
+        [['', 'a', 'a/b'], ['', 'c']]
+        """
+        if many < 1:
+            raise InputError(f"many must be at least 1, not {many}: as many ways are taken")
+        if not self.children:
+            return [(self,)]
+        if len(self.children) == 1:
+            return [(self, *path) for path in self.children[0].paths(many)]
+        return [(self, *child.paths()[0]) for child in self.children[:many]]
+
     def to_json(self) -> dict[str, Any]:
         """The whole tree as JSON values; what is not set is left out."""
         fields = {

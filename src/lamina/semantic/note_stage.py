@@ -54,7 +54,7 @@ class NoteConsolidator:
     def made_by(self) -> str:
         """Mechanism and version, with the models that write and edit."""
         models = "+".join(one.name for one in (self.writer, self.editor) if one is not None and one.name)
-        return f"notes/1:{models}" if models else "notes/1"
+        return f"notes/2:{models}" if models else "notes/2"
 
     def note_id(self, scope: str, trace: str) -> str:
         """The id of the note of a trace."""

@@ -3,7 +3,8 @@
 Source: W. Xu et al., "A-MEM: Agentic Memory for LLM Agents", 2025. Every memory becomes a note with keywords, tags and a sentence of
 context; its nearest notes are looked up, some are linked with it, and their tags and context are rewritten in its light. Where this
 differs from the released code: ids everywhere instead of places, a rewritten note is embedded anew at once, links are reserved room in a
-recall, and the number of links of a note has a bound.
+recall, and the number of links of a note has a bound: a note that has as many as it may have is still linked to, and does not link back. Rare
+words that are shared count beside the cosine, for neighbours, for what a cue hits, and for the order of the links of a hit.
 """
 
 from __future__ import annotations
@@ -172,7 +173,7 @@ class NoteBook:
         neighbours: notes that are looked at when one is added (5).
         degree: links of a note at most (10); names that are in every note would link everything.
         longest: characters of a context at most (200).
-        overlap: what shared rare keywords count beside the cosine when neighbours are looked for (1; 0: as in the source).
+        overlap: what shared rare keywords count beside the cosine, of neighbours, hits and links (1; 0: as in the source).
         rare: notes in which a keyword that links may occur, at most, or two in a hundred where that is more.
         language: of the terms.
     """
@@ -266,18 +267,24 @@ class NoteBook:
             return []
         likeness = self._index.scores(embed_notes(self.embedder, [note])[0])
         stems = self._stems(note)
-        total = sum(map(self.spread.rarity, stems)) or 1.0
-        score = likeness.copy()
-        most = max(self._rare, len(self._ids) // 50)
-        shared: dict[int, list[str]] = {}
-        for stem, word in stems.items():
-            slots = self._postings.get(stem, [])
-            if slots and len(slots) <= most:
-                score[slots] += np.float32(self._overlap * self.spread.rarity(stem) / total)
-                for slot in slots:
-                    shared.setdefault(slot, []).append(word)
-        best = top(score, self._neighbours).tolist()
-        return [Neighbour(self._notes[self._ids[slot]], float(likeness[slot]), tuple(shared.get(slot, ()))) for slot in best]
+        best = top(_added(likeness, self._overlapping(stems)), self._neighbours).tolist()
+        shared = {slot: tuple(word for stem, word in stems.items() if slot in self._rare_slots(stem)) for slot in best}
+        return [Neighbour(self._notes[self._ids[slot]], float(likeness[slot]), shared[slot]) for slot in best]
+
+    def _rare_slots(self, stem: str) -> Sequence[int]:
+        """The notes that have a term among their keywords; none where it is in too many to say anything."""
+        slots = self._postings.get(stem, ())
+        return slots if len(slots) <= max(self._rare, len(self._ids) // 50) else ()
+
+    def _overlapping(self, stems: Iterable[str]) -> dict[int, float]:
+        """The notes that share some of these terms, by slot, with the part of them by rarity that they share, times `overlap`."""
+        rarity = {stem: self.spread.rarity(stem) for stem in stems}
+        total = sum(rarity.values()) or 1.0
+        found: dict[int, float] = {}
+        for stem, rare in rarity.items():
+            for slot in self._rare_slots(stem):
+                found[slot] = found.get(slot, 0.0) + self._overlap * rare / total
+        return found
 
     def _edits(self, note: Note, near: Sequence[Note], decision: Decision) -> list[Edit]:
         known = {one.id: one for one in near}
@@ -288,12 +295,13 @@ class NoteBook:
                 raise InputError(
                     f"the decision on the note {note.id!r} names {id!r}, which is {what}: name ids of its neighbours"
                 )
-        links = [id for id in dict.fromkeys(decision.links) if len(known[id].links) < self._degree][: self._degree]
+        links = list(dict.fromkeys(decision.links))[: self._degree]
         tags = note.tags if decision.tags is None else decision.tags
         edits = [Edit(note.id, note.id, note.keywords, tags, note.context, tuple(links))]
         for id, old in known.items():
             new_tags, context = updates.get(id, (old.tags, old.context))
-            new_links = (*old.links, note.id) if id in links else old.links
+            back = id in links and len(old.links) < self._degree
+            new_links = (*old.links, note.id) if back else old.links
             edit = Edit(id, note.id, old.keywords, tuple(new_tags), _cut(context, self._longest), new_links)
             if edit.applied(old) != old:
                 edits.append(edit)
@@ -303,27 +311,26 @@ class NoteBook:
     def search(self, cue: str, k: int = 10, linked: int | None = None) -> list[FoundNote]:
         """The k notes nearest to a cue, best first, then up to `linked` (default: k) notes that these are linked with.
 
-        Of the links, those of better hits come first, and of one hit those nearer to the cue. Raises `InputError` for an empty cue, a k
-        below 1 or a negative `linked`.
+        Near by cosine and by rare words. Of the links, those of better hits come first, and of one hit those that are nearer to the cue and
+        share more with the hit: what is two steps away need not be near to the cue itself. Raises `InputError` for an empty cue, a k below 1
+        or a negative `linked`.
         """
         check_text(cue, "the cue")
         more = k if linked is None else linked
         if k < 1 or more < 0:
             raise InputError(f"k must be at least 1 and linked at least 0, not {k} and {more}")
-        scores = self._index.scores(self.embedder.embed([cue], "query")[0])
+        likeness = self._index.scores(self.embedder.embed([cue], "query")[0])
+        scores = _added(likeness, self._overlapping(terms(cue, self.spread.language)))
         hits = [FoundNote(self._notes[self._ids[slot]], float(scores[slot])) for slot in top(scores, k).tolist()]
         there = {hit.note.id for hit in hits}
         reached: dict[str, FoundNote] = {}
         for hit in hits:
-            near = [
-                FoundNote(self._notes[id], float(scores[self._slots[id]]), hit.note.id)
-                for id in hit.note.links
-                if id not in there
-            ]
-            for one in sorted(near, key=lambda one: -one.score):
-                reached.setdefault(one.note.id, one)
             if len(reached) >= more:
                 break
+            shared = self._overlapping(self._stems(hit.note)) if hit.note.links else {}
+            near = {id: float(scores[slot]) + shared.get(slot, 0.0) for id in hit.note.links for slot in [self._slots[id]]}
+            for id in sorted(near.keys() - there, key=lambda id: (-near[id], self._slots[id])):
+                reached.setdefault(id, FoundNote(self._notes[id], float(scores[self._slots[id]]), hit.note.id))
         return hits + list(reached.values())[:more]
 
 
@@ -331,6 +338,12 @@ def embed_notes(embedder: Embedder, notes: Sequence[Note]) -> NDArray[np.float32
     """Vectors of notes, shape (notes, dim), rounded as a store keeps them, so that it makes no difference where they come from."""
     vectors = embedder.embed([note.shown for note in notes])
     return np.asarray(vectors, np.float16).astype(np.float32)
+
+
+def _added(scores: NDArray[np.float32], more: Mapping[int, float]) -> NDArray[np.float32]:
+    found = scores.copy()
+    found[list(more)] += np.fromiter(more.values(), np.float32, len(more))
+    return found
 
 
 def _cut(text: str, longest: int) -> str:

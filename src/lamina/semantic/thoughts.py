@@ -2,7 +2,8 @@
 
 Source: L. Liu et al., "Think-in-Memory: Recalling and Post-thinking Enable LLMs with Long-Term Memory", 2023. Thoughts lie in the buckets of
 a locality-sensitive hash and are kept clean by insert, forget and merge. Where this differs: several buckets are looked into for a cue, and
-contradictions are looked for among the thoughts of one head, not in a bucket, since "lives in Rome" and "moved to Oslo" may lie in two.
+the thoughts of heads that it names; contradictions are looked for among the thoughts of one head, not in a bucket, since "lives in Rome" and
+"moved to Oslo" may lie in two.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 
 from lamina.errors import EmbedderMismatchError, InputError, NotFoundError, StoreError, TransferError
+from lamina.index.flat import inner_products
 from lamina.index.lsh import LSHIndex
 from lamina.semantic.statements import RuleOrganiser, Thought, Told, Triple, read_triples
 from lamina.text import check_text, fold
+from lamina.words import words
 
 if TYPE_CHECKING:
     from lamina.models.protocols import Embedder
@@ -92,6 +95,8 @@ class ThoughtMemory:
         buckets, probes, seed: of the hash; buckets double when more than `limit` thoughts lie in one on average.
         centre: whether the mean of the thoughts is taken off before hashing, found anew whenever buckets double; embedders of sentences
             have a strong common direction.
+        named: whether a recall also compares the thoughts of the heads that the cue names, in whichever bucket they lie (False: as in the
+            source).
 
     >>> from lamina.models.static import StaticEmbedder
     >>> memory = ThoughtMemory(StaticEmbedder())
@@ -111,7 +116,11 @@ class ThoughtMemory:
         seed: int = 0,
         limit: int = 64,
         centre: bool = True,
+        named: bool = True,
     ) -> None:
+        self._named = named
+        self._heads: dict[tuple[str, ...], set[str]] = {}  # the words of heads → folded heads
+        self._longest = 0  # words of a head, at most so far
         self._embedder = embedder
         self._reader = reader or RuleReader()
         self._organiser = organiser or RuleOrganiser()
@@ -138,16 +147,31 @@ class ThoughtMemory:
 
     # ---------------------------------------------------------------------------------------------- before an answer
     def recall(self, cue: str, k: int = 5) -> list[FoundThought]:
-        """The k thoughts nearest to a cue among those in the likeliest buckets, best first.
+        """The k thoughts nearest to a cue among those in the likeliest buckets and those of the heads that it names, best first.
 
         Raises `InputError` for an empty cue or a k below 1.
         """
         check_text(cue, "the cue")
         if k < 1:
             raise InputError(f"k must be at least 1, not {k}")
-        slots, scores = self.index.search(self._embedder.embed([cue], "query"), k)
-        pairs = zip(slots[0].tolist(), scores[0].tolist(), strict=True)
-        return [FoundThought(self._thoughts[slot], score) for slot, score in pairs if slot >= 0]
+        query = self._embedder.embed([cue], "query")
+        slots, scores = self.index.search(query, k)
+        found = {slot: score for slot, score in zip(slots[0].tolist(), scores[0].tolist(), strict=True) if slot >= 0}
+        more = [slot for slot in self._slots_named(cue) if slot not in found]
+        if more:
+            found |= zip(more, inner_products(self.index.rows(np.array(more, np.int64)), query[0]).tolist(), strict=True)
+        best = sorted(found, key=lambda slot: (-found[slot], slot))[:k]
+        return [FoundThought(self._thoughts[slot], found[slot]) for slot in best]
+
+    def _slots_named(self, cue: str) -> list[int]:
+        """The slots of the thoughts of every head whose words stand in a cue, one after another."""
+        if not self._named or not self._heads:
+            return []
+        said, sizes = words(cue), range(1, self._longest + 1)
+        runs = {tuple(said[place : place + size]) for size in sizes for place in range(len(said) - size + 1)}
+        return [
+            slot for run in sorted(runs & self._heads.keys()) for head in sorted(self._heads[run]) for slot in self._slots[head]
+        ]
 
     # ----------------------------------------------------------------------------------------------- after an answer
     def post_think(self, question: str, answer: str, *, speaker: str = "", source: str = "", at: int = 0) -> PostThought:
@@ -202,8 +226,14 @@ class ThoughtMemory:
         for head, some in kept.items():
             self._told[head], self._slots[head] = told[head], some
             self._thoughts.update(some)
+            name = tuple(words(head))
+            self._heads.setdefault(name, set()).add(head)
+            self._longest = max(self._longest, len(name))
             if not told[head]:
                 del self._told[head], self._slots[head]
+                self._heads[name].discard(head)
+                if not self._heads[name]:
+                    del self._heads[name]
         self._grow()
         return tuple(thought.text for _, thought in fresh), lost
 

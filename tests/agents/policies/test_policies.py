@@ -151,6 +151,9 @@ def test_what_the_prompt_no_longer_shows_is_not_known() -> None:
     ask = lambda text: FetchPolicy().complete([Message("user", head + text)]).text  # noqa: E731
     assert ask(told + here) == "Action: go to attic"
     assert ask(here) == "Action: go to loft"
+    seen = "1 Subgoal: Deliver the bell\nObservation: Delivered: bell. Been in: loft, den.\n"
+    assert ask(seen + here) == "Action: go to attic"  # where one has been is looked into last
+    assert ask(seen.replace("den", "den, attic") + here) == "Action: go to loft"
     wheels = PlanningWorld(tyreworld(1))
     head = f"{wheels.instruction}\nGoal: {wheels.goal}\n"
     policy = PlanningPolicy("tyreworld")

@@ -225,10 +225,8 @@ class Problem:
                 return
             if at == len(variables):
                 needs = tuple(one.bound(values) for one in action.needs if one not in fixed)
-                changes = [one.bound(values) for one in action.changes]
-                # what is both taken away and added stays
-                kept = tuple(one for one in changes if one.positive or Literal(one.fact) not in changes)
-                yield Step(action.name, tuple(values[one] for one in variables), needs, kept)
+                changes = tuple(one.bound(values) for one in action.changes)
+                yield Step(action.name, tuple(values[one] for one in variables), needs, changes)
                 return
             for name in choices[at]:
                 yield from assign({**values, variables[at]: name})

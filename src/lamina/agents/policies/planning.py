@@ -90,12 +90,11 @@ class PlanningPolicy:
 
 @dataclass(frozen=True, slots=True)
 class _Course:
-    """Where the episode stands, as far as the prompt tells: what is believed, the stage that is under way, and where it began."""
+    """Where the episode stands, as far as the prompt tells: what is believed, and the stage that is under way."""
 
     domain: str
     objects: tuple[tuple[str, str], ...]
     belief: State
-    began: State
     stage: Stage
     target: tuple[Literal, ...]
     pinned: bool
@@ -107,12 +106,12 @@ class _Course:
         order = stages(rules.name, words.read(view.goal))
         reader = _Reader(rules, words, full, dict(objects))
         belief: State = frozenset()
-        began, at, pinned = belief, -1, False
+        at, pinned = -1, False
         for number, entry in enumerate(view.entries):
             if entry.kind == "subgoal":
                 named = set(words.read(entry.text))
                 found = next((n for n, stage in enumerate(order) if set(stage) == named), -1)
-                at, began, pinned = found, belief, found >= 0
+                at, pinned = found, found >= 0
                 continue
             before = view.entries[number - 1] if number else None
             action = before.text if entry.kind == "observation" and before is not None and before.kind == "action" else ""
@@ -120,24 +119,16 @@ class _Course:
             if at < 0 or _holds(order[: at + 1], belief):
                 following = next((n for n in range(len(order)) if not _holds(order[: n + 1], belief)), -1)
                 if following != at:
-                    at, began, pinned = following, belief, False
+                    at, pinned = following, False
         if at < 0:
             at = next((n for n in range(len(order)) if not _holds(order[: n + 1], belief)), len(order) - 1)
         target = tuple(literal for stage in order[: at + 1] for literal in stage)
-        return cls(domain, objects, belief, began, order[at] if order else (), target, pinned)
+        return cls(domain, objects, belief, order[at] if order else (), target, pinned)
 
     def step(self) -> Step | None:
-        """The next step of the plan that was made when the stage began, or of a new one where things went another way."""
-        plan = _plan(self.domain, self.objects, self.began, self.target) or ()
-        state, following = self.began, None
-        for step in plan:
-            if state == self.belief:
-                following = step
-            state = step.after(state)
-        if following is None:
-            plan = _plan(self.domain, self.objects, self.belief, self.target) or ()
-            following = plan[0] if plan else None
-        return following
+        """The first step of a plan from what is believed, None where there is none."""
+        plan = _plan(self.domain, self.objects, self.belief, self.target)
+        return plan[0] if plan else None
 
 
 @dataclass(frozen=True, slots=True)

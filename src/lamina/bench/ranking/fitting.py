@@ -69,25 +69,28 @@ def choose_ridge(folds: Sequence[Sequence[Group]], ridges: Sequence[float] = RID
 
 
 def leave_one_out(
-    bench: Workbench, k: int, ridges: Sequence[float] = RIDGES
+    bench: Workbench, k: int, ridges: Sequence[float] = RIDGES, also: Sequence[Sequence[Group]] = ()
 ) -> tuple[dict[str, list[list[str]]], dict[str, float]]:
     """Rankings of every conversation by a ranker that has seen only the others, and the ridge each was fitted with.
 
-    The ridge, too, is chosen on the others alone, by leaving each of them out in turn.
+    The ridge, too, is chosen on the others alone, by leaving each of them out in turn. `also`: groups of further collections,
+    none of which is ranked, that every fit sees; each of their questions counts as much as one of the others.
     """
-    rankers = left_out_rankers(bench, ridges)
+    rankers = left_out_rankers(bench, ridges, also)
     found = {one.name: bench.rankings(one, rankers[one.name][0], k) for one in bench.collections}
     return found, {name: ridge for name, (_, ridge) in rankers.items()}
 
 
-def left_out_rankers(bench: Workbench, ridges: Sequence[float] = RIDGES) -> dict[str, tuple[LinearRanker, float]]:
-    """For each conversation a ranker fitted on all the others, and the ridge it was fitted with."""
+def left_out_rankers(
+    bench: Workbench, ridges: Sequence[float] = RIDGES, also: Sequence[Sequence[Group]] = ()
+) -> dict[str, tuple[LinearRanker, float]]:
+    """For each conversation a ranker fitted on all the others (and on what is `also` given), and the ridge it was fitted with."""
     folds = [bench.groups(collection) for collection in bench.collections]
     found = {}
     for place, collection in enumerate(bench.collections):
         others = [*folds[:place], *folds[place + 1 :]]
         ridge = choose_ridge(others, ridges)
-        found[collection.name] = (fit(others, ridge), ridge)
+        found[collection.name] = (fit([*others, *also], ridge), ridge)
     return found
 
 

