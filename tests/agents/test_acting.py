@@ -4,6 +4,8 @@ import threading
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lamina.agents.acting import ActingAgent, head_of
 from lamina.agents.action_lines import Answer, read_answer
@@ -219,3 +221,10 @@ def test_patience_hands_on_what_happened():
     assert Patience(1).call(lambda: None) is None
     with pytest.raises(CallFailed, match="SystemExit"):
         Patience(1).call(exit)
+
+
+@given(st.text(max_size=300))
+def test_any_answer_can_be_read(text):
+    answer = read_answer(text)
+    for part in (answer.subgoal, answer.action):
+        assert part is None or (part in text and len(part.splitlines()) <= 1)
