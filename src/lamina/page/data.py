@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from lamina.profile.biographer import RULES
 from lamina.records import Filter, Item
 from lamina.storage.protocol import Store
 
@@ -70,7 +71,7 @@ def chunks_of(store: Store, scope: str) -> Iterator[dict[str, Any]]:
 def known_of(item: Item) -> dict[str, Any]:
     """What an item of what is known says in fields, as far as the page draws it: {} where it says nothing.
 
-    A topic: `name`, `size` (episodes or traces under it, None where it does not say). A portrait: `person` and `lines`; a biography: `person`, `about` (lines in the third person), `shades` (ids)
+    A topic: `name`, `size` (episodes or traces under it, None where it does not say). A portrait: `person` and `lines`; a biography: `person`, `about` (lines in the third person that a model worded), `shades` (ids)
     and `lately` (lines); a shade of one: `person` and `shade`. A fact: `subject`, `relation`, `object`.
     """
     data = item.data
@@ -78,12 +79,9 @@ def known_of(item: Item) -> dict[str, Any]:
         path = data.get("path")
         return {"name": data.get("name") or (path[-1] if path else item.text), "size": data.get("leaves")}
     if item.kind == "portrait" and "person" in data:
-        told = data.get("told", {}).get("third", {})
-        found = {
-            "person": data["person"],
-            "about": told.get("about"),
-            **{name: data.get(name) for name in ("lines", "lately", "shades", "shade")},
-        }
+        found = {name: data.get(name) for name in ("person", "lines", "lately", "shades", "shade")}
+        if "told" in data and data["by"].get("biography") != RULES:  # by rules it repeats its shades
+            found["about"] = data["told"]["third"]["about"]
         return {name: value for name, value in found.items() if value is not None}
     if item.kind == "fact":
         relation, end = data.get("relation") or data.get("attribute"), data.get("object") or data.get("value")

@@ -3,8 +3,10 @@ import { RETIRED, pause } from "./items.js";
 import { namesOf } from "./names.js";
 
 const CONTAINERS = new Set(["episode", "topic", "portrait", "entity"]); // they repeat what statements say
+const SMALL = /(?<![\p{L}\p{N}’'-])\p{Ll}[\p{L}\p{M}-]*/gu; // words that are written small
 const BREATH = 12; // milliseconds of work between two breaths
 const HUBS = 12; // names beside the centre whose own names are looked at
+const STRONGEST = 3; // lines of a node, besides the one to the centre, that are drawn for its own sake
 const RING = 0.6; // of the nodes, how many at most stand beside the centre
 
 export class Connections {
@@ -20,21 +22,40 @@ export class Connections {
     this.facts = new Map(); // of a name, the places of facts about it
     const starts = new Int32Array(count + 1);
     const found = [];
+    const small = new Map();
     let since = performance.now();
     for (let place = 0; place < count; place++) {
       starts[place] = found.length;
       if (!CONTAINERS.has(items.kind[place])) {
         const known = items.kind[place] === "fact" && items.known.get(items.id[place]);
-        if (!known) for (const name of namesOf(texts?.get(place) ?? items.text[place])) found.push(this.number(name));
+        if (!known) {
+          const text = texts?.get(place) ?? items.text[place];
+          for (const name of namesOf(text)) found.push(this.number(name));
+          for (const [word] of text.matchAll(SMALL)) small.set(word, (small.get(word) || 0) + 1);
+        }
       }
       if (performance.now() - since > BREATH) { told(place / count); await pause(); since = performance.now(); }
     }
     starts[count] = found.length;
     this.starts = starts;
     this.found = Int32Array.from(found);
-    this.states(count);
-    this.turn(count);
+    for (const step of [() => this.sift(small), () => this.states(count), () => this.turn(count)]) { step(); await pause(); }
     this.length = count;
+  }
+
+  // Leaves out words that are written small at least as often: these only open sentences.
+  sift(small) {
+    const times = new Uint32Array(this.names.length);
+    for (const number of this.found) times[number]++;
+    const word = this.names.map((name, number) => (small.get(name.toLowerCase()) || 0) >= times[number]);
+    let kept = 0;
+    for (let place = 0, row = 0; place + 1 < this.starts.length; place++) {
+      const end = this.starts[place + 1];
+      this.starts[place] = kept;
+      for (; row < end; row++) if (!word[this.found[row]]) this.found[kept++] = this.found[row];
+    }
+    this.starts[this.starts.length - 1] = kept;
+    this.found = this.found.slice(0, kept);
   }
 
   number(name) {
@@ -168,9 +189,20 @@ export class Connections {
         }
       }
     });
-    const edges = [];
-    for (let a = 0; a < wide; a++) for (let b = a + 1; b < wide; b++) if (weights[a * wide + b]) edges.push({ a, b, weight: weights[a * wide + b] });
-    return edges;
+    return this.strongest(nodes, weights);
+  }
+
+  // What joins nodes to the centre, and of each node the few strongest of the rest: all of them would hide each other.
+  strongest(nodes, weights) {
+    const wide = nodes.length;
+    const all = [];
+    for (let a = 0; a < wide; a++) for (let b = a + 1; b < wide; b++) if (weights[a * wide + b]) all.push({ a, b, weight: weights[a * wide + b] });
+    const drawn = new Uint8Array(wide);
+    return all.sort((one, other) => other.weight - one.weight || one.a - other.a || one.b - other.b).filter(({ a, b }) => {
+      if (a && drawn[a] >= STRONGEST && drawn[b] >= STRONGEST) return false;
+      drawn[a]++; drawn[b]++;
+      return true;
+    });
   }
 
   stated(slots) {

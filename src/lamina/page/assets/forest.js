@@ -35,7 +35,7 @@ export class Forest {
     this.first = Math.min(...roots.map((place) => items.at[place]));
     this.last = Math.max(...roots.map((place) => items.until[place] ?? items.at[place]), this.first + 1);
     this.tree.replaceChildren(...this.branches(roots, 1));
-    this.box.querySelector(".note").textContent = topics.length ? `${topics.length.toLocaleString("en")} in ${roots.length.toLocaleString("en")} trees, ${days.format(this.first)} – ${days.format(this.last)}` : "None here.";
+    this.box.querySelector(".note").textContent = topics.length ? `${topics.length.toLocaleString("en")} in ${roots.length.toLocaleString("en")} ${roots.length === 1 ? "tree" : "trees"}, ${days.format(this.first)} – ${days.format(this.last)}` : "None here.";
     this.tree.querySelector(".branch")?.setAttribute("tabindex", "0");
   }
 

@@ -1,7 +1,7 @@
 // The graph of names around one name, or around the names of an item: drawn, and as lists that say the same.
 import { Connections } from "./connections.js";
 import { itemList, made } from "./elements.js";
-import { when } from "./items.js";
+import { pause, when } from "./items.js";
 import { placed } from "./layout.js";
 
 const MOST_NODES = 60;
@@ -43,6 +43,7 @@ export class Graph {
     this.items = items;
     if (!(await this.ready(source))) return;
     this.filter();
+    await pause();
     if (place >= 0) this.centre = { place };
     if (!this.centre) { const [number] = this.connections.common(1); if (number !== undefined) this.centre = { number }; }
     this.draw();

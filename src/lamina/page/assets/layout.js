@@ -13,8 +13,9 @@ export function placed(nodes, edges, width, height) {
     xs[one] = Math.cos(one * GOLDEN) * far * width;
     ys[one] = Math.sin(one * GOLDEN) * far * height;
   }
-  const ideal = 0.75 * Math.sqrt((width * height) / Math.max(count, 1));
+  const ideal = 0.62 * Math.sqrt((width * height) / Math.max(count, 1));
   const strongest = Math.max(1, ...edges.map(({ weight }) => weight));
+  const joined = edges.map(({ a, b, weight }) => ({ a, b, force: 0.25 + 0.5 * Math.sqrt(weight / strongest) }));
   const dx = new Float64Array(count), dy = new Float64Array(count);
   for (let round = 0; round < ROUNDS; round++) {
     const step = (ideal / 3) * (1 - round / ROUNDS);
@@ -26,14 +27,14 @@ export function placed(nodes, edges, width, height) {
         dx[a] += x * push; dy[a] += y * push; dx[b] -= x * push; dy[b] -= y * push;
       }
     }
-    for (const { a, b, weight } of edges) {
+    for (const { a, b, force } of joined) {
       const x = xs[a] - xs[b], y = ys[a] - ys[b];
-      const pull = (Math.hypot(x, y) / ideal) * (0.25 + 0.5 * Math.sqrt(weight / strongest));
+      const pull = (Math.sqrt(x * x + y * y) / ideal) * force;
       dx[a] -= x * pull; dy[a] -= y * pull; dx[b] += x * pull; dy[b] += y * pull;
     }
     for (let one = 1; one < count; one++) {
-      dx[one] -= xs[one] * 0.15 * (height / width); dy[one] -= ys[one] * 0.15 * (width / height);
-      const by = Math.hypot(dx[one], dy[one]) || 1;
+      dx[one] -= xs[one] * 0.3 * (height / width); dy[one] -= ys[one] * 0.3 * (width / height);
+      const by = Math.sqrt(dx[one] * dx[one] + dy[one] * dy[one]) || 1;
       xs[one] += (dx[one] / by) * Math.min(by, step);
       ys[one] += (dy[one] / by) * Math.min(by, step);
       within(one);

@@ -44,17 +44,19 @@ export class People {
     const title = made("h3", name, { dir: "auto" });
     if (several) title.append(" ", made("small", scope || "(no scope)"));
     box.append(title);
-    if (biography) {
+    if (biography?.about?.length) {
       box.append(this.heading("Biography", biography.place));
-      if (biography.about?.length) { const about = made("div", "", { className: "about" }); for (const one of biography.about) about.append(made("p", one, { dir: "auto" })); box.append(about); }
-      if (biography.lately?.length) box.append(made("h4", "Lately"), this.lines(biography.lately));
+      for (const one of biography.about) box.append(made("p", one, { dir: "auto" }));
     }
+    if (biography?.lately?.length) box.append(this.heading("Lately", biography.place), this.lines(biography.lately));
     const known = (biography?.shades || [...shades.keys()]).filter((id) => shades.has(id));
     for (const id of known) {
       const shade = shades.get(id);
       const head = this.heading(shade.title, this.items.place.get(id));
       head.insertBefore(this.sure(shade.confidence), head.lastChild);
-      box.append(head, this.lines(shade.lines));
+      box.append(head);
+      if (shade.by !== "rules") box.append(made("p", shade.description, { dir: "auto" }));
+      box.append(this.lines(shade.lines));
     }
     if (portrait) box.append(this.heading("Portrait", portrait.place), this.lines(portrait.lines));
     return box;
@@ -87,7 +89,7 @@ export class People {
       const text = made("p", line.text, { dir: "auto" });
       const facts = made("div", "", { className: "facts" });
       const shown = made("div");
-      const about = [line.aspect, line.until == null ? "" : `until ${when(line.until / 1000)}`].filter(Boolean).join(", ");
+      const about = [line.aspect === "other" ? "" : line.aspect, line.until == null ? "" : `until ${when(line.until / 1000)}`].filter(Boolean).join(", ");
       if (about) facts.append(made("span", about));
       facts.append(this.sure(line.confidence));
       const places = placesOf(this.items, line.cites);
