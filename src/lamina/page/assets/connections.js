@@ -106,19 +106,17 @@ export class Connections {
     this.sums = new Uint32Array(this.names.length);
   }
 
-  *placesWith(number) { for (let row = this.firsts[number]; row < this.firsts[number + 1]; row++) if (this.mask[this.having[row]]) yield this.having[row]; }
-
   namesAt(place) { return place < this.length ? [...this.found.subarray(this.starts[place], this.starts[place + 1])] : []; }
 
   // The statements of one name, or those that two share, in the order of time.
   sharedBy(number, other) {
     const { at } = this.items;
-    const places = [...this.placesWith(number)].filter((place) => other === undefined || this.namesAt(place).includes(other));
-    return places.sort((a, b) => at[a] - at[b] || a - b);
+    const places = this.having.subarray(this.firsts[number], this.firsts[number + 1]);
+    return [...places.filter((place) => this.mask[place] && (other === undefined || this.namesAt(place).includes(other)))].sort((a, b) => at[a] - at[b] || a - b);
   }
 
-  // The names in the statements of a name, with how many they share, most first.
-  beside(number) {
+  // The names in the statements of a name, with how many they share, most first; a few more than `most` where many share as many.
+  beside(number, most) {
     const { sums, mask, having, starts, found } = this;
     const seen = [];
     for (let row = this.firsts[number]; row < this.firsts[number + 1]; row++) {
@@ -126,7 +124,10 @@ export class Connections {
       if (!mask[place]) continue;
       for (let one = starts[place]; one < starts[place + 1]; one++) if (found[one] !== number && !sums[found[one]]++) seen.push(found[one]);
     }
-    const ranked = seen.map((other) => [other, sums[other]]);
+    const least = seen.length > most ? Uint32Array.from(seen, (other) => sums[other]).sort()[seen.length - most] : 0;
+    const strong = seen.filter((other) => sums[other] > least);
+    const even = Int32Array.from(seen.filter((other) => sums[other] === least)).sort(); // of those that share as many, the first that were named
+    const ranked = [...strong, ...even.subarray(0, 4 * most)].map((other) => [other, sums[other]]);
     for (const other of seen) sums[other] = 0;
     return ranked.sort((a, b) => b[1] - a[1] || this.counts[a[0]] - this.counts[b[0]] || (this.names[a[0]] < this.names[b[0]] ? -1 : 1));
   }
@@ -138,7 +139,17 @@ export class Connections {
     return numbers.sort((a, b) => this.counts[b] - this.counts[a] || (this.names[a] < this.names[b] ? -1 : 1)).slice(0, most);
   }
 
-  factsOf(number) { return (this.facts.get(number) || []).filter(({ place }) => this.shows(place)); }
+  // The facts about a name; an older wording of one that is there is left out.
+  factsOf(number) {
+    const seen = new Set();
+    const shown = (this.facts.get(number) || []).filter(({ place }) => this.shows(place)).sort((one, other) => this.items.state[one.place] - this.items.state[other.place]);
+    return shown.filter(({ place, from, to, relation }) => {
+      const said = `${from} ${to} ${relation}`;
+      if (this.items.state[place] && seen.has(said)) return false;
+      seen.add(said);
+      return true;
+    });
+  }
 
   // A fact that no longer holds is drawn too, one that is forgotten or filtered out is not.
   shows(place) { return this.mask[place] === 1 || (this.items.state[place] === RETIRED && this.wide(place)); }
@@ -154,13 +165,12 @@ export class Connections {
     else {
       const ring = Math.floor(most * RING);
       const ends = this.factsOf(number).map(({ from, to }) => (from === number ? to : from)).slice(0, ring >> 1);
-      const shared = this.beside(number);
-      const known = new Map(shared);
-      for (const one of ends) if (one !== number) put(one, known.get(one) || 0, 1);
+      const shared = this.beside(number, most);
+      for (const one of ends) if (one !== number) put(one, this.sharedBy(number, one).length, 1);
       for (const [one, count] of shared.slice(0, ring)) if (nodes.length <= ring) put(one, count, 1);
     }
     const inner = nodes.slice(1);
-    const further = inner.slice(0, HUBS).map((one) => this.beside(one.number).filter(([other]) => !slots.has(other)));
+    const further = inner.slice(0, HUBS).map((one) => this.beside(one.number, most).filter(([other]) => !slots.has(other)));
     for (let turn = 0; nodes.length < most && further.some((some) => turn < some.length) && turn < most; turn++) {
       for (const some of further) if (turn < some.length && (number === undefined || some[turn][1] > 1 || inner.length < HUBS)) put(some[turn][0], 0, 2);
     }

@@ -10,6 +10,7 @@ const PIXELS = 7000; // of the picture for each node
 const LONGEST_LABEL = 22; // characters
 const OFFERED = 300; // names to choose from
 const SVG = "http://www.w3.org/2000/svg";
+const BEND = 22; // pixels that a fact's line leaves the straight one
 const PILL = 22; // pixels that a node is high
 
 function drawn(tag, values) {
@@ -18,6 +19,7 @@ function drawn(tag, values) {
   return found;
 }
 
+const round = (number) => number.toFixed(1);
 const short = (text) => { const signs = [...text]; return signs.length > LONGEST_LABEL ? signs.slice(0, LONGEST_LABEL - 1).join("") + "…" : text; };
 
 export class Graph {
@@ -35,6 +37,10 @@ export class Graph {
     this.svg.addEventListener("click", (event) => { const node = event.target.closest(".node"); if (node) this.pressed(Number(node.dataset.node)); });
     this.svg.addEventListener("pointerover", (event) => this.near(event.target.closest(".node")?.dataset.node));
     this.svg.addEventListener("pointerleave", () => this.near());
+    for (const [begin, end] of [["focusin", "focusout"], ["pointerover", "pointerout"]]) {
+      this.lists.addEventListener(begin, (event) => { const name = event.target.closest("[data-node]"); if (name) this.near(name.dataset.node); });
+      this.lists.addEventListener(end, () => this.near());
+    }
     new ResizeObserver(() => { if (this.centre && !box.hidden && this.svg.clientWidth !== this.width) this.picture(); }).observe(this.svg);
   }
 
@@ -121,16 +127,24 @@ export class Graph {
     const spots = placed(halves, joined, width, height);
     const strongest = Math.max(1, ...found.edges.map(({ weight }) => weight));
     const parts = [];
-    const line = ({ a, b }, values, title) => {
-      const one = drawn("line", { x1: spots[a][0].toFixed(1), y1: spots[a][1].toFixed(1), x2: spots[b][0].toFixed(1), y2: spots[b][1].toFixed(1), "data-ends": `${a} ${b}`, ...values });
+    const line = ({ a, b }, bend, values, title) => {
+      const [[x, y], [u, v]] = [spots[a], spots[b]];
+      const far = bend / (Math.hypot(u - x, v - y) || 1);
+      const middle = [(x + u) / 2 - (v - y) * far, (y + v) / 2 + (u - x) * far];
+      const one = drawn("path", { d: `M${[x, y].map(round)}Q${middle.map(round)} ${[u, v].map(round)}`, "data-ends": `${a} ${b}`, ...values });
       one.append(drawn("title", {}));
       one.firstChild.textContent = title;
       parts.push(one);
     };
-    for (const edge of found.edges) line(edge, { class: "shared", "stroke-width": (0.7 + 3 * Math.sqrt(edge.weight / strongest)).toFixed(2) }, `${this.amount(edge.weight)} with ${this.title(found.nodes[edge.a])} and ${this.title(found.nodes[edge.b])}`);
-    for (const fact of found.facts) line(fact, { class: "stated", "stroke-width": 2, ...(fact.past && { "stroke-dasharray": "6 5" }) }, this.items.text[fact.place]);
+    for (const edge of found.edges) line(edge, 0, { class: "shared", "stroke-width": (0.7 + 3 * Math.sqrt(edge.weight / strongest)).toFixed(2) }, `${this.amount(edge.weight)} with ${this.title(found.nodes[edge.a])} and ${this.title(found.nodes[edge.b])}`);
+    const bends = new Map(); // several facts between the same two stand beside each other
+    for (const fact of found.facts) {
+      const pair = [fact.a, fact.b].sort((one, other) => one - other).join(" ");
+      bends.set(pair, (bends.get(pair) || 0) + 1);
+      line(fact, BEND * bends.get(pair) * (fact.a < fact.b ? 1 : -1), { class: "stated", "stroke-width": 2, ...(fact.past && { "stroke-dasharray": "6 5" }) }, this.items.text[fact.place]);
+    }
     found.nodes.forEach((node, number) => {
-      const group = drawn("g", { class: `node ring${node.ring}`, "data-node": number, transform: `translate(${spots[number].map((one) => one.toFixed(1)).join(" ")})` });
+      const group = drawn("g", { class: `node ring${node.ring}`, "data-node": number, transform: `translate(${spots[number].map(round)})` });
       const { half } = halves[number];
       const words = drawn("text", { "text-anchor": "middle", dy: "0.34em" });
       words.textContent = labels[number];
@@ -146,7 +160,7 @@ export class Graph {
 
   // Brings out what joins one node to others.
   near(node) {
-    for (const line of this.svg.querySelectorAll("line")) line.classList.toggle("near", node !== undefined && line.dataset.ends.split(" ").includes(String(node)));
+    for (const line of this.svg.querySelectorAll("path")) line.classList.toggle("near", node !== undefined && line.dataset.ends.split(" ").includes(String(node)));
     for (const group of this.svg.querySelectorAll(".node")) group.classList.toggle("near", group.dataset.node === String(node));
   }
 
@@ -158,16 +172,17 @@ export class Graph {
       if (!place) return;
       const row = made("li");
       const name = this.title(node);
-      const words = [node.shared && this.centre.number >= 0 ? `${node.shared.toLocaleString("en")} shared` : "", this.amount(this.connections.counts[node.number])].filter(Boolean).join(" · ");
+      const count = this.connections.counts[node.number];
+      const words = [node.shared && this.centre.number >= 0 ? `${node.shared.toLocaleString("en")} shared` : "", count ? this.amount(count) : "in a fact"].filter(Boolean).join(" · ");
       const go = made("button", name, { type: "button", dir: "auto" });
       go.append(" ", made("small", words));
+      go.dataset.node = place;
       go.addEventListener("click", () => { this.centre = { number: node.number }; this.draw(); this.lists.querySelector("button")?.focus(); });
-      for (const [event, at] of [["focus", String(place)], ["blur", undefined], ["pointerenter", String(place)], ["pointerleave", undefined]]) go.addEventListener(event, () => this.near(at));
       const list = made("button", "items", { type: "button", className: "only" });
       const other = node.shared && this.centre.number >= 0 ? this.centre.number : undefined;
       list.setAttribute("aria-label", other === undefined ? `Items with ${name}` : `Items with ${name} and ${this.title(nodes[0])}`);
       list.addEventListener("click", () => this.listed(node.number, other, true));
-      row.append(go, list);
+      row.append(go, ...(count ? [list] : []));
       names.append(row);
     });
     this.rows = made("div");
@@ -177,7 +192,7 @@ export class Graph {
     if (facts.length) this.lists.append(made("h3", `Facts · ${facts.length}`), this.stated(facts));
     this.lists.append(this.rows);
     this.lists.scrollTop = 0;
-    if (this.centre.number >= 0) this.listed(this.centre.number);
+    if (this.connections.counts[this.centre.number]) this.listed(this.centre.number);
   }
 
   stated(facts) {

@@ -1,5 +1,5 @@
 // Where the nodes of a small graph stand: pushed apart by each other and pulled together by what joins them, always in the same way, so the same graph looks the same.
-const ROUNDS = 220;
+const ROUNDS = 150;
 const GOLDEN = Math.PI * (3 - Math.sqrt(5));
 const HIGH = 24; // pixels that a node with its name takes
 
@@ -40,7 +40,7 @@ export function placed(nodes, edges, width, height) {
       within(one);
     }
   }
-  for (let round = 0; round < 80 && apart(); round++);
+  for (let round = 0; round < 60 && apart(); round++);
   return nodes.map((_, one) => [middle[0] + xs[one], middle[1] + ys[one]]);
 
   function within(one) {
