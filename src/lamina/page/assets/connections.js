@@ -7,6 +7,7 @@ const SMALL = /(?<![\p{L}\p{N}’'-])\p{Ll}[\p{L}\p{M}-]*/gu; // words that are 
 const BREATH = 12; // milliseconds of work between two breaths
 const HUBS = 12; // names beside the centre whose own names are looked at
 const STRONGEST = 3; // lines of a node, besides the one to the centre, that are drawn for its own sake
+const STATED = 2; // statements that a fact counts as, where names are chosen
 const RING = 0.6; // of the nodes, how many at most stand beside the centre
 
 export class Connections {
@@ -151,6 +152,8 @@ export class Connections {
     });
   }
 
+  otherEnds(number) { return [...new Set(this.factsOf(number).map(({ from, to }) => (from === number ? to : from)))].filter((one) => one !== number); }
+
   // A fact that no longer holds is drawn too, one that is forgotten or filtered out is not.
   shows(place) { return this.mask[place] === 1 || (this.items.state[place] === RETIRED && this.wide(place)); }
 
@@ -164,13 +167,13 @@ export class Connections {
     if (number === undefined) for (const one of this.endsAt(place)) put(one, 1, 1);
     else {
       const ring = Math.floor(most * RING);
-      const ends = this.factsOf(number).map(({ from, to }) => (from === number ? to : from)).slice(0, ring >> 1);
+      const ends = this.otherEnds(number).slice(0, ring >> 1);
       const shared = this.beside(number, most);
-      for (const one of ends) if (one !== number) put(one, this.sharedBy(number, one).length, 1);
+      for (const one of ends) put(one, this.sharedBy(number, one).length, 1);
       for (const [one, count] of shared.slice(0, ring)) if (nodes.length <= ring) put(one, count, 1);
     }
     const inner = nodes.slice(1);
-    const further = inner.slice(0, HUBS).map((one) => this.beside(one.number, most).filter(([other]) => !slots.has(other)));
+    const further = inner.slice(0, HUBS).map((one) => [...this.otherEnds(one.number).map((other) => [other, STATED]), ...this.beside(one.number, most)].filter(([other]) => !slots.has(other)));
     for (let turn = 0; nodes.length < most && further.some((some) => turn < some.length) && turn < most; turn++) {
       for (const some of further) if (turn < some.length && (number === undefined || some[turn][1] > 1 || inner.length < HUBS)) put(some[turn][0], 0, 2);
     }
