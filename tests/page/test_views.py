@@ -173,7 +173,7 @@ def test_lines_of_portraits_say_how_sure_they_are_and_lead_to_their_sources(runn
             heads = [text.removesuffix("open").split("sure:")[0].strip() for text in box.locator("h4").all_text_contents()]
             assert heads == ["Lately", *(shade.title for shade in lives[name].shades), "Portrait"]
         line = max(portraits["Marta"].lines, key=lambda one: len(one.cites))
-        row = page.locator(".person", has_text="Marta").locator(".lines li", has_text=line.text).last
+        row = page.locator(".person", has_text="Marta").locator(".lines > li", has_text=line.text).last
         row.locator("button[aria-expanded]").click()
         assert row.locator(".itemlist button").count() == len(line.cites)
         row.locator(".itemlist button").first.click()
