@@ -83,7 +83,6 @@ def test_keys_and_buttons_switch_views_and_nothing_is_drawn_before(running: Any,
         assert page.is_visible("#timeline")  # it was typed
         page.focus("#list")
         for key, name in (("2", "forest"), ("3", "people"), ("4", "graph"), ("1", "timeline")):
-            page.focus("#views button[aria-pressed=true]")
             page.keyboard.press(key)
             assert page.locator("#views [aria-pressed=true]").get_attribute("data-view") == name
             assert page.is_visible(f"#{name}")

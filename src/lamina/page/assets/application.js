@@ -49,7 +49,7 @@ const views = new Views(at("views"), {
   timeline: { parts: [at("time"), at("items")], focus: () => at("list") },
   forest: { parts: [at("forest")], focus: () => at("forest").querySelector("[tabindex='0']") || at("forest"), draw: () => once("forest", () => forest.show(source, items)) },
   people: { parts: [at("people")], focus: () => at("people"), draw: () => once("people", () => people.show(source, items)) },
-  graph: { parts: [at("graph")], focus: () => at("name"), draw: (opened) => graph.show(source, items, opened && !at("card").hidden ? card.shown : -1) },
+  graph: { parts: [at("graph")], focus: () => at("graph"), draw: (opened) => graph.show(source, items, opened && !at("card").hidden ? card.shown : -1) },
 }, say);
 
 // Draws a view again only where items or filters are others.

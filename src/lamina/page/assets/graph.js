@@ -41,16 +41,16 @@ export class Graph {
       this.lists.addEventListener(begin, (event) => { const name = event.target.closest("[data-node]"); if (name) this.near(name.dataset.node); });
       this.lists.addEventListener(end, () => this.near());
     }
-    new ResizeObserver(() => { if (this.centre && !box.hidden && this.svg.clientWidth !== this.width) this.picture(); }).observe(this.svg);
+    new ResizeObserver(() => { if (this.found && !box.hidden && this.svg.clientWidth !== this.width) this.picture(); }).observe(this.svg);
   }
 
   // Draws around an item, or where there was none around the name there was, or the commonest one.
   async show(source, items, place = -1) {
     this.items = items;
+    if (place >= 0) this.centre = { place };
     if (!(await this.ready(source))) return;
     this.filter();
     await pause();
-    if (place >= 0) this.centre = { place };
     if (!this.centre) { const [number] = this.connections.common(1); if (number !== undefined) this.centre = { number }; }
     this.draw();
   }
@@ -103,7 +103,7 @@ export class Graph {
       this.note.textContent = "Nothing here has names.";
       return;
     }
-    this.picture();
+    if (!this.picture()) return; // another view is shown meanwhile
     const { number } = this.centre;
     const name = this.title(this.found.nodes[0]);
     const [beside, facts] = [this.found.nodes.filter(({ ring }) => ring === 1).length, this.found.facts.length];
@@ -116,7 +116,7 @@ export class Graph {
 
   picture() {
     const [width, height] = [this.svg.clientWidth, this.svg.clientHeight];
-    if (!width || !height) return;
+    if (!width || !height) return false;
     this.width = width;
     const most = Math.min(MOST_NODES, Math.max(LEAST_NODES, Math.floor((width * height) / PIXELS)));
     const found = (this.found = this.connections.around(this.centre, most));
@@ -156,6 +156,7 @@ export class Graph {
     this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.svg.setAttribute("aria-label", `A picture of the names around ${this.title(found.nodes[0])}; the lists beside it say the same`);
     this.svg.replaceChildren(...parts);
+    return true;
   }
 
   // Brings out what joins one node to others.
