@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import statistics
 from collections.abc import Iterator
 from pathlib import Path
@@ -151,6 +152,29 @@ def test_the_branches_of_a_topic_are_what_it_contains(running: Any, known: tuple
             row.locator(".text").click()
             until(page, f"document.querySelector('#card .said')?.textContent.startsWith({row.locator('.text').inner_text()!r})")
             assert page.inner_text("#card .said") in wanted
+
+
+def test_what_a_category_below_has_is_not_shown_twice(running: Any, tmp_path: Path) -> None:
+    from lamina.semantic.taxonomy import Taxonomy
+
+    with Memory(":memory:") as memory:
+        ids = memory.add(["The kitchen needs paint.", "The bank raised its fees.", "We painted the kitchen wall."], user="ana")
+        taxonomy = Taxonomy(memory.store, "/ana", "subjects")
+        taxonomy.define(kinds=["trace"])
+        memory.consolidate(also=["taxonomies"])
+        taxonomy.assign(ids[1], ["Home", "Debts"])
+        write_page(memory, tmp_path / "p.html")
+    with visit(running, (tmp_path / "p.html").as_uri()) as page:
+        page.click("#views [data-view=forest]")
+        page.click("#forest .twist")
+        home = page.locator("#forest .branch", has=page.locator(".text", has_text=re.compile("^Home$")))
+        home.locator(".twist").click()
+        debts = home.locator("+ .branch")
+        assert debts.locator(".text").inner_text() == "Debts"
+        assert debts.get_attribute("aria-setsize") == "1"
+        debts.locator(".twist").click()
+        assert debts.locator("+ .branch .text").inner_text() == "The bank raised its fees."
+        assert violations(page) == []
 
 
 # --------------------------------------------------------------------------------------------------------------- people

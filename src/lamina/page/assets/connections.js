@@ -157,7 +157,7 @@ export class Connections {
   // A fact that no longer holds is drawn too, one that is forgotten or filtered out is not.
   shows(place) { return this.mask[place] === 1 || (this.items.state[place] === RETIRED && this.wide(place)); }
 
-  past(place) { return (this.items.state[place] & RETIRED) > 0 || this.items.until[place] !== null || this.items.newer.has(this.items.id[place]); }
+  past(place) { return (this.items.state[place] & RETIRED) > 0 || this.items.until[place] !== null; }
 
   // At most so many names around a name (`number`) or an item (`place`), and what joins them: nodes {number, shared, ring}, edges {a, b, weight}, facts {a, b, relation, place, past}.
   around({ number, place }, most) {
