@@ -106,7 +106,8 @@ export class Graph {
     if (!this.picture()) return; // another view is shown meanwhile
     const { number } = this.centre;
     const name = this.title(this.found.nodes[0]);
-    const [beside, facts] = [this.found.nodes.filter(({ ring }) => ring === 1).length, this.found.facts.length];
+    const beside = this.found.nodes.filter(({ ring }) => ring === 1).length;
+    const facts = this.found.facts.filter(({ a, b }) => number === undefined || !a || !b).length;
     this.field.value = number >= 0 ? name : "";
     const states = facts ? `, ${facts} ${facts === 1 ? "fact" : "facts"}` : "";
     this.note.textContent = number >= 0 ? `${name}: ${this.amount(this.connections.counts[number])}, ${beside} ${beside === 1 ? "name" : "names"} beside it${states}` : `${beside} ${beside === 1 ? "name" : "names"} in ${name}${states}`;
