@@ -16,6 +16,7 @@ from lamina.page import columns_of, write_page
 from tests.page.browsing import browser, needs_browser, until, visit
 from tests.page.test_browser import DEMO, search, shot, violations
 from tests.page.test_served import serving
+from tests.page.test_writing import HOSTILE
 
 pytestmark = needs_browser
 ALSO = ["topics", "portraits", "biographies"]
@@ -202,6 +203,28 @@ def test_lines_of_portraits_say_how_sure_they_are_and_lead_to_their_sources(runn
         row.locator(".itemlist button").first.click()
         page.wait_for_selector("#card:not([hidden]) .said")
         assert page.inner_text("#card .said") in {memory.get(id).text for id in line.cites}
+
+
+def test_hostile_texts_stay_texts_in_the_views(running: Any, tmp_path: Path) -> None:
+    with Memory(":memory:") as memory:
+        for day in range(1, 5):
+            memory.add(
+                f"I live in <img src=x onerror=alert({day})> Braga.",
+                user="ana",
+                speaker=HOSTILE,
+                session=f"s{day}",
+                at=f"2026-03-0{day}",
+            )
+        memory.consolidate(also=ALSO)
+        write_page(memory, tmp_path / "p.html")
+    with visit(running, (tmp_path / "p.html").as_uri()) as page:
+        page.on("dialog", lambda dialog: pytest.fail(dialog.message))
+        for name, there in (("forest", ".branch"), ("people", ".person"), ("graph", ".node")):
+            page.click(f"#views [data-view={name}]")
+            page.wait_for_selector(f"#{name} {there}")
+        assert page.locator(".person h3").all_text_contents() == [HOSTILE]
+        assert any("<img src=x" in text for text in page.locator(".lines p").all_text_contents())
+        assert page.locator("img").count() == 0
 
 
 # ---------------------------------------------------------------------------------------------------------------- graph
