@@ -107,3 +107,27 @@ def test_newer_versions_are_told_from_older_ones() -> None:
     assert columns["replaces"] == [(new if isinstance(new, str) else new[0], old)]
     assert columns["state"][columns["id"].index(old)] == 2
     assert len(columns["recorded"]) == len(columns["id"])
+
+
+def test_what_is_known_comes_in_fields() -> None:
+    with Memory(":memory:") as memory:
+        for day, text in enumerate(
+            ["I live in Porto.", "I live in Braga now.", "I like olives.", "The olive trees of Braga are old."], 1
+        ):
+            memory.add(text, user="ana", speaker="Ana", session=f"s{day}", at=f"2026-03-0{day}")
+        memory.consolidate(also=["topics", "portraits", "biographies"])
+        columns = columns_of(memory.store, "/ana").columns
+        kinds = dict(zip(columns["id"], columns["kind"], strict=True))
+        known = dict(columns["known"])
+        [portrait] = memory.portraits(user="ana")
+        assert known[portrait.id] == {"person": "Ana", "lines": [line.as_json() for line in portrait.lines]}
+        [life] = memory.biographies(user="ana")
+        assert known[life.id]["lately"] == [line.as_json() for line in life.lately]
+        assert "about" not in known[life.id]  # by rules: what its shades say
+        for topic in memory.topics(user="ana"):
+            assert known[topic.id] == {"name": topic.data["name"], "size": topic.data["leaves"]}
+            inside = {item.id for item in memory.zoom(topic.id)}
+            assert {below for above, below in columns["rests"] if above == topic.id} == inside
+    facts = {tuple(fields.values()) for id, fields in known.items() if kinds[id] == "fact"}
+    assert facts >= {("Ana", "city", "Porto"), ("Ana", "city", "Braga"), ("Ana", "yes", "likes olives")}
+    assert not any(kinds[id] in ("trace", "episode") for id in known)

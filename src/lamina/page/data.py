@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from lamina.profile.biographer import RULES
 from lamina.records import Filter, Item
 from lamina.storage.protocol import Store
 
@@ -33,7 +34,8 @@ def columns_of(store: Store, scope: str, *, cursor: str | None = None, limit: in
     """The next items in a scope in the order of recording, as columns.
 
     `id`, `kind`, `at` and `until` (milliseconds since 1970), `scope`, `session`, `speaker`, `state` (1: forgotten, 2: replaced), `recorded`, `text`, `replaces` (pairs of ids: a newer version and an older one); with `whole`, all of the text
-    and `rests` (pairs of ids: an item and what it rests on), else the beginning of the text.
+    and `rests` (pairs of ids: an item and what it rests on), else the beginning of the text, and `rests` of topics alone. `known` has for topics, portraits and facts what
+    they say in fields (pairs of an id and a JSON object; see `known_of`).
     """
     page = store.items.page(where_of(scope), cursor=cursor, limit=limit, order="recorded")
     items = page.items
@@ -49,8 +51,8 @@ def columns_of(store: Store, scope: str, *, cursor: str | None = None, limit: in
         "recorded": [item.recorded_at // 1000 for item in items],
         "text": [item.text if whole else item.text[:TITLE] for item in items],
     }
-    if whole:
-        columns["rests"] = _rests(store, items)
+    columns["rests"] = _rests(store, [item for item in items if item.kind == "topic" or (whole and item.kind != "trace")])
+    columns["known"] = [(item.id, known) for item in items if (known := known_of(item))]
     columns["replaces"] = _replaces(store, items)
     return Chunk(columns, page.cursor)
 
@@ -66,6 +68,30 @@ def chunks_of(store: Store, scope: str) -> Iterator[dict[str, Any]]:
             return
 
 
+def known_of(item: Item) -> dict[str, Any]:
+    """What an item of what is known says in fields, as far as the page draws it: {} where it says nothing.
+
+    A topic: `name`, `size` (episodes or traces under it, None where it does not say). A portrait: `person` and `lines`; a biography: `person`, `about` (lines in the third person that a model worded), `shades` (ids)
+    and `lately` (lines); a shade of one: `person` and `shade`. A fact: `subject`, `relation`, `object`.
+    """
+    data = item.data
+    if item.kind == "topic":
+        path = data.get("path")
+        return {"name": data.get("name") or (path[-1] if path else item.text), "size": data.get("leaves")}
+    if item.kind == "portrait" and "person" in data:
+        found = {name: data.get(name) for name in ("person", "lines", "lately", "shades", "shade")}
+        if "told" in data and data["by"].get("biography") != RULES:  # by rules it repeats its shades
+            found["about"] = data["told"]["third"]["about"]
+        return {name: value for name, value in found.items() if value is not None}
+    if item.kind == "fact":
+        relation, end = data.get("relation") or data.get("attribute"), data.get("object") or data.get("value")
+        if end in ("yes", "no"):  # whether somebody likes something: the thing is the end
+            relation, end = end, relation
+        found = {"subject": data.get("subject"), "relation": relation, "object": end}
+        return found if all(isinstance(value, str) and value for value in found.values()) else {}
+    return {}
+
+
 def _replaces(store: Store, items: Sequence[Item]) -> list[tuple[str, str]]:
     """Which of the items replace which, by id."""
     newer = {item.key: item.id for item in items}
@@ -75,8 +101,8 @@ def _replaces(store: Store, items: Sequence[Item]) -> list[tuple[str, str]]:
 
 
 def _rests(store: Store, items: Sequence[Item]) -> list[tuple[str, str]]:
-    """Which of the derived items rest on which, by id."""
-    derived = {item.key: item.id for item in items if item.kind != "trace"}
+    """Which items rest on which, by id."""
+    derived = {item.key: item.id for item in items}
     edges = store.edges.out(sorted(derived), ["cites", "contains"]) if derived else []
     pairs = dict.fromkeys((edge.src, edge.dst) for edge in edges)
     ends = store.items.by_key(sorted({dst for _, dst in pairs})) if pairs else {}

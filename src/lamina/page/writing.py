@@ -21,7 +21,23 @@ from lamina.errors import InputError
 from lamina.memory import Memory
 from lamina.page.data import chunks_of
 
-SCRIPTS: Final = ("items.js", "sources.js", "searching.js", "timeline.js", "list.js", "names.js", "card.js", "application.js")
+SCRIPTS: Final = (
+    "items.js",
+    "sources.js",
+    "searching.js",
+    "timeline.js",
+    "list.js",
+    "names.js",
+    "elements.js",
+    "card.js",
+    "forest.js",
+    "people.js",
+    "connections.js",
+    "layout.js",
+    "graph.js",
+    "views.js",
+    "application.js",
+)
 """The parts of the code, each after what it uses; they become one script."""
 _IMPORT = re.compile(r"^import .*?;\n", re.M)
 _EXPORT = re.compile(r"^export ", re.M)

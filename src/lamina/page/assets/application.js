@@ -5,6 +5,10 @@ import { simpleSearch } from "./searching.js";
 import { Timeline } from "./timeline.js";
 import { List } from "./list.js";
 import { Card } from "./card.js";
+import { Forest } from "./forest.js";
+import { People } from "./people.js";
+import { Graph } from "./graph.js";
+import { Views } from "./views.js";
 
 const HITS = 50;
 const FILTERED_HITS = 500; // asked for where the page lets only some of them through
@@ -14,14 +18,14 @@ const settings = JSON.parse(document.getElementById("settings").textContent);
 const at = (id) => document.getElementById(id);
 const source = settings.served ? new ServerSource() : new EmbeddedSource();
 const items = new Items();
-const state = { places: [], hits: null, cue: "", asked: 0, settling: 0, range: [] };
+const state = { places: [], hits: null, cue: "", asked: 0, settling: 0, range: [], turns: 0, drawn: {} };
 
 const say = (words) => { at("live").textContent = ""; requestAnimationFrame(() => { at("live").textContent = words; }); };
 const timeline = new Timeline(at("timeline"), { open: (place) => show(place), moved, say });
 const list = new List(at("list"), (place) => show(place));
 const card = new Card(at("card"), {
   open: (place) => show(place),
-  close: () => { const back = state.back?.isConnected && !state.back.closest("#card") ? state.back : at("list"); back.focus(); },
+  close: () => { if (state.back?.isConnected && !state.back.closest("#card, [hidden]")) state.back.focus(); else views.focus(); },
   only: (name, value) => {
     const box = at(name);
     if (![...box.options].some((one) => one.value === value)) box.add(new Option(value, value));
@@ -29,9 +33,32 @@ const card = new Card(at("card"), {
     again();
     say(`Only ${name} ${value}`);
   },
-  changed: (place) => { list.redraw(place); timeline.draw(); },
+  drawn: () => { views.go("graph"); if (narrow.matches) card.hide(); views.focus(); },
+  changed: (place) => { state.turns++; list.redraw(place); timeline.draw(); },
   say,
 });
+
+// The views of what is known. Scope and "forgotten too" hold for all of them, the other filters for the graph.
+const narrow = matchMedia("(max-width: 760px)"); // there the card lies over everything
+const choice = (filter) => ({ passing: (place) => passes(items, place, filter), wide: (place) => passes(items, place, { ...filter, forgotten: true }) });
+const broad = () => choice({ scope: at("scope").value, forgotten: at("forgotten").checked });
+const forest = new Forest(at("forest"), { open: (place) => show(place), say, filters: broad });
+const people = new People(at("people"), { open: (place) => show(place), filters: broad });
+const graph = new Graph(at("graph"), { open: (place) => show(place), say, filters: () => choice(wanted()) });
+const views = new Views(at("views"), {
+  timeline: { parts: [at("time"), at("items")], focus: () => at("list") },
+  forest: { parts: [at("forest")], focus: () => at("forest").querySelector("[tabindex='0']") || at("forest"), draw: () => once("forest", () => forest.show(source, items)) },
+  people: { parts: [at("people")], focus: () => at("people"), draw: () => once("people", () => people.show(source, items)) },
+  graph: { parts: [at("graph")], focus: () => at("graph"), draw: (opened) => graph.show(source, items, opened && !at("card").hidden ? card.shown : -1) },
+}, say);
+
+// Draws a view again only where items or filters are others.
+function once(name, draw) {
+  const sign = `${items.length} ${at("scope").value} ${at("forgotten").checked} ${state.turns}`;
+  if (state.drawn[name] === sign) return;
+  state.drawn[name] = sign;
+  draw();
+}
 
 function moved(from, to) {
   at("span").textContent = `${from} – ${to}`;
@@ -74,7 +101,7 @@ function refresh() {
 }
 
 // What changed concerns a search too, where there is one.
-function again() { refresh(); if (at("cue").value.trim()) search(at("cue").value, false); }
+function again() { refresh(); views.redraw(); if (at("cue").value.trim()) search(at("cue").value, false); }
 
 async function found(cue, filter) {
   if (!settings.served) return simpleSearch(items, at("within").checked ? timeline.seen(state.places) : state.places, cue, HITS);
@@ -92,6 +119,7 @@ async function found(cue, filter) {
 async function search(cue, focus = true) {
   if (!cue.trim()) { refresh(); return; }
   const number = ++state.asked;
+  if (views.now !== "timeline" && focus) views.go("timeline");
   say("Searching");
   try {
     const known = await found(cue, wanted());
@@ -132,6 +160,9 @@ async function load() {
     }
   } catch (error) { say(error.message); at("count").textContent = `· ${error.message}`; return; }
   for (const name of ["kind", "scope", "session", "speaker"]) options(name);
+  const layers = items.layers();
+  views.offer("forest", layers.includes("topic"));
+  views.offer("people", layers.includes("portrait"));
   again();
   document.documentElement.dataset.ready = String(items.length);
   say(`${items.length} items`);
@@ -140,6 +171,6 @@ async function load() {
 at("search").addEventListener("submit", (event) => { event.preventDefault(); search(at("cue").value); });
 at("cue").addEventListener("search", () => { if (!at("cue").value) refresh(); });
 for (const name of ["kind", "scope", "session", "speaker", "forgotten", "within"]) at(name).addEventListener("change", again);
-at("clear").addEventListener("click", () => { for (const name of ["kind", "scope", "session", "speaker"]) at(name).value = ""; at("forgotten").checked = at("within").checked = false; at("cue").value = ""; refresh(); });
+at("clear").addEventListener("click", () => { for (const name of ["kind", "scope", "session", "speaker"]) at(name).value = ""; at("forgotten").checked = at("within").checked = false; at("cue").value = ""; refresh(); views.redraw(); });
 document.addEventListener("keydown", (event) => { if (event.key === "Escape" && !at("card").hidden && !at("asking").open) card.hide(); else if (event.key === "/" && !["INPUT", "SELECT"].includes(document.activeElement.tagName)) { event.preventDefault(); at("cue").focus(); } });
 load();

@@ -1,23 +1,18 @@
 // One item in full: what it says, when and where it was said, what it rests on and what rests on it, why it was found; forgetting and restoring.
 import { FORGOTTEN, RETIRED, layer, when } from "./items.js";
+import { itemList, made, placesOf } from "./elements.js";
 import { namesOf, sharing } from "./names.js";
 import { groups, pieces } from "./searching.js";
 
-const SHOWN = 60; // of the items an item rests on, how many are listed at once
-
-function made(tag, words = "", more = {}) {
-  const found = Object.assign(document.createElement(tag), more);
-  if (words) found.textContent = words;
-  return found;
-}
-
 export class Card {
-  constructor(box, { open, close, changed, only, say }) {
+  constructor(box, { open, close, changed, only, drawn, say }) {
     this.box = box;
     this.open = open;
     this.close = close;
     this.changed = changed;
     this.only = only;
+    this.drawn = drawn;
+    this.shown = -1;
     this.say = say;
     box.addEventListener("keydown", (event) => { if (event.key === "Escape") { event.stopPropagation(); this.hide(); } });
   }
@@ -103,29 +98,8 @@ export class Card {
   }
 
   rests(title, items, ids, box = this.box) {
-    const known = ids.map((id) => items.place.get(id)).filter((place) => place !== undefined).sort((a, b) => items.at[a] - items.at[b]);
-    if (!known.length) return;
-    const list = made("ul");
-    const more = (start) => {
-      for (const place of known.slice(start, start + SHOWN)) {
-        const row = made("li");
-        row.style.setProperty("--layer", layer(items.kind[place]));
-        const go = made("button", items.text[place].slice(0, 220) || "(nothing)", { type: "button", dir: "auto" });
-        go.prepend(made("small", [items.kind[place], when(items.at[place]), items.speaker[place]].filter(Boolean).join(" · ")));
-        go.addEventListener("click", () => this.open(place));
-        row.append(go);
-        list.append(row);
-      }
-      if (known.length > start + SHOWN) {
-        const row = made("li");
-        const rest = made("button", `${known.length - start - SHOWN} more`, { type: "button" });
-        rest.addEventListener("click", () => { row.remove(); more(start + SHOWN); });
-        row.append(rest);
-        list.append(row);
-      }
-    };
-    more(0);
-    box.append(made("h4", `${title} · ${known.length}`), list);
+    const known = placesOf(items, ids);
+    if (known.length) box.append(made("h4", `${title} · ${known.length}`), itemList(items, known, this.open));
   }
 
   // The names in the item; each opens the list of what shares it.
@@ -149,7 +123,12 @@ export class Card {
       });
       box.append(button);
     }
-    this.box.append(made("h4", "Names"), box, shown);
+    const draw = made("button", "draw them", { type: "button", className: "only" });
+    draw.setAttribute("aria-label", "Draw the names of this item as a graph");
+    draw.addEventListener("click", () => this.drawn());
+    const head = made("h4", "Names ");
+    head.append(draw);
+    this.box.append(head, box, shown);
   }
 
   actions(source, items, place) {

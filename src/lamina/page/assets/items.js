@@ -15,6 +15,7 @@ export class Items {
     this.above = new Map();
     this.newer = new Map();
     this.older = new Map();
+    this.known = new Map(); // what topics, portraits and facts say in fields, by id
   }
 
   get length() { return this.id.length; }
@@ -26,6 +27,7 @@ export class Items {
       this.whole.push(whole);
     }
     for (const [from, to] of columns.rests || []) { push(this.below, from, to); push(this.above, to, from); }
+    for (const [id, fields] of columns.known || []) this.known.set(id, fields);
     for (const [from, to] of columns.replaces || []) { push(this.older, from, to); push(this.newer, to, from); }
   }
 

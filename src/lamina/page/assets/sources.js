@@ -19,12 +19,15 @@ export class EmbeddedSource {
     }
   }
 
+  texts() { return null; } // all are there
+
   async whole(items, id) {
     const place = items.place.get(id);
     return { text: items.text[place], below: items.below.get(id) || [], above: items.above.get(id) || [], fields: {} };
   }
 }
 
+const BEGINNING = 160; // characters of a text that columns have
 const TOKEN = "lamina-token";
 
 export class ServerSource {
@@ -71,6 +74,20 @@ export class ServerSource {
       cursor = page.cursor;
       await pause();
     } while (cursor);
+  }
+
+  // The whole texts, by place, of those items of which the page has the beginning alone; null where there are none.
+  async texts(items, told) {
+    if (!items.text.some((text, place) => !items.whole[place] && text.length >= BEGINNING)) return null;
+    const found = new Map();
+    let cursor = null, read = 0;
+    do {
+      const page = await this.ask(`/v1/page/columns?whole=true${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`);
+      page.columns.id.forEach((id, row) => { const place = items.place.get(id); if (place !== undefined && page.columns.text[row].length > items.text[place].length) found.set(place, page.columns.text[row]); });
+      told((read += page.columns.id.length) / items.length);
+      cursor = page.cursor;
+    } while (cursor);
+    return found;
   }
 
   async whole(items, id) {

@@ -95,7 +95,7 @@ export class Timeline {
   }
 
   paint() {
-    if (!this.items) return;
+    if (!this.items || !this.box.clientWidth) return; // nothing to show, or another view is shown
     const ratio = devicePixelRatio || 1;
     this.width = this.box.clientWidth;
     const height = this.box.clientHeight;

@@ -22,21 +22,22 @@ class Columns(BaseModel):
 
 
 class Place(BaseModel):
-    """Where to go on."""
+    """Where to go on, and whether whole texts are wanted."""
 
     model_config = ConfigDict(extra="forbid")
 
     cursor: Annotated[str, Field(max_length=512)] | None = None
+    whole: bool = False
 
 
 @router.get("/columns", operation_id="columns", response_model=Columns, responses=errors(404))
 async def columns(call: Reading, query: Annotated[Place, Query()]) -> Response:
-    """The next items in the order of recording: ids, layers, times, scopes, sessions, speakers, and how their texts begin."""
-    return await call.answer("look", "columns", lambda: _columns(call, query.cursor))
+    """The next items in the order of recording: ids, layers, times, scopes, sessions, speakers, and how their texts begin, or the whole of them."""
+    return await call.answer("look", "columns", lambda: _columns(call, query.cursor, query.whole))
 
 
-def _columns(call: Call, cursor: str | None) -> dict[str, Any]:
+def _columns(call: Call, cursor: str | None, whole: bool) -> dict[str, Any]:
     asked = f"columns {call.grant.scope}"
     opened = None if cursor is None else call.serves.cursors.open(cursor, asked)
-    chunk = columns_of(call.serves.memory.store, call.grant.scope, cursor=opened, limit=CHUNK)
+    chunk = columns_of(call.serves.memory.store, call.grant.scope, cursor=opened, limit=CHUNK, whole=whole)
     return {"columns": chunk.columns, "cursor": None if chunk.cursor is None else call.serves.cursors.seal(chunk.cursor, asked)}
