@@ -30,6 +30,10 @@ class ConfigError(LaminaError, ValueError):
     """A setting (environment, TOML file, keyword) is unknown or out of range."""
 
 
+class StateError(LaminaError):
+    """What is asked for has not begun yet, or is over; the message says what to call first."""
+
+
 class MissingExtraError(LaminaError, ImportError):
     """An optional part of the library needs packages that are not installed.
 

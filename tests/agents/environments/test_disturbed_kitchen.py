@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lamina.agents.environments.disturbed_kitchen import HOMES, LOCATIONS, OBJECTS, ROBOTS, SKILLS, DisturbedKitchen, KitchenModel
-from lamina.agents.environments.protocol import NOT_VALID, StateError
+from lamina.agents.environments.protocol import NOT_VALID
 from lamina.agents.skills import Call
-from lamina.errors import InputError
+from lamina.errors import InputError, StateError
 from lamina.working.sightings import Fact
 
 GOAL = [Fact("cup", "in", "table")]

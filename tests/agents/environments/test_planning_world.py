@@ -8,8 +8,9 @@ from lamina.agents.environments.domains import BLOCKSWORLD
 from lamina.agents.environments.generators import barman, blocksworld, gripper, tyreworld
 from lamina.agents.environments.planning import Problem, literals
 from lamina.agents.environments.planning_world import PlanningWorld
-from lamina.agents.environments.protocol import CHECK, NOT_VALID, StateError
+from lamina.agents.environments.protocol import CHECK, NOT_VALID
 from lamina.agents.environments.search import Planner
+from lamina.errors import StateError
 
 
 def blocks(start: str, goal: str) -> PlanningWorld:

@@ -12,9 +12,9 @@ from lamina.agents.environments.generators import gripper
 from lamina.agents.environments.interactive_fiction import GameWorld, jericho_world, textworld_world
 from lamina.agents.environments.kitchen import CONTAINERS, KitchenWorld, kitchen_problem
 from lamina.agents.environments.planning import Step
-from lamina.agents.environments.protocol import CHECK, NOT_VALID, Environment, StateError
+from lamina.agents.environments.protocol import CHECK, NOT_VALID, Environment
 from lamina.agents.environments.search import Planner
-from lamina.errors import InputError, MissingExtraError, NotFoundError
+from lamina.errors import InputError, MissingExtraError, NotFoundError, StateError
 
 HOUSE = FetchMap(("hall", "loft", "cellar"), (("jar", "loft"), ("bell", "cellar")))
 

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final, Literal
 
-from lamina.agents.environments.protocol import CHECK, NOT_VALID, Outcome, StateError, listed, normalised
+from lamina.agents.environments.protocol import CHECK, NOT_VALID, Outcome, listed, normalised
 from lamina.agents.roles import Look
 from lamina.agents.skills import Call, SkillPool
-from lamina.errors import InputError
+from lamina.errors import InputError, StateError
 from lamina.working.sightings import Fact, Key, Sighting
 
 MOVER: Final = "robot_1"

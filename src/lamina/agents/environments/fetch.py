@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from lamina.agents.environments.protocol import CHECK, NOT_VALID, Outcome, StateError, listed, normalised
-from lamina.errors import InputError
+from lamina.agents.environments.protocol import CHECK, NOT_VALID, Outcome, listed, normalised
+from lamina.errors import InputError, StateError
 
 DEPOT: Final = "hall"
 _ROOMS: Final = (

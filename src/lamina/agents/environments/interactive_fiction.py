@@ -10,8 +10,8 @@ import re
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from lamina.agents.environments.protocol import CHECK, NOT_VALID, Outcome, StateError, listed, normalised
-from lamina.errors import InputError, MissingExtraError, NotFoundError
+from lamina.agents.environments.protocol import CHECK, NOT_VALID, Outcome, listed, normalised
+from lamina.errors import InputError, MissingExtraError, NotFoundError, StateError
 
 _ASKING: Final = frozenset({"look", "l", "inventory", "i", "wait", "z"})
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from lamina.agents.environments.domains import DOMAINS
 from lamina.agents.environments.planning import Literal, Problem, State, Step
-from lamina.agents.environments.protocol import CHECK, NOT_VALID, Outcome, StateError, listed, normalised
+from lamina.agents.environments.protocol import CHECK, NOT_VALID, Outcome, listed, normalised
 from lamina.agents.environments.wording import Wording
+from lamina.errors import StateError
 
 
 class PlanningWorld:

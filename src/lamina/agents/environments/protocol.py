@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from lamina.errors import LaminaError
-
 MOST_CHARACTERS: Final = 1000
 """An action of more characters is not valid, whatever it says."""
 
@@ -15,10 +13,6 @@ CHECK: Final = "check valid actions"
 """The action that lists the applicable ones; it costs a step like any other."""
 
 NOT_VALID: Final = "That action is not valid here and changes nothing. You can check valid actions."
-
-
-class StateError(LaminaError):
-    """The episode is over, or has not begun: `reset` starts it."""
 
 
 @dataclass(frozen=True, slots=True)
