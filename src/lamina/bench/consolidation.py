@@ -62,6 +62,7 @@ def run(
             *(Row(f"stage {name}", {"seconds": seconds}) for name, seconds in first["stages"].items()),
             Row("nothing new", {"seconds": idle["seconds"]}),
             Row(f"{more} more", {"seconds": second["seconds"], **incremental}),
+            *(Row(f"{more} more, stage {name}", {"seconds": seconds}) for name, seconds in second["stages"].items()),
             Row("interrupted", {"interruptions": float(stopped), **same}),
         ]
     config = {"messages": messages, "more": more, "stops": stops, "also": names, "seed": seed, "embedder": "wordllama"}

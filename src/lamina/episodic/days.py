@@ -186,7 +186,8 @@ class DaySummaries:
                 run.report(self.stage, done, len(wanted))
                 counts = self._day(store, scope, day, days.get(day, []), there.get(self.day_id(scope, day)), force)
                 read, made, kept, removed = (a + b for a, b in zip((read, made, kept, removed), counts, strict=True))
-            made += self._whole(store, scope, there.get(self.day_id(scope, "")), bool(made or removed or force))
+            ids = sorted({*there, *(self.day_id(scope, day) for day in wanted)} - {self.day_id(scope, "")})
+            made += self._whole(store, scope, ids, bool(made or removed or force))
         if sessions or newest > since:
             with store.transaction():
                 store.watermarks.set(self.stage, scope, newest)
@@ -239,19 +240,18 @@ class DaySummaries:
             self._put(store, item, old, [one.key for one in now])
             return len(now), 1, 0, 0
 
-    def _whole(self, store: Store, scope: str, old: Item | None, changed: bool) -> int:
-        """Bring the summary of all days up to date; returns how many were made."""
-        days = sorted(
-            (one for one in self._derived(store, scope) if "day" in one.data and not one.status), key=lambda one: one.data["day"]
-        )
+    def _whole(self, store: Store, scope: str, candidates: Sequence[str], changed: bool) -> int:
+        """Bring the summary of all days up to date, `candidates` being the ids of days that may have one; returns how many were made."""
+        [old] = store.items.get([self.day_id(scope, "")])
+        days = self._written(store, candidates)
         ids = [one.id for one in days]
         if old is not None and not changed and not old.stale and not self._failed(old) and old.data.get("days") == ids:
             return 0
         pairs = [(one.data["day"], one.data["summary"]) for one in days]
         text = self.writer.overview(pairs, store.language) if len(pairs) > 1 else ""
         with store.transaction():
-            now = {one.id: one for one in self._derived(store, scope)}
-            days = [now[id] for id in ids if id in now and not now[id].status]
+            days = self._written(store, ids)
+            [old] = store.items.get([self.day_id(scope, "")])
             left = [(one.data["day"], one.data["summary"]) for one in days]
             failed = text is None or left != pairs  # somebody wrote or deleted while a model wrote
             if failed:
@@ -265,8 +265,13 @@ class DaySummaries:
                 precision="day", offset=days[0].offset, recorded_at=max(one.recorded_at for one in days), scope=scope, session=id,
                 made_by=self.made_by, data=self._data(failed, {"days": ids, "summary": text}),
             )  # fmt: skip
-            self._put(store, item, now.get(id), [one.key for one in days])
+            self._put(store, item, old, [one.key for one in days])
         return 1
+
+    def _written(self, store: Store, ids: Sequence[str]) -> list[Item]:
+        """The summaries of days that there are and that hold, of these ids, in order."""
+        found = (one for one in store.items.get(list(ids)) if one is not None and not one.status)
+        return sorted(found, key=lambda one: one.data["day"])
 
     def _data(self, failed: bool, data: dict[str, Any]) -> dict[str, Any]:
         return {**data, "by": "rules" if failed else self.writer.name, **({"failed": True} if failed else {})}

@@ -20,7 +20,7 @@ from lamina.profile.portrait import deleted_at, person_of, written_by
 from lamina.profile.shades import Shade, ShadeMaker, telling
 from lamina.records import EVENT, FORGOTTEN, Edge, Filter, Item, Report, Run, derived_id
 from lamina.storage.consents import Refusals
-from lamina.storage.protocol import Store
+from lamina.storage.protocol import Store, Version
 from lamina.times import DAY
 
 MADE_BY: Final = "biographies/1"
@@ -102,6 +102,7 @@ class BiographyConsolidator:
         counted = store.items.count(Filter(scope=scope, kinds=("trace",)))
         if not force and not self._due(store, scope, there, counted):
             return Report(self.stage, scope, seconds=time.monotonic() - began)
+        seen: Version | None = store.version()
         traces = [one for one in store.items.each(Filter(scope=scope, kinds=("trace",))) if one.scope == scope]
         people = sorted({person for one in traces if (person := person_of(one)) is not None})
         sessions = {self.biography_id(scope, person) for person in people}
@@ -112,7 +113,11 @@ class BiographyConsolidator:
         read, made, kept, removed = 0, 0, 0, len(orphans)
         for done, person in enumerate(people):
             run.report(self.stage, done, len(people))
-            counts = self._person(store, scope, person, force)
+            after = deleted_at(store, scope, self.biography_id(scope, person))
+            said = sorted(
+                (one for one in traces if person_of(one) == person and one.key > after), key=lambda one: (one.at, one.id)
+            )
+            counts, seen = self._person(store, scope, person, said, force, seen)
             read, made, kept, removed = (a + b for a, b in zip((read, made, kept, removed), counts, strict=True))
         with store.transaction():
             store.watermarks.set(self.stage, scope, newest)
@@ -138,26 +143,30 @@ class BiographyConsolidator:
         return [one for one in store.items.each(where) if one.scope == scope and one.made_by == self.made_by]
 
     # ------------------------------------------------------------------------------------------------- one person
-    def _person(self, store: Store, scope: str, person: str, force: bool) -> tuple[int, int, int, int]:
-        """Bring one biography up to date; returns how many traces were read, and items made, kept and removed."""
+    def _person(
+        self, store: Store, scope: str, person: str, traces: Sequence[Item], force: bool, seen: Version | None
+    ) -> tuple[tuple[int, int, int, int], Version | None]:
+        """Bring one biography up to date; returns how many traces were read, and items made, kept and removed, and how far the store then was: None where somebody else wrote since `seen`."""
         id = self.biography_id(scope, person)
-        traces = self._said(store, scope, person)
         there = self._derived(store, scope, id)
         sign = _sign(traces)
         own = next((one for one in there if one.id == id), None)
         fresh = own is not None and own.data.get("of") == sign and not self._unfinished(own)
         if fresh and not force and not any(one.stale for one in there):
-            return 0, 0, len(there), 0
+            return (0, 0, len(there), 0), seen
         draft = self._drafted(store, scope, person, traces, there)
         with store.transaction():
-            now = self._said(store, scope, person)
+            alone = seen is not None and store.version() == seen
+            now = traces if alone else self._said(store, scope, person)
             if _sign(now) != sign:  # somebody wrote or deleted while a model thought: by rules now, and it is asked the next time
                 traces = now
                 draft = replace(self, biographer=RuleBiographer())._drafted(store, scope, person, now, ())
                 draft = replace(draft, failed=() if isinstance(self.biographer, RuleBiographer) else STAGES)
             wanted = self._items(scope, person, traces, draft)
             retracted = _retracted(store, scope, id)
-            return (len(traces), *self._write(store, [one for one in wanted if one[0].id not in retracted], there, traces))
+            counts = self._write(store, [one for one in wanted if one[0].id not in retracted], there, traces)
+            seen = store.version() if alone else None
+        return (len(traces), *counts), seen
 
     def _said(self, store: Store, scope: str, person: str) -> list[Item]:
         return written_by(store, scope, {person: deleted_at(store, scope, self.biography_id(scope, person))})[person]
