@@ -15,7 +15,7 @@ from lamina.recall.explain import Explanation
 from tests.recall.test_explain_warning import TEMPLATES, _facts, read, told
 from tests.recall.warnings_made import made
 
-WARNINGS = 20
+WARNINGS = 50
 LEVELS = (0, 2, 4)
 """On the way down the strongest parts: what is to be expected, the strongest signal, its most unusual reading."""
 TASK = "You write one plain English sentence that says all of the given facts and nothing else."
