@@ -12,6 +12,7 @@ from lamina.agents.environments.pddl_files import read_domain, read_problem
 from lamina.agents.environments.planning_world import PlanningWorld
 from lamina.agents.policies.fetching import FetchPolicy
 from lamina.agents.policies.planning import PlanningPolicy
+from lamina.agents.policies.states import state_of_domain, state_of_fetching
 from lamina.agents.policies.summaries import SUMMARIES
 from lamina.bench.results import find_data
 from lamina.errors import InputError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from lamina.agents.environments.protocol import Environment
     from lamina.models.protocols import LanguageModel
     from lamina.working.folding import Summarise
+    from lamina.working.nesting import Condense
 
 FOLDER: Final = "agentboard_pddl"
 FILES: Final[Mapping[str, str]] = {
@@ -35,13 +37,14 @@ FETCH_HORIZON: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A task: its domain, what makes its world and its player, the rule for summaries. `horizon`: the least it is given."""
+    """A task: its domain, what makes its world and its player, the rules for summaries and for what is known after them. `horizon`: the least it is given."""
 
     domain: str
     name: str
     world: Callable[[], Environment]
     player: Callable[[], LanguageModel]
     summarise: Summarise
+    condense: Condense
     fully_observable: bool
     horizon: int = 0
 
@@ -63,7 +66,9 @@ def tasks_of(data: Path | None, seed: int, maps: int, domains: Sequence[str] = (
 def fetch_task(number: int, summarise: Summarise = SUMMARIES["fetch"]) -> Task:
     """Four of eight things are delivered in a house of ten rooms."""
     plan = FetchMap.generate(seed=number)
-    return Task("fetch", f"fetch-{number}", lambda: FetchWorld(plan), FetchPolicy, summarise, False, FETCH_HORIZON)
+    world = FetchWorld(plan)
+    condense = state_of_fetching(world.goal)
+    return Task("fetch", f"fetch-{number}", lambda: FetchWorld(plan), FetchPolicy, summarise, condense, False, FETCH_HORIZON)
 
 
 def _problems(data: Path | None, domain: str) -> list[Task]:
@@ -89,5 +94,6 @@ def _task(domain: str, world: PlanningWorld) -> Task:
         lambda: PlanningWorld(problem),
         lambda: PlanningPolicy(domain),
         SUMMARIES[domain],
+        state_of_domain(domain, world.goal, problem.objects),
         world.fully_observable,
     )
