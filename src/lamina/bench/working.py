@@ -32,7 +32,16 @@ from lamina.working.subgoals import SubgoalMemory
 
 LIMITS: Final = (0.15, 0.25, 0.35, 0.5, 0.75, 1.0, 2.0)
 """Room for steps as shares of a domain's mean whole history; judged are 0.25, 0.5 and 1; at 2 nearly nothing has to be left out."""
-COMPARED: Final = ("hiagent", "nested", "nested-when-full", "full", "window", "summary", "hiagent-no-retrieval", "hiagent-no-summary")
+COMPARED: Final = (
+    "hiagent",
+    "nested",
+    "nested-when-full",
+    "full",
+    "window",
+    "summary",
+    "hiagent-no-retrieval",
+    "hiagent-no-summary",
+)
 RIVALS: Final = ("full", "window", "summary")
 FIGURES: Final = ("success", "progress", "steps", "tokens_per_step", "history_tokens_per_step", "valid", "subgoals", "retrieved")
 """Figures of an episode; the tokens are of all prompts that a step took, those of the history without what every prompt begins with."""

@@ -59,7 +59,12 @@ BLOCKSWORLD_WORDING: Final = Wording(
         "Then the arm holds <ob>, and <underob> is clear.",
     },
     "You move blocks with an arm that holds one block at a time. Blocks stand on the table or on each other; the table has room for all.",
-    {"clear": ("clear", "{0}"), "on-table": ("on the table", "{0}"), "holding": ("in the arm", "{0}"), "on": ("stacked", "{0} on {1}")},
+    {
+        "clear": ("clear", "{0}"),
+        "on-table": ("on the table", "{0}"),
+        "holding": ("in the arm", "{0}"),
+        "on": ("stacked", "{0} on {1}"),
+    },
 )
 
 # --------------------------------------------------------------------------------------------------------------- Gripper

@@ -115,7 +115,10 @@ class Wording:
                 pairs.append((label, item))
         by_label = [(labels, items) for items, labels in _alike(pairs)]
         by_item = _alike([(item, label) for label, item in pairs])
-        told = min((" ".join(f"{', '.join(labels)}: {', '.join(items)}." for labels, items in way) for way in (by_label, by_item)), key=len)
+        told = min(
+            (" ".join(f"{', '.join(labels)}: {', '.join(items)}." for labels, items in way) for way in (by_label, by_item)),
+            key=len,
+        )
         rest = self.state(fact for fact in wanted if fact[0] not in self.short)
         return " ".join(part for part in (told, rest) if part)
 
