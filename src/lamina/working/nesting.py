@@ -198,7 +198,7 @@ class Nesting:
 
     def _told(self, known: Known, text: str) -> str:
         if known.upto == 0:
-            of = f"the first {_steps(known.steps)}"
+            of = "the beginning" if known.steps == 1 else f"the first {_steps(known.steps)}"
         else:
             last = known.upto - 1
             of = f"subgoals 1 to {last}" if last > 1 else f"subgoal {last}" if last else "the beginning"

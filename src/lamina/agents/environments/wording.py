@@ -122,6 +122,10 @@ class Wording:
         rest = self.state(fact for fact in wanted if fact[0] not in self.short)
         return " ".join(part for part in (told, rest) if part)
 
+    def heading(self, fact: Fact) -> str:
+        """The label under which a fact is told in few words; "" for one that is told as a sentence."""
+        return self.short[fact[0]][0].format(*fact[1:]) if fact[0] in self.short else ""
+
     def read(self, text: str) -> list[Literal]:
         """The literals that a text states, in order; what is no sentence of the domain is passed over."""
         found: list[Literal] = []
