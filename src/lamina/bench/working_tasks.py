@@ -49,29 +49,31 @@ class Task:
     horizon: int = 0
 
 
-def tasks_of(data: Path | None, seed: int, maps: int, domains: Sequence[str] = ()) -> dict[str, list[Task]]:
-    """The tasks by domain. Raises `InputError` where AgentBoard's problems are wanted and not there, and for an unknown domain."""
+def tasks_of(
+    data: Path | None, seed: int, maps: int, domains: Sequence[str] = (), *, ranked: bool = True
+) -> dict[str, list[Task]]:
+    """The tasks by domain; `ranked`: what is known is told in the order in which the goal needs it. Raises `InputError` where AgentBoard's problems are wanted and not there, and for an unknown domain."""
     known = (*FILES, "fetch")
     if unknown := [one for one in domains if one not in known]:
         raise InputError(f"{unknown[0]!r} is no domain of this benchmark: use some of {', '.join(known)}")
     if isinstance(maps, bool) or not isinstance(maps, int) or maps < 1:
         raise InputError(f"maps must be a whole number of at least 1, not {maps!r}")
     wanted = [one for one in known if not domains or one in domains]
-    tasks = {one: _problems(data, one) for one in wanted if one != "fetch"}
+    tasks = {one: _problems(data, one, ranked) for one in wanted if one != "fetch"}
     if "fetch" in wanted:
-        tasks["fetch"] = [fetch_task(1000 * seed + number) for number in range(maps)]
+        tasks["fetch"] = [fetch_task(1000 * seed + number, ranked=ranked) for number in range(maps)]
     return tasks
 
 
-def fetch_task(number: int, summarise: Summarise = SUMMARIES["fetch"]) -> Task:
+def fetch_task(number: int, summarise: Summarise = SUMMARIES["fetch"], *, ranked: bool = True) -> Task:
     """Four of eight things are delivered in a house of ten rooms."""
     plan = FetchMap.generate(seed=number)
     world = FetchWorld(plan)
-    condense = state_of_fetching(world.goal)
+    condense = state_of_fetching(world.goal if ranked else "")
     return Task("fetch", f"fetch-{number}", lambda: FetchWorld(plan), FetchPolicy, summarise, condense, False, FETCH_HORIZON)
 
 
-def _problems(data: Path | None, domain: str) -> list[Task]:
+def _problems(data: Path | None, domain: str, ranked: bool) -> list[Task]:
     """AgentBoard's problems of a domain, as they lie in the data."""
     file = find_data(data, FOLDER, f"{FILES[domain]}.pddl")
     if file is None:
@@ -83,10 +85,10 @@ def _problems(data: Path | None, domain: str) -> list[Task]:
     found = sorted((file.parent / FILES[domain]).glob("*.pddl"), key=lambda one: (len(one.name), one.name))
     if not found:
         raise InputError(f"there are no problems in {file.parent / FILES[domain]}")
-    return [_task(domain, PlanningWorld(read_problem(path, rules))) for path in found]
+    return [_task(domain, PlanningWorld(read_problem(path, rules)), ranked) for path in found]
 
 
-def _task(domain: str, world: PlanningWorld) -> Task:
+def _task(domain: str, world: PlanningWorld, ranked: bool) -> Task:
     problem = world.problem
     return Task(
         domain,
@@ -94,6 +96,6 @@ def _task(domain: str, world: PlanningWorld) -> Task:
         lambda: PlanningWorld(problem),
         lambda: PlanningPolicy(domain),
         SUMMARIES[domain],
-        state_of_domain(domain, world.goal, problem.objects),
+        state_of_domain(domain, world.goal if ranked else "", problem.objects),
         world.fully_observable,
     )

@@ -92,11 +92,16 @@ class Nesting:
     """Chooses what a prompt shows of a log: one condensed block, the lines of later subgoals, what was asked for, the current steps.
 
     Parameters: `log`; `condense`; `pairs`, from steps to what of them is told; `always`: all finished subgoals are condensed, even where
-    their lines have room.
+    their lines have room; `recent`: steps of the current subgoal shown at most, where nothing was asked for (None: all that have room);
+    beyond that, the older half is condensed at a time.
     """
 
-    def __init__(self, log: ChunkLog, condense: Condense, pairs: Pairs, *, always: bool = False) -> None:
-        self.log, self.always = log, always
+    def __init__(
+        self, log: ChunkLog, condense: Condense, pairs: Pairs, *, always: bool = False, recent: int | None = None
+    ) -> None:
+        if recent is not None and (isinstance(recent, bool) or not isinstance(recent, int) or recent < 1):
+            raise InputError(f"recent steps are a whole number of at least 1, or None for all, not {recent!r}")
+        self.log, self.always, self.recent = log, always, recent
         self.made = 0
         """How often a text was asked for."""
         self._condense, self._pairs = condense, pairs
@@ -122,7 +127,7 @@ class Nesting:
         current = self.log.current
         left = room - current.title_cost - sum(current.costs)
         bare = self.always and current.id == 0 and len(current.steps) == 1
-        if left < 0 or bare:
+        if left < 0 or bare or (self._least() and not asked):
             return None
         now = [Block(current, "current")] if current.steps or current.title else []
         chunks = self.log.chunks
@@ -163,7 +168,7 @@ class Nesting:
         most = len(current.steps)
         if not (current.id == 0 and most == 1):  # an observation that begins the task may be condensed alone
             most -= 1
-        steps = 0
+        steps = self._least()
         while True:
             known = self._part(steps) if steps else (self._known(current.id - 1) if current.id else None)
             rest = sum(current.costs[steps:]) + current.title_cost
@@ -175,6 +180,12 @@ class Nesting:
         if known is None:
             return now
         return [*self._cut(known, room - rest), *now]
+
+    def _least(self) -> int:
+        """Steps of the current chunk that are condensed in any case."""
+        over = 0 if self.recent is None else len(self.log.current.steps) - self.recent
+        half = ((self.recent or 0) + 1) // 2
+        return -(-over // half) * half if over > 0 else 0
 
     def _shown(self, block: Block) -> int:
         chunk = block.chunk

@@ -98,7 +98,7 @@ class SubgoalMemory:
     Parameters: `summarise`, from a subgoal and its pairs of action and observation to one line: a function, or a language model
     (default: words of the observations, `Extract`); `condense`, ours: from what was known before, a subgoal and its pairs to what is
     known after it (a function or a language model): where folded lines do not fit, the oldest and the beginning are condensed into one
-    block instead of hidden, with `always` even where they fit (see `nesting`); `fully_observable`: every observation says the whole state, so the last one
+    block instead of hidden, with `always` even where they fit, and of the current one all but `recent` steps (see `nesting`); `fully_observable`: every observation says the whole state, so the last one
     is the line, and nothing is asked; `retrieval`: False leaves `retrieve` out, to see what it is worth; `ignored`: actions whose
     turns say nothing of the result; `speech`, whether the rules tell the model to answer in lines or to call tools (default: lines in the
     form "text", tools in the form "chat"); `variant`, "paper" or "code" (see the module); the others as in `FullHistory`.
@@ -127,6 +127,7 @@ class SubgoalMemory:
         *,
         condense: Condense | LanguageModel | None = None,
         always: bool = False,
+        recent: int | None = None,
         fully_observable: bool = False,
         retrieval: bool = True,
         ignored: Sequence[str] = (CHECK,),
@@ -151,7 +152,9 @@ class SubgoalMemory:
         self._extract = Extract()
         self._summarise = _summariser(summarise, self._extract)
         self._ignored = frozenset(_plain(one) for one in ignored)
-        self.nesting = None if condense is None else Nesting(self.log, condenser(condense), self._pairs, always=always)
+        self.nesting = (
+            None if condense is None else Nesting(self.log, condenser(condense), self._pairs, always=always, recent=recent)
+        )
         self._sink = sink
 
     @property
