@@ -35,10 +35,12 @@ LIMITS: Final = (0.15, 0.25, 0.35, 0.5, 0.75, 1.0, 2.0)
 COMPARED: Final = (
     "hiagent",
     "nested",
+    "nested-recent",
     "nested-when-full",
     "full",
     "window",
     "summary",
+    "summary-known",
     "hiagent-no-retrieval",
     "hiagent-no-summary",
 )
