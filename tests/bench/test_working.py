@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lamina.agents.environments.fetch import FetchMap
+from lamina.agents.memories import MEMORIES
 from lamina.bench import run_benchmark
 from lamina.bench.working import LIMITS, play, speed_row
 from lamina.bench.working_fetch import _moved, trial_rows, window_rows
@@ -53,7 +54,7 @@ def test_the_control_house_has_the_same_rooms_and_things_but_none_where_it_was()
 
 
 def test_memories_keep_to_the_room_they_are_given() -> None:
-    for name in ("full", "window", "summary", "hiagent", "hiagent-code", "hiagent-no-summary"):
+    for name in MEMORIES:
         episode, fixed = play(fetch_task(1), name, 400, 60, 5)
         assert all(one.prompt.tokens <= fixed + 400 for one in episode.played)
 

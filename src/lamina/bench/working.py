@@ -89,9 +89,9 @@ def run(
 ) -> Result:
     """Play every task with every memory at every limit.
 
-    `maps`: maps of the fetch world; `domains`: only these; `window`: steps of the sliding window; `ranked`: False lets the rules for what is
-    known neither leave out nor rank anything by the goal; `model`: "policy", or "local" for the
-    time that a small language model takes to read the prompts of recorded episodes (see `working_local`, which takes what is left in `more`).
+    `maps`: maps of the fetch world; `domains`: only these; `window`: steps of the sliding window; `ranked`: False lets the rules for
+    what is known neither leave out nor rank anything by the goal; `model`: "policy", or "local" for the time that a small language model
+    takes to read the prompts of recorded episodes (see `working_local`, which takes what is left in `more`).
     """
     if model == "local":
         from lamina.bench import working_local

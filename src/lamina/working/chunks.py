@@ -73,6 +73,11 @@ class Block:
         """The steps shown verbatim."""
         return () if self.state in ("folded", "condensed") else self.chunk.steps[self.first :]
 
+    @property
+    def covers(self) -> range:
+        """The numbers of the chunks that a condensed block stands for as a whole; of any other block none."""
+        return range(self.chunk.id + (0 if self.first else 1)) if self.state == "condensed" else range(0)
+
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
@@ -267,9 +272,8 @@ class ChunkLog:
         present = {block.chunk.id for block in blocks}
         for block in blocks:
             if block.state == "condensed":
-                gone = self._chunks[: block.chunk.id + (0 if block.first else 1)]
-                whole += sum(len(chunk.steps) for chunk in gone) + block.first
-                present.update(chunk.id for chunk in gone)
+                whole += sum(len(chunk.steps) for chunk in self._chunks[: len(block.covers)]) + block.first
+                present.update(block.covers)
         hidden_chunks = self.current.id - sum(1 for number in present if number > 0) if self._titled else 0
         hidden_steps = self._steps - shown - whole
         mark = _hidden(hidden_chunks, hidden_steps) if marked else ""

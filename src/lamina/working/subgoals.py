@@ -96,12 +96,13 @@ class SubgoalMemory:
     fails, words of the observations stand in its place. Numbers of chunks stay the same for the whole task.
 
     Parameters: `summarise`, from a subgoal and its pairs of action and observation to one line: a function, or a language model
-    (default: words of the observations, `Extract`); `condense`, ours: from what was known before, a subgoal and its pairs to what is
-    known after it (a function or a language model): where folded lines do not fit, the oldest and the beginning are condensed into one
-    block instead of hidden, with `always` even where they fit, and of the current one all but `recent` steps (see `nesting`); `fully_observable`: every observation says the whole state, so the last one
-    is the line, and nothing is asked; `retrieval`: False leaves `retrieve` out, to see what it is worth; `ignored`: actions whose
-    turns say nothing of the result; `speech`, whether the rules tell the model to answer in lines or to call tools (default: lines in the
-    form "text", tools in the form "chat"); `variant`, "paper" or "code" (see the module); the others as in `FullHistory`.
+    (default: words of the observations, `Extract`); `condense`, which is ours and not the source's: from what was known before, a
+    subgoal and its pairs to what is known after it, a function or a language model; where folded lines do not fit, the oldest and
+    the beginning are condensed into one block instead of hidden (see `nesting`); `always`, even where they fit; `recent`, and of the
+    current subgoal all but so many steps; `fully_observable`: every observation says the whole state, so the last one is the line, and
+    nothing is asked; `retrieval`: False leaves `retrieve` out, to see what it is worth; `ignored`: actions whose turns say nothing of the
+    result; `speech`, whether the rules tell the model to answer in lines or to call tools (default: lines in the form "text", tools in the
+    form "chat"); `variant`, "paper" or "code" (see the module); the others as in `FullHistory`.
 
     >>> memory = SubgoalMemory(lambda subgoal, pairs: f"{len(pairs)} drawers opened, key found")
     >>> memory.observe(Step.acted("open drawer 1", "It is empty.", subgoal="Find the key"))
@@ -141,6 +142,8 @@ class SubgoalMemory:
             raise InputError(f"{variant!r} is not a variant: use one of {', '.join(get_args(Variant))}")
         if speech is not None and speech not in get_args(Speech):
             raise InputError(f"{speech!r} is not a way for a model to speak: use one of {', '.join(get_args(Speech))}")
+        if condense is not None:
+            self.name = "nested"
         self.log = ChunkLog(counter=counter, form=form, sink=sink)
         self.fully_observable = fully_observable
         self.retrieval = retrieval

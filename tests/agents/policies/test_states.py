@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lamina.agents.acting import ActingAgent, head_of
 from lamina.agents.environments.domains import DOMAINS
 from lamina.agents.environments.fetch import FetchMap, FetchWorld
-from lamina.agents.environments.generators import blocksworld, gripper
+from lamina.agents.environments.generators import blocksworld, gripper, tyreworld
 from lamina.agents.environments.planning import Problem, literals
 from lamina.agents.environments.planning_world import PlanningWorld
 from lamina.agents.environments.protocol import CHECK
@@ -25,16 +25,6 @@ from lamina.agents.policies.summaries import SUMMARIES
 from lamina.errors import InputError
 from lamina.models.tokens import WordLlamaTokens
 from lamina.working.steps import prompt_tokens
-
-
-def tyres(wheels: int) -> Problem:
-    rules = DOMAINS["tyreworld"][0]
-    objects, start, goal = {"boot": "container"}, "unlocked boot, closed boot, in jack boot, in pump boot, in wrench boot", []
-    for n in range(1, wheels + 1):
-        objects |= {f"r{n}": "wheel", f"w{n}": "wheel", f"hub{n}": "hub", f"nut{n}": "nut"}
-        start += f", intact r{n}, in r{n} boot, not-inflated r{n}, on w{n} hub{n}, on-ground hub{n}, tight nut{n} hub{n}, fastened hub{n}"
-        goal.append(f"inflated r{n}, on r{n} hub{n}, in w{n} boot")
-    return Problem(f"tyres-{wheels}", rules, objects, frozenset(one.fact for one in literals(start)), literals(", ".join(goal)))
 
 
 def bar(shots: int, cocktails: int) -> Problem:
@@ -60,7 +50,7 @@ def bar(shots: int, cocktails: int) -> Problem:
     )
 
 
-PROBLEMS = {"blocksworld": blocksworld(5, seed=2), "gripper": gripper(4), "tyreworld": tyres(2), "barman": bar(4, 4)}
+PROBLEMS = {"blocksworld": blocksworld(5, seed=2), "gripper": gripper(4), "tyreworld": tyreworld(2), "barman": bar(4, 4)}
 
 
 def walked(problem: Problem, seed: int, steps: int) -> list[tuple[PlanningWorld, str, str]]:
