@@ -101,7 +101,8 @@ class Wording:
     def grouped(self, facts: Iterable[Fact]) -> str:
         """Facts in few words: those of a label together, and labels together that have the same things; the rest as sentences.
 
-        >>> wording = Wording({"on": ("{0} is on {1}", ""), "red": ("{0} is red", "")}, {}, short={"on": ("on {1}", "{0}"), "red": ("red", "{0}")})
+        >>> facts = {"on": ("{0} is on {1}", "{0} is not on {1}"), "red": ("{0} is red", "{0} is not red")}
+        >>> wording = Wording(facts, {}, short={"on": ("on {1}", "{0}"), "red": ("red", "{0}")})
         >>> wording.grouped([("on", "a", "box"), ("on", "b", "box"), ("red", "a"), ("red", "b")])
         'on box, red: a, b.'
         >>> [one.fact for one in wording.read("on box, red: a, b.")]

@@ -32,7 +32,7 @@ def state_of_domain(domain: str, goal: str = "", objects: Mapping[str, str] | No
     >>> known
     'closed, unlocked: boot. in boot: jack, pump.'
     >>> state_of_domain("tyreworld")(known, "boot is open", [("open boot", "boot is open. boot is no longer closed.")])
-    'open, unlocked: boot. in boot: jack, pump.'
+    'in boot: jack, pump. open, unlocked: boot.'
     """
     if domain not in DOMAINS:
         raise InputError(f"{domain!r} is no domain with a rule for what is known: use one of {', '.join(DOMAINS)}")
