@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lamina.agents.environments.fetch import FetchMap
+from lamina.agents.environments.generators import barman, tyreworld
+from lamina.agents.environments.planning_world import PlanningWorld
+from lamina.agents.memories import MEMORIES
 from lamina.bench import run_benchmark
-from lamina.bench.working import LIMITS, play, speed_row
+from lamina.bench.working import LIMITS, ROOMY, history_tokens, play, speed_row
 from lamina.bench.working_fetch import _moved, trial_rows, window_rows
-from lamina.bench.working_tasks import FILES, fetch_task, tasks_of
+from lamina.bench.working_tasks import FILES, _task, fetch_task, tasks_of
 from lamina.errors import InputError
 from tests.bench.test_harness import check_form
 
@@ -53,7 +57,7 @@ def test_the_control_house_has_the_same_rooms_and_things_but_none_where_it_was()
 
 
 def test_memories_keep_to_the_room_they_are_given() -> None:
-    for name in ("full", "window", "summary", "hiagent", "hiagent-code", "hiagent-no-summary"):
+    for name in MEMORIES:
         episode, fixed = play(fetch_task(1), name, 400, 60, 5)
         assert all(one.prompt.tokens <= fixed + 400 for one in episode.played)
 
@@ -98,3 +102,20 @@ def test_all_problems_of_agentboard_are_read() -> None:
     assert set(tasks) - {"fetch"} == set(FILES)
     assert [some[0].fully_observable for some in tasks.values()] == [True, True, False, False, False]
     assert {0.25, 0.5, 1.0} <= set(LIMITS)
+
+
+@pytest.mark.slow
+def test_nested_folding_doubles_success_at_a_tight_limit_on_made_up_problems() -> None:
+    made = {
+        "tyreworld": [tyreworld(wheels, seed=seed) for wheels in (1, 2) for seed in range(5)],
+        "barman": [barman(1 + n % 2, shots=4 + n % 4, ingredients=3 + n % 2, seed=100 + n) for n in range(12)],
+    }
+    for domain, problems in made.items():
+        tasks = [_task(domain, PlanningWorld(problem), ranked=True) for problem in problems]
+        length = np.mean([history_tokens(task, play(task, "full", ROOMY, 30, 5)[0]) for task in tasks])
+        success = {}
+        for memory in ("full", "window", "summary-known", "hiagent", "nested"):
+            success[memory] = float(np.mean([play(task, memory, round(length / 4), 30, 5)[0].success for task in tasks]))
+        print(f"{domain}, a quarter of {length:.0f} tokens: {success}")
+        assert success["nested"] >= 0.8
+        assert success["nested"] >= success["summary-known"] >= 2 * max(success["full"], success["window"])

@@ -26,6 +26,15 @@ def test_the_json_says_what_each_prompt_folds_and_keeps_the_budget(shell: Shell)
     assert found["subgoals"] == sum(one["subgoal"] is not None for one in found["played"]) == 4
 
 
+def test_nested_folding_says_which_subgoals_are_condensed(shell: Shell) -> None:
+    found = shell.json("run", "tyreworld", "--size", 2, "--memory", "nested", "--budget", 1250)
+    assert found["success"] is True
+    assert found["memory"] == "nested"
+    assert found["played"][-1]["condensed"] == list(range(1, found["subgoals"] - 1))  # the last began with it
+    assert not any(one["hidden_subgoals"] for one in found["played"])
+    assert "condensed 1, 2" in shell("run", "tyreworld", "--size", 2, "--memory", "nested", "--budget", 1250)
+
+
 def test_a_goal_that_is_not_reached_is_an_exit_code(shell: Shell) -> None:
     out = shell("run", "fetch", "--memory", "window", "--budget", 700, "--horizon", 9, code=1)
     assert "The goal was not reached in 9 steps with the memory window" in out

@@ -11,6 +11,7 @@ from lamina.agents.environments.generators import barman, blocksworld, gripper, 
 from lamina.agents.environments.planning_world import PlanningWorld
 from lamina.agents.policies.fetching import FetchPolicy
 from lamina.agents.policies.planning import PlanningPolicy
+from lamina.agents.policies.states import state_of_domain, state_of_fetching
 from lamina.agents.policies.summaries import SUMMARIES
 from lamina.errors import InputError
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from lamina.agents.environments.protocol import Environment
     from lamina.models.protocols import LanguageModel
     from lamina.working.folding import Summarise
+    from lamina.working.nesting import Condense
 
 _PROBLEMS: Final[Mapping[str, Callable[..., Problem]]] = {
     "blocksworld": blocksworld,
@@ -38,11 +40,12 @@ WORLDS: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A world, who plays it, and how a finished subgoal becomes a line. `place`: which world it is, whatever the task in it."""
+    """A world, who plays it, how a finished subgoal becomes a line, and how what is known after it is told. `place`: which world it is, whatever the task in it."""
 
     world: Environment
     player: LanguageModel
     summarise: Summarise
+    condense: Condense
     place: str
 
 
@@ -56,8 +59,11 @@ def setting(name: str, *, size: int | None = None, seed: int = 0) -> Setting:
     """
     if name == "fetch":
         plan = FetchMap.generate(seed=seed) if size is None else FetchMap.generate(size, seed=seed)
-        return Setting(FetchWorld(plan), FetchPolicy(), SUMMARIES["fetch"], f"fetch {len(plan.rooms)} {seed}")
+        house = FetchWorld(plan)
+        return Setting(house, FetchPolicy(), SUMMARIES["fetch"], state_of_fetching(house.goal), f"fetch {len(plan.rooms)} {seed}")
     if name not in WORLDS:
         raise InputError(f"{name!r} is not a world: use one of {', '.join(WORLDS)}")
     problem = _PROBLEMS[name](seed=seed) if size is None else _PROBLEMS[name](size, seed=seed)
-    return Setting(PlanningWorld(problem), PlanningPolicy(name), SUMMARIES[name], problem.name)
+    world = PlanningWorld(problem)
+    condense = state_of_domain(name, world.goal, problem.objects)
+    return Setting(world, PlanningPolicy(name), SUMMARIES[name], condense, problem.name)

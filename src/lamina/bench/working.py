@@ -32,8 +32,25 @@ from lamina.working.subgoals import SubgoalMemory
 
 LIMITS: Final = (0.15, 0.25, 0.35, 0.5, 0.75, 1.0, 2.0)
 """Room for steps as shares of a domain's mean whole history; judged are 0.25, 0.5 and 1; at 2 nearly nothing has to be left out."""
-COMPARED: Final = ("hiagent", "full", "window", "summary", "hiagent-no-retrieval", "hiagent-no-summary")
+COMPARED: Final = (
+    "hiagent",
+    "nested",
+    "nested-recent",
+    "nested-when-full",
+    "full",
+    "window",
+    "summary",
+    "summary-known",
+    "hiagent-no-retrieval",
+    "hiagent-no-summary",
+)
 RIVALS: Final = ("full", "window", "summary")
+JUDGED: Final[Mapping[str, Sequence[str]]] = {
+    "hiagent": RIVALS,
+    "nested": (*RIVALS, "summary-known", "hiagent"),
+    "nested-recent": (*RIVALS, "summary-known", "hiagent"),
+}
+"""Memories that are compared with others task by task."""
 FIGURES: Final = ("success", "progress", "steps", "tokens_per_step", "history_tokens_per_step", "valid", "subgoals", "retrieved")
 """Figures of an episode; the tokens are of all prompts that a step took, those of the history without what every prompt begins with."""
 ROOMY: Final = 1_000_000
@@ -66,13 +83,15 @@ def run(
     maps: int = 100,
     horizon: int = HORIZON,
     window: int = 5,
+    ranked: bool = True,
     model: str = "policy",
     **more: Any,
 ) -> Result:
     """Play every task with every memory at every limit.
 
-    `maps`: maps of the fetch world; `domains`: only these; `window`: steps of the sliding window; `model`: "policy", or "local" for the
-    time that a small language model takes to read the prompts of recorded episodes (see `working_local`, which takes what is left in `more`).
+    `maps`: maps of the fetch world; `domains`: only these; `window`: steps of the sliding window; `ranked`: False lets the rules for
+    what is known neither leave out nor rank anything by the goal; `model`: "policy", or "local" for the time that a small language model
+    takes to read the prompts of recorded episodes (see `working_local`, which takes what is left in `more`).
     """
     if model == "local":
         from lamina.bench import working_local
@@ -85,7 +104,7 @@ def run(
             raise InputError(f"{name!r} is not a working memory: use some of {', '.join(MEMORIES)}")
     if not limits or not all(0 < share <= 10 for share in limits):
         raise InputError(f"limits are shares of a whole history above 0, not {limits!r}")
-    tasks = tasks_of(data, seed, maps, domains)
+    tasks = tasks_of(data, seed, maps, domains, ranked=ranked)
     found: dict[str, dict[str, dict[float, Figures]]] = {}
     tokens: dict[str, dict[str, float]] = {}
     for domain, some in tasks.items():
@@ -108,7 +127,7 @@ def run(
     progress("working: a long log")
     rows.append(speed_row())
     config = {
-        "seed": seed, "limits": list(limits), "horizon": horizon, "window": window, "maps": maps, "memories": list(memories),
+        "seed": seed, "limits": list(limits), "horizon": horizon, "window": window, "maps": maps, "memories": list(memories), "ranked": ranked,
         "fully_observable": {domain: some[0].fully_observable for domain, some in tasks.items()}, "player": "policy by rules",
     }  # fmt: skip
     return Result("working", f"AgentBoard's planning problems and {maps} maps of a fetch world", config, rows)
@@ -119,7 +138,13 @@ def play(task: Task, memory: str, room: int, horizon: int, window: int) -> tuple
     counter = WordLlamaTokens()
     world = task.world()
     working = make_memory(
-        memory, room=room, window=window, summarise=task.summarise, fully_observable=world.fully_observable, counter=counter
+        memory,
+        room=room,
+        window=window,
+        summarise=task.summarise,
+        condense=task.condense,
+        fully_observable=world.fully_observable,
+        counter=counter,
     )
     fixed = prompt_tokens(head_of(world, working.rules), counter)
     agent = ActingAgent(task.player(), working, budget=fixed + max(room, LEAST), horizon=max(horizon, task.horizon))
@@ -167,14 +192,13 @@ def row_of(
             full = found["full"][domain]
             by[domain] = {**by[domain], **_saved(shares, full)}
     mean = {key: float(np.mean([metrics[key] for metrics in by.values()])) for key in next(iter(by.values()))}
-    if name == "hiagent":
-        for rival in (one for one in RIVALS if one in found):
-            for domain, shares in found[name].items():
-                compared: dict[str, float] = {}
-                for share, values in shares.items():
-                    other = found[rival][domain][share]
-                    compared |= difference(Limit(share, 0).named("success"), values[:, 0], other[:, 0], seed)
-                by[f"{AGAINST}{rival}, {domain}"] = compared
+    for rival in (one for one in JUDGED.get(name, ()) if one in found):
+        for domain, shares in found[name].items():
+            compared: dict[str, float] = {}
+            for share, values in shares.items():
+                other = found[rival][domain][share]
+                compared |= difference(Limit(share, 0).named("success"), values[:, 0], other[:, 0], seed)
+            by[f"{AGAINST}{rival}, {domain}"] = compared
     return Row(name, mean, by)
 
 

@@ -12,6 +12,7 @@ from lamina.agents.environments.pddl_files import read_domain, read_problem
 from lamina.agents.environments.planning_world import PlanningWorld
 from lamina.agents.policies.fetching import FetchPolicy
 from lamina.agents.policies.planning import PlanningPolicy
+from lamina.agents.policies.states import state_of_domain, state_of_fetching
 from lamina.agents.policies.summaries import SUMMARIES
 from lamina.bench.results import find_data
 from lamina.errors import InputError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from lamina.agents.environments.protocol import Environment
     from lamina.models.protocols import LanguageModel
     from lamina.working.folding import Summarise
+    from lamina.working.nesting import Condense
 
 FOLDER: Final = "agentboard_pddl"
 FILES: Final[Mapping[str, str]] = {
@@ -35,38 +37,43 @@ FETCH_HORIZON: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A task: its domain, what makes its world and its player, the rule for summaries. `horizon`: the least it is given."""
+    """A task: its domain, what makes its world and its player, the rules for summaries and for what is known after them. `horizon`: the least it is given."""
 
     domain: str
     name: str
     world: Callable[[], Environment]
     player: Callable[[], LanguageModel]
     summarise: Summarise
+    condense: Condense
     fully_observable: bool
     horizon: int = 0
 
 
-def tasks_of(data: Path | None, seed: int, maps: int, domains: Sequence[str] = ()) -> dict[str, list[Task]]:
-    """The tasks by domain. Raises `InputError` where AgentBoard's problems are wanted and not there, and for an unknown domain."""
+def tasks_of(
+    data: Path | None, seed: int, maps: int, domains: Sequence[str] = (), *, ranked: bool = True
+) -> dict[str, list[Task]]:
+    """The tasks by domain; `ranked`: what is known is told in the order in which the goal needs it. Raises `InputError` where AgentBoard's problems are wanted and not there, and for an unknown domain."""
     known = (*FILES, "fetch")
     if unknown := [one for one in domains if one not in known]:
         raise InputError(f"{unknown[0]!r} is no domain of this benchmark: use some of {', '.join(known)}")
     if isinstance(maps, bool) or not isinstance(maps, int) or maps < 1:
         raise InputError(f"maps must be a whole number of at least 1, not {maps!r}")
     wanted = [one for one in known if not domains or one in domains]
-    tasks = {one: _problems(data, one) for one in wanted if one != "fetch"}
+    tasks = {one: _problems(data, one, ranked) for one in wanted if one != "fetch"}
     if "fetch" in wanted:
-        tasks["fetch"] = [fetch_task(1000 * seed + number) for number in range(maps)]
+        tasks["fetch"] = [fetch_task(1000 * seed + number, ranked=ranked) for number in range(maps)]
     return tasks
 
 
-def fetch_task(number: int, summarise: Summarise = SUMMARIES["fetch"]) -> Task:
+def fetch_task(number: int, summarise: Summarise = SUMMARIES["fetch"], *, ranked: bool = True) -> Task:
     """Four of eight things are delivered in a house of ten rooms."""
     plan = FetchMap.generate(seed=number)
-    return Task("fetch", f"fetch-{number}", lambda: FetchWorld(plan), FetchPolicy, summarise, False, FETCH_HORIZON)
+    world = FetchWorld(plan)
+    condense = state_of_fetching(world.goal if ranked else "")
+    return Task("fetch", f"fetch-{number}", lambda: FetchWorld(plan), FetchPolicy, summarise, condense, False, FETCH_HORIZON)
 
 
-def _problems(data: Path | None, domain: str) -> list[Task]:
+def _problems(data: Path | None, domain: str, ranked: bool) -> list[Task]:
     """AgentBoard's problems of a domain, as they lie in the data."""
     file = find_data(data, FOLDER, f"{FILES[domain]}.pddl")
     if file is None:
@@ -78,10 +85,10 @@ def _problems(data: Path | None, domain: str) -> list[Task]:
     found = sorted((file.parent / FILES[domain]).glob("*.pddl"), key=lambda one: (len(one.name), one.name))
     if not found:
         raise InputError(f"there are no problems in {file.parent / FILES[domain]}")
-    return [_task(domain, PlanningWorld(read_problem(path, rules))) for path in found]
+    return [_task(domain, PlanningWorld(read_problem(path, rules)), ranked) for path in found]
 
 
-def _task(domain: str, world: PlanningWorld) -> Task:
+def _task(domain: str, world: PlanningWorld, ranked: bool) -> Task:
     problem = world.problem
     return Task(
         domain,
@@ -89,5 +96,6 @@ def _task(domain: str, world: PlanningWorld) -> Task:
         lambda: PlanningWorld(problem),
         lambda: PlanningPolicy(domain),
         SUMMARIES[domain],
+        state_of_domain(domain, world.goal if ranked else "", problem.objects),
         world.fully_observable,
     )

@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from lamina.models.protocols import LanguageModel
     from lamina.working.chunks import Rendered
     from lamina.working.folding import Summarise
+    from lamina.working.nesting import Condense
     from lamina.working.protocol import WorkingMemory
 
 POLICY: Final = "policy"
-_STYLES: Final = {"folded": "dim", "open": "cyan", "current": "green", "hidden": "red"}
+_STYLES: Final = {"condensed": "dim", "folded": "dim", "open": "cyan", "current": "green", "hidden": "red"}
 _LONG: Final = 110  # characters of a line about a subgoal
 
 
@@ -37,7 +38,9 @@ def run(
     memory: Annotated[
         str,
         typer.Option(
-            "--memory", help="full, window, summary, hiagent, hiagent-no-retrieval, hiagent-no-summary or hiagent-code."
+            "--memory",
+            help="full, window, summary, summary-known, hiagent, hiagent-no-retrieval, hiagent-no-summary, hiagent-code, nested, "
+            "nested-recent or nested-when-full.",
         ),
     ] = "hiagent",
     budget: Annotated[int, typer.Option("--budget", help="The most tokens of a prompt.")] = 2000,
@@ -75,13 +78,18 @@ def run(
     from lamina.agents.worlds import setting
 
     place = setting(world, size=size, seed=seed)
-    player, summarise = _player(model, place)
+    player, summarise, condense = _player(model, place)
     with _kept(file) as experience:
         known = experience.known(place.place, place.world.goal, budget) if experience else ""
         name = session or f"{place.place} {secrets.token_hex(4)}"
         sink = experience.sink(place.place, place.world.goal, name) if experience else None
         working = make_memory(
-            memory, room=max(budget // 2, 1), summarise=summarise, fully_observable=place.world.fully_observable, sink=sink
+            memory,
+            room=max(budget // 2, 1),
+            summarise=summarise,
+            condense=condense,
+            fully_observable=place.world.fully_observable,
+            sink=sink,
         )
         with _Screen(place.world, working, budget, delay, shown=not as_json) as screen:
             agent = ActingAgent(player, working, budget=budget, horizon=horizon, patience=patience, watch=screen.show)
@@ -94,15 +102,15 @@ def run(
         raise typer.Exit(FINDINGS)
 
 
-def _player(spec: str, place: Setting) -> tuple[LanguageModel, Summarise | LanguageModel]:
-    """Who plays, and who makes lines of finished subgoals: the rules of the world, or the model."""
+def _player(spec: str, place: Setting) -> tuple[LanguageModel, Summarise | LanguageModel, Condense | LanguageModel]:
+    """Who plays, who makes lines of finished subgoals, and who tells what is known: the rules of the world, or the model."""
     if spec == POLICY:
-        return place.player, place.summarise
+        return place.player, place.summarise, place.condense
     from lamina.models.registry import load_model
 
     model = load_model(spec)
     assert model is not None  # only None names none
-    return model, model
+    return model, model, model
 
 
 @contextmanager
@@ -171,8 +179,8 @@ class _Screen:
 
 
 def _rows(prompt: Rendered, memory: WorkingMemory) -> list[tuple[int, str, str]]:
-    """Each subgoal with its number, whether the prompt shows it whole, folded or not at all, and its words."""
-    shown = {block.chunk.id: block for block in prompt.blocks}
+    """Each subgoal with its number, whether the prompt shows it whole, folded, condensed with others or not at all, and its words."""
+    shown = {number: block for block in prompt.blocks for number in (*block.covers, block.chunk.id)}
     log = getattr(memory, "log", None)
     rows: list[tuple[int, str, str]] = []
     for chunk in log.chunks if log is not None else [block.chunk for block in prompt.blocks]:
@@ -185,7 +193,7 @@ def _rows(prompt: Rendered, memory: WorkingMemory) -> list[tuple[int, str, str]]
         words = chunk.title or "the beginning" if log is None or len(log.chunks) > 1 or chunk.id else "the steps"
         if state == "folded":
             words += f"  →  {chunk.summary}"
-        elif block is not None:
+        elif block is not None and state != "condensed":
             words += f"  ({amount(len(block.steps), 'step')})"
         rows.append((chunk.id, state, _short(words, _LONG)))
     return rows
@@ -196,7 +204,8 @@ def _shown(prompt: Rendered) -> str:
     folded = [str(block.chunk.id) for block in prompt.blocks if block.state == "folded"]
     opened = [str(block.chunk.id) for block in prompt.blocks if block.state == "open" and block.chunk.id]
     parts = [f"{prompt.tokens:,} tokens"]
-    for name, ids in (("folded", folded), ("open", opened)):
+    condensed = [str(number) for block in prompt.blocks for number in block.covers if number]
+    for name, ids in (("condensed", condensed), ("folded", folded), ("open", opened)):
         parts += [f"{name} {', '.join(ids)}"] if ids else []
     hidden = [amount(count, what) for count, what in ((prompt.hidden_chunks, "subgoal"), (prompt.hidden_steps, "step")) if count]
     return "; ".join([*parts, *([f"hidden {' and '.join(hidden)}"] if hidden else [])])
@@ -226,6 +235,7 @@ def _json(episode: Episode, budget: int) -> dict[str, Any]:
         {
             "step": one.number, "subgoal": one.subgoal, "action": one.action, "observation": one.observation, "valid": one.valid,
             "progress": one.progress, "tokens": one.tokens, "asked": one.asked,
+            "condensed": [number for block in one.prompt.blocks for number in block.covers if number],
             "folded": [block.chunk.id for block in one.prompt.blocks if block.state == "folded"],
             "open": [block.chunk.id for block in one.prompt.blocks if block.state == "open" and block.chunk.id],
             "hidden_subgoals": one.prompt.hidden_chunks, "hidden_steps": one.prompt.hidden_steps,

@@ -11,7 +11,7 @@ A prompt is built from the newest step backwards and stops when it is full, so i
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lamina.working.protocol import TraceSink
 
 Form = Literal["chat", "text"]
-State = Literal["current", "open", "folded"]
+State = Literal["current", "open", "folded", "condensed"]
 
 _BEFORE: Final = "x"  # a line costs what it adds to something before it
 _CUT: Final = " […] "
@@ -57,16 +57,26 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """What a prompt shows of a chunk: all of it from the step `first` on, or two lines where it is folded."""
+    """What a prompt shows of a chunk: all of it from the step `first` on, or two lines where it is folded.
+
+    Where it is condensed, the lines `text` stand for all chunks up to this one; for those before it and its first `first` steps, if
+    `first` is not 0.
+    """
 
     chunk: Chunk
     state: State
     first: int = 0
+    text: str = ""
 
     @property
     def steps(self) -> Sequence[Step]:
         """The steps shown verbatim."""
-        return () if self.state == "folded" else self.chunk.steps[self.first :]
+        return () if self.state in ("folded", "condensed") else self.chunk.steps[self.first :]
+
+    @property
+    def covers(self) -> range:
+        """The numbers of the chunks that a condensed block stands for as a whole; of any other block none."""
+        return range(self.chunk.id + (0 if self.first else 1)) if self.state == "condensed" else range(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,11 +198,13 @@ class ChunkLog:
         folded: bool = True,
         last: int | None = None,
         marked: bool = True,
+        choose: Callable[[int], Sequence[Block]] | None = None,
     ) -> Rendered:
         """A prompt of at most `budget` tokens: `head`, what is shown of the log, `tail`.
 
         `opened`: finished chunks to show whole; `folded`: False shows steps only, the newest that fit; `last`: at most so many
-        steps; `marked`: say what is hidden. Raises `BudgetError` where head, tail and the last step, cut as short as can be, are over the budget.
+        steps; `marked`: say what is hidden; `choose`: chooses the blocks for a room of tokens in place of all
+        this. Raises `BudgetError` where head, tail and the last step, cut as short as can be, are over the budget.
         """
         fixed = prompt_tokens(head, self.counter) + (self._line(tail) if tail else 0) + MESSAGE_TOKENS
         room = budget - fixed
@@ -202,7 +214,7 @@ class ChunkLog:
                     f"the rules, the goal and what is said now take {fixed} tokens and leave no room for a step in a budget of {budget}: "
                     "shorten them, or give a larger budget"
                 )
-            blocks = self._folded(room, opened) if folded else self._newest(room, last)
+            blocks = choose(room) if choose else self._folded(room, opened) if folded else self._newest(room, last)
             found = self._assemble(head, tail, blocks, room, marked)
             if found.tokens <= budget:
                 return found
@@ -258,6 +270,10 @@ class ChunkLog:
         shown = sum(len(block.steps) for block in blocks)
         whole = sum(len(block.chunk.steps) for block in blocks if block.state == "folded")
         present = {block.chunk.id for block in blocks}
+        for block in blocks:
+            if block.state == "condensed":
+                whole += sum(len(chunk.steps) for chunk in self._chunks[: len(block.covers)]) + block.first
+                present.update(block.covers)
         hidden_chunks = self.current.id - sum(1 for number in present if number > 0) if self._titled else 0
         hidden_steps = self._steps - shown - whole
         mark = _hidden(hidden_chunks, hidden_steps) if marked else ""
@@ -281,6 +297,9 @@ class ChunkLog:
             if block.state == "folded":
                 lines.append(chunk.folded)
                 continue
+            if block.state == "condensed":
+                lines.append(block.text)
+                continue
             if chunk.title is not None:
                 lines.append(f"{chunk.id} {SUBGOAL}{chunk.title}" if numbered else f"{SUBGOAL}{chunk.title}")
             lines.extend(step.text for step in self._fitting(block, room, block is blocks[-1]))
@@ -292,6 +311,9 @@ class ChunkLog:
         for block in blocks:
             if block.state == "folded":
                 lines.append(block.chunk.folded)
+                continue
+            if block.state == "condensed":
+                lines.append(block.text)
                 continue
             if lines:
                 messages.append(Message("user", "\n".join(lines)))
@@ -329,6 +351,10 @@ class ChunkLog:
         if alone:
             return sum(message_tokens(message, self.counter) for message in step.spoken)
         return sum(message_tokens(message, self.counter) for message in step.messages) + MESSAGE_TOKENS
+
+    def cost(self, text: str) -> int:
+        """Tokens that lines of text add to a prompt."""
+        return self._line(text)
 
     def _line(self, text: str) -> int:
         return max(self.counter.count(f"{_BEFORE}\n{text}") - self._nothing, 0)

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from lamina.errors import BudgetError, InputError
 from lamina.models.protocols import Tool
 from lamina.working.chunks import Chunk, ChunkLog, Form, Rendered
 from lamina.working.folding import Extract, ModelSummary, Pair, Summarise, pair_of
+from lamina.working.nesting import Condense, Nesting, condenser
 from lamina.working.protocol import LineSink
 from lamina.working.steps import Step
 
@@ -95,10 +96,13 @@ class SubgoalMemory:
     fails, words of the observations stand in its place. Numbers of chunks stay the same for the whole task.
 
     Parameters: `summarise`, from a subgoal and its pairs of action and observation to one line: a function, or a language model
-    (default: words of the observations, `Extract`); `fully_observable`: every observation says the whole state, so the last one
-    is the line, and nothing is asked; `retrieval`: False leaves `retrieve` out, to see what it is worth; `ignored`: actions whose
-    turns say nothing of the result; `speech`, whether the rules tell the model to answer in lines or to call tools (default: lines in the
-    form "text", tools in the form "chat"); `variant`, "paper" or "code" (see the module); the others as in `FullHistory`.
+    (default: words of the observations, `Extract`); `condense`, which is ours and not the source's: from what was known before, a
+    subgoal and its pairs to what is known after it, a function or a language model; where folded lines do not fit, the oldest and
+    the beginning are condensed into one block instead of hidden (see `nesting`); `always`, even where they fit; `recent`, and of the
+    current subgoal all but so many steps; `fully_observable`: every observation says the whole state, so the last one is the line, and
+    nothing is asked; `retrieval`: False leaves `retrieve` out, to see what it is worth; `ignored`: actions whose turns say nothing of the
+    result; `speech`, whether the rules tell the model to answer in lines or to call tools (default: lines in the form "text", tools in the
+    form "chat"); `variant`, "paper" or "code" (see the module); the others as in `FullHistory`.
 
     >>> memory = SubgoalMemory(lambda subgoal, pairs: f"{len(pairs)} drawers opened, key found")
     >>> memory.observe(Step.acted("open drawer 1", "It is empty.", subgoal="Find the key"))
@@ -122,6 +126,9 @@ class SubgoalMemory:
         self,
         summarise: Summarise | LanguageModel | None = None,
         *,
+        condense: Condense | LanguageModel | None = None,
+        always: bool = False,
+        recent: int | None = None,
         fully_observable: bool = False,
         retrieval: bool = True,
         ignored: Sequence[str] = (CHECK,),
@@ -135,6 +142,8 @@ class SubgoalMemory:
             raise InputError(f"{variant!r} is not a variant: use one of {', '.join(get_args(Variant))}")
         if speech is not None and speech not in get_args(Speech):
             raise InputError(f"{speech!r} is not a way for a model to speak: use one of {', '.join(get_args(Speech))}")
+        if condense is not None:
+            self.name = "nested"
         self.log = ChunkLog(counter=counter, form=form, sink=sink)
         self.fully_observable = fully_observable
         self.retrieval = retrieval
@@ -146,6 +155,9 @@ class SubgoalMemory:
         self._extract = Extract()
         self._summarise = _summariser(summarise, self._extract)
         self._ignored = frozenset(_plain(one) for one in ignored)
+        self.nesting = (
+            None if condense is None else Nesting(self.log, condenser(condense), self._pairs, always=always, recent=recent)
+        )
         self._sink = sink
 
     @property
@@ -185,15 +197,20 @@ class SubgoalMemory:
         if self.variant == "code":
             for chunk in self.log.chunks[1:-1]:
                 self._fold(chunk)
-        shown = self.log.render(budget, head=head, tail=tail, opened=self.opened)
+        shown = self._render(head, budget, tail, self.opened)
         missing = self.opened.difference(block.chunk.id for block in shown.blocks if block.state == "open")
         if not missing:
             return shown
         told = f"(there is no room to show in full: {', '.join(map(str, sorted(missing)))})"
         try:
-            return self.log.render(budget, head=head, tail=f"{told}\n{tail}" if tail else told, opened=self.opened - missing)
+            return self._render(head, budget, f"{told}\n{tail}" if tail else told, self.opened - missing)
         except BudgetError:
             return shown
+
+    def _render(self, head: Sequence[Message], budget: int, tail: str, opened: Collection[int]) -> Rendered:
+        nesting = self.nesting
+        choose = None if nesting is None else lambda room: nesting.blocks(room, opened)
+        return self.log.render(budget, head=head, tail=tail, opened=opened, choose=choose)
 
     def tools(self) -> Sequence[Tool]:
         """`begin_subgoal`, and `retrieve` where it is allowed."""
@@ -234,12 +251,14 @@ class SubgoalMemory:
         return f"Shown in full until the next subgoal: {', '.join(map(str, sorted(self.opened)))}."
 
     def _fold(self, chunk: Chunk) -> None:
-        pairs = [pair for pair in map(pair_of, chunk.steps) if _plain(pair[0]) not in self._ignored]
-        pairs = pairs or [pair_of(step) for step in chunk.steps]
+        pairs = self._pairs(chunk.steps) or [pair_of(step) for step in chunk.steps]
         again = chunk.summary is not None
         self.log.fold(self._line(chunk.title or "", pairs), chunk.id)
         if isinstance(self._sink, LineSink) and not again:
             self._sink.fold(chunk.title or "", chunk.summary or "")
+
+    def _pairs(self, steps: Sequence[Step]) -> list[Pair]:
+        return [pair for pair in map(pair_of, steps) if _plain(pair[0]) not in self._ignored]
 
     def _line(self, subgoal: str, pairs: Sequence[Pair]) -> str:
         if self.fully_observable:

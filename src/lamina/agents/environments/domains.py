@@ -59,6 +59,12 @@ BLOCKSWORLD_WORDING: Final = Wording(
         "Then the arm holds <ob>, and <underob> is clear.",
     },
     "You move blocks with an arm that holds one block at a time. Blocks stand on the table or on each other; the table has room for all.",
+    {
+        "clear": ("clear", "{0}"),
+        "on-table": ("on the table", "{0}"),
+        "holding": ("in the arm", "{0}"),
+        "on": ("stacked", "{0} on {1}"),
+    },
 )
 
 # --------------------------------------------------------------------------------------------------------------- Gripper
@@ -109,6 +115,15 @@ GRIPPER_WORDING: Final = Wording(
         "Then the ball is in the room and the gripper free.",
     },
     "You are the robot robby and carry balls between rooms in your grippers, one ball in each.",
+    {
+        "room": ("rooms", "{0}"),
+        "ball": ("balls", "{0}"),
+        "gripper": ("grippers", "{0}"),
+        "at-robby": ("with robby", "{0}"),
+        "at": ("in {1}", "{0}"),
+        "free": ("free", "{0}"),
+        "carry": ("in gripper {1}", "{0}"),
+    },
 )
 
 # ------------------------------------------------------------------------------------------------------------- Tyreworld
@@ -203,6 +218,24 @@ TYREWORLD_WORDING: Final = Wording(
     },
     plain="You change the flat wheels of a car. Tools and spare wheels lie in the boot. A wheel comes off a hub that is jacked up and "
     "whose nut has been loosened on the ground and then undone. An observation tells only what an action changed.",
+    short={
+        "isopen": ("open", "{0}"),
+        "closed": ("closed", "{0}"),
+        "have": ("you have", "{0}"),
+        "in": ("in {1}", "{0}"),
+        "loose": ("loose", "{0} on {1}"),
+        "tight": ("tight", "{0} on {1}"),
+        "unlocked": ("unlocked", "{0}"),
+        "on-ground": ("on the ground", "{0}"),
+        "not-on-ground": ("jacked up", "{0}"),
+        "inflated": ("inflated", "{0}"),
+        "not-inflated": ("flat", "{0}"),
+        "fastened": ("fastened", "{0}"),
+        "unfastened": ("unfastened", "{0}"),
+        "free": ("free", "{0}"),
+        "on": ("wheels", "{0} on {1}"),
+        "intact": ("intact", "{0}"),
+    },
 )
 
 # ---------------------------------------------------------------------------------------------------------------- Barman
@@ -327,6 +360,23 @@ BARMAN_WORDING: Final = Wording(
     plain="You are a barman with two hands, shot glasses, a shaker and dispensers of ingredients. A cocktail is made of two "
     "ingredients, poured from a shot glass into a clean shaker, shaken, and poured into a clean and empty shot glass. An "
     "observation tells only what an action changed.",
+    short={
+        "ontable": ("on the table", "{0}"),
+        "holding": ("in the {0} hand", "{1}"),
+        "handempty": ("empty hand", "{0}"),
+        "empty": ("empty", "{0}"),
+        "contains": ("with {1}", "{0}"),
+        "clean": ("clean", "{0}"),
+        "used": ("used for {1}", "{0}"),
+        "dispenses": ("dispensers", "{1} from {0}"),
+        "shaker-empty-level": ("empty at level {1}", "{0}"),
+        "shaker-level": ("at level {1}", "{0}"),
+        "next": ("levels", "{0} before {1}"),
+        "unshaked": ("unshaked", "{0}"),
+        "shaked": ("shaked", "{0}"),
+        "cocktail-part1": ("parts of {0}", "{1} first"),
+        "cocktail-part2": ("parts of {0}", "{1} second"),
+    },
 )
 
 DOMAINS: Final[Mapping[str, tuple[Domain, Wording, bool]]] = {
