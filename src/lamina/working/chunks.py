@@ -10,7 +10,6 @@ A prompt is built from the newest step backwards and stops when it is full, so i
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from lamina.errors import BudgetError, InputError, NotFoundError
 from lamina.models.protocols import Message
 from lamina.models.tokens import WordLlamaTokens
+from lamina.working.cutting import cut
 from lamina.working.steps import MESSAGE_TOKENS, OBSERVATION, SUBGOAL, Step, message_tokens, prompt_tokens
 
 if TYPE_CHECKING:
@@ -28,8 +28,6 @@ Form = Literal["chat", "text"]
 State = Literal["current", "open", "folded", "condensed"]
 
 _BEFORE: Final = "x"  # a line costs what it adds to something before it
-_CUT: Final = " […] "
-_LONG: Final = 60  # characters of a call's arguments that are never cut
 _LEAST: Final = 24
 """Tokens below which not even a cut step can be shown."""
 
@@ -329,21 +327,8 @@ class ChunkLog:
         """A block's steps; the last step of a prompt is cut where it alone is longer than the room."""
         steps, chunk = block.steps, block.chunk
         if last and len(steps) == 1 and chunk.costs[-1] + chunk.title_cost > room:
-            return [self._cut(steps[0], room - chunk.title_cost)]
+            return [cut(steps[0], room - chunk.title_cost, self._cost)]
         return steps
-
-    def _cut(self, step: Step, room: int) -> Step:
-        """The step with the longest of its messages shortened in the middle until it fits; then long arguments of calls."""
-        for _ in range(2 * len(step.messages)):
-            if self._cost(step) <= room:
-                return step
-            longest = max(range(len(step.messages)), key=lambda place: len(step.messages[place].content))
-            least, most = 0, len(step.messages[longest].content)
-            while least < most:  # the most characters with which the step fits
-                half = (least + most + 1) // 2
-                least, most = (half, most) if self._cost(_shortened(step, longest, half)) <= room else (least, half - 1)
-            step = _shortened(step, longest, least)
-        return step if self._cost(step) <= room else replace(step, messages=tuple(map(_without_arguments, step.messages)))
 
     def _cost(self, step: Step, alone: bool = True) -> int:
         if self.form == "text":
@@ -369,25 +354,6 @@ def _fill(chunk: Chunk, end: int, room: int, *, at_least: int = 0, at_most: int 
             break
         first, room = first - 1, room - cost
     return first, room
-
-
-def _shortened(step: Step, place: int, characters: int) -> Step:
-    message = step.messages[place]
-    if characters >= len(message.content):
-        return step
-    front = (characters + 1) // 2
-    back = message.content[len(message.content) - (characters - front) :]
-    cut = replace(message, content=message.content[:front] + _CUT + back)
-    return replace(step, messages=(*step.messages[:place], cut, *step.messages[place + 1 :]))
-
-
-def _without_arguments(message: Message) -> Message:
-    """The message with long arguments of its calls replaced by their length: still JSON."""
-    calls = tuple(
-        replace(call, arguments=json.dumps({"cut": f"{len(call.arguments)} characters"})) if len(call.arguments) > _LONG else call
-        for call in message.tool_calls
-    )
-    return replace(message, tool_calls=calls)
 
 
 def _hidden(chunks: int, steps: int) -> str:
