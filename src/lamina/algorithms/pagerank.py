@@ -14,6 +14,7 @@ from lamina.errors import InputError
 Floats = NDArray[np.float64]
 Places = NDArray[np.integer[Any]]
 
+BLOCK = 32_768  # entries that are summed at a time
 FEW = 8  # one entry in so many, or fewer, are read one by one
 
 
@@ -21,12 +22,13 @@ FEW = 8  # one entry in so many, or fewer, are read one by one
 class Graph:
     """An undirected weighted graph in compressed rows.
 
-    Parameters: `starts`, where the neighbours of each node begin, shape (nodes + 1,); `ends`, the neighbours, shape (2 × edges,);
-    `weights` of the same, more than 0. Each edge stands in both of its rows.
+    Parameters: `starts`, where the neighbours of each node begin, shape (nodes + 1,); `ends`, the neighbours, shape (2 × edges,), in
+    the width of places in memory, since numpy would widen others at every step; `weights` of the same, more than 0. Each edge stands in both
+    of its rows.
     """
 
     starts: NDArray[np.int64]
-    ends: NDArray[np.int32]
+    ends: NDArray[np.intp]
     weights: Floats
 
     @classmethod
@@ -55,7 +57,7 @@ class Graph:
         rows = unique // max(nodes, 1)
         return cls(
             np.searchsorted(rows, np.arange(nodes + 1)).astype(np.int64),
-            (unique - rows * nodes).astype(np.int32),
+            (unique - rows * nodes).astype(np.intp),
             np.bincount(place, np.concatenate([worth, worth]), len(unique)).astype(np.float64),
         )
 
@@ -89,18 +91,44 @@ class Graph:
             found[self._full] = np.add.reduceat(values, self.starts[self._full])
         return found
 
+    @cached_property
+    def _blocks(self) -> list[tuple[NDArray[np.int64], NDArray[np.int64], slice]]:
+        """The nodes that have edges in runs of about `BLOCK` entries: the nodes, where each begins in the run, and where the run lies."""
+        found, first = [], 0
+        begins = np.append(self.starts[self._full], len(self.ends))
+        while first < len(self._full):
+            last = max(int(np.searchsorted(begins, begins[first] + BLOCK, side="right")) - 1, first + 1)
+            found.append(
+                (self._full[first:last], begins[first:last] - begins[first], slice(int(begins[first]), int(begins[last])))
+            )
+            first = last
+        return found
+
+    def _gathered(self, values: Floats) -> Floats:
+        """For each node the sum of its neighbours' values times the edges' weights, run by run, so that what is between stays in the processor's cache."""
+        found = np.zeros(len(self))
+        buffer = np.empty(max((run.stop - run.start for _, _, run in self._blocks), default=0))
+        for nodes, begins, run in self._blocks:
+            part = buffer[: run.stop - run.start]
+            np.take(values, self.ends[run], out=part, mode="clip")  # "clip" alone writes into the buffer; all ends are nodes
+            if not self._even:
+                part *= self.weights[run]
+            found[nodes] = np.add.reduceat(part, begins)
+        return found
+
     def spread(self, mass: Floats) -> Floats:
         """Each node's mass handed to its neighbours by the symmetric normalisation 1/√degree · weight · 1/√degree, shape (nodes,).
 
         Where few nodes have any, as at the beginning of a walk, only their edges are read.
         """
         scaled = mass * self._roots
+        if int(np.count_nonzero(scaled)) * FEW > len(self):
+            return self._gathered(scaled) * self._roots
         some = np.flatnonzero(scaled)
         counts = self.starts[some + 1] - self.starts[some]
         total = int(counts.sum())
         if total * FEW > len(self.ends):
-            sent = np.take(scaled, self.ends)
-            return self._sums(sent if self._even else sent * self.weights) * self._roots
+            return self._gathered(scaled) * self._roots
         entries = np.repeat(self.starts[some] - np.cumsum(counts) + counts, counts) + np.arange(total)
         sent = np.repeat(scaled[some], counts) * self.weights[entries]
         return np.bincount(self.ends[entries], sent, len(self)) * self._roots
