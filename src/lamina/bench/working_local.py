@@ -28,7 +28,7 @@ from lamina.errors import InputError
 from lamina.models.protocols import Message
 from lamina.working.steps import Step
 
-COMPARED: Final = ("full", "hiagent")
+COMPARED: Final = ("full", "hiagent", "nested")
 LEAST: Final = 20
 """Steps of an episode from which on the time counts, as the source's check has it."""
 ROOMY: Final = 1_000_000
@@ -72,13 +72,13 @@ def run(
         prompts = {name: list(prompts_of(place, recorded, name, every)) for name in COMPARED}
         for turn, at in enumerate(range(0, len(recorded), every)):
             progress(f"working: episode {number + 1}, step {at + 1} of {len(recorded)}")
-            for name in COMPARED if turn % 2 else COMPARED[::-1]:  # the order of the two changes
+            for name in COMPARED if turn % 2 else COMPARED[::-1]:  # their order changes
                 told = read(model, prompts[name][turn], recorded[at][1], answers)
                 for key, figure in told.items():
                     found[name].setdefault(key, []).append(figure)
     rows = [Row(name, {key: float(np.mean(values)) for key, values in figures.items()}) for name, figures in found.items()]
-    saved = 1 - rows[1].metrics["seconds"] / rows[0].metrics["seconds"]
-    rows[1] = Row("hiagent", {**rows[1].metrics, "seconds_saved": saved})
+    whole = rows[0].metrics["seconds"]
+    rows[1:] = [Row(row.system, {**row.metrics, "seconds_saved": 1 - row.metrics["seconds"] / whole}) for row in rows[1:]]
     config: dict[str, Any] = {
         "seed": seed, "world": world, "size": size, "episodes": episodes, "every": every, "answer_tokens": answers, "model": model.name, "threads": 1,
         "prompts": len(found["full"]["seconds"]),
@@ -110,13 +110,13 @@ def record(world: PlanningWorld) -> Recorded:
 def prompts_of(place: Setting, recorded: Recorded, name: str, every: int) -> Iterator[Sequence[Message]]:
     """The prompt before each step of which one is read."""
     world = place.world
-    memory = make_memory(name, summarise=place.summarise, fully_observable=world.fully_observable)
+    memory = make_memory(name, summarise=place.summarise, condense=place.condense, fully_observable=world.fully_observable)
     head = head_of(world, memory.rules)
     memory.observe(Step.observed(world.reset()))
     for number, (step, _) in enumerate(recorded):
         if number % every == 0:
             yield memory.prompt(head, ROOMY).messages
-        memory.observe(step if name == "hiagent" else Step(step.messages))
+        memory.observe(Step(step.messages) if name == "full" else step)
 
 
 def read(model: Any, prompt: Sequence[Message], possible: Sequence[str], answers: int) -> dict[str, float]:

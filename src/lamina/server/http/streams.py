@@ -74,10 +74,21 @@ class Tasks:
 def at_work(call: Call, kind: str, done: Callable[[], None], work: Callable[[Run], Any]) -> LineStream:
     """A piece of work that begins now, and its lines: {"progress": …}, then {"done": …}, {"stopped": …} or {"error": …}.
 
-    `done` is called when the work has really ended, which may be after the client has gone.
+    `done` is called when the work has really ended, which may be after the client has gone, and before its last line is told: who reads
+    that may begin the next.
     """
     loop, lines, stop = asyncio.get_running_loop(), asyncio.Queue[Line](), threading.Event()
-    last = 0.0
+    last, given_back = 0.0, False
+
+    def give_back() -> None:
+        nonlocal given_back
+        if not given_back:
+            given_back = True
+            done()
+
+    def end(line: Line) -> None:
+        loop.call_soon_threadsafe(give_back)
+        put(line)
 
     def put(line: Line) -> None:
         loop.call_soon_threadsafe(lines.put_nowait, line)
@@ -100,12 +111,12 @@ def at_work(call: Call, kind: str, done: Callable[[], None], work: Callable[[Run
                 return
 
     run = Run(progress=progress, cancelled=lambda: stop.is_set() or call.serves.stopping())
-    working = call.serves.lanes.pool("work").submit(contextvars.copy_context().run, _run, call, kind, run, work, put)
-    working.add_done_callback(lambda _: loop.call_soon_threadsafe(done))
+    working = call.serves.lanes.pool("work").submit(contextvars.copy_context().run, _run, call, kind, run, work, end)
+    working.add_done_callback(lambda _: loop.call_soon_threadsafe(give_back))  # also of work that never began
     return LineStream(shown(), stop.set)
 
 
-def _run(call: Call, kind: str, run: Run, work: Callable[[Run], Any], put: Callable[[Line], None]) -> None:
+def _run(call: Call, kind: str, run: Run, work: Callable[[Run], Any], end: Callable[[Line], None]) -> None:
     """Do the work in its thread, and say how it ended."""
     begin, outcome = time.monotonic(), "done"
     try:
@@ -117,7 +128,7 @@ def _run(call: Call, kind: str, run: Run, work: Callable[[Run], Any], put: Calla
     except Exception as error:  # noqa: BLE001 - whatever it is, the client must hear of it; the log says what
         outcome, line = "failed", {"error": problem_of(error).document()}
     call.serves.metrics.work(kind, outcome, time.monotonic() - begin)
-    put(line)
+    end(line)
 
 
 def from_thread(call: Call, kind: str, done: Callable[[], None], lines: Generator[str, None, None]) -> LineStream:
