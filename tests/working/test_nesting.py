@@ -187,7 +187,7 @@ def test_a_model_is_shown_what_was_known_and_the_steps():
     model = Scripted("Observation: A hall with\ntwo doors.")
     assert ModelKnown(model)("A hall.", "Look", [("look", "Two doors.")]) == "A hall with two doors."
     asked = model.seen[0][-1].content
-    assert "<known>\nA hall.\n</known>" in asked
+    assert "Known before:\n<recalled-memory>\nA hall.\n</recalled-memory>" in asked
     assert "Action: look\nObservation: Two doors." in asked
 
 

@@ -6,9 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lamina.errors import InputError
 from lamina.models.word_pieces import ID_BYTES, WordPieces, load_word_pieces
+
+if TYPE_CHECKING:
+    from lamina.models.protocols import TokenCounter
 
 
 class WordLlamaTokens:
@@ -52,3 +56,8 @@ class CallableTokens:
         if isinstance(counted, bool) or not isinstance(counted, int) or counted < 0:
             raise InputError(f"the token counter must return a whole number of at least 0, not {counted!r}")
         return counted
+
+
+def default_counter(counter: TokenCounter | None) -> TokenCounter:
+    """The counter given, else the packaged one."""
+    return counter if counter is not None else WordLlamaTokens()

@@ -11,18 +11,19 @@ language model writes. The rule that needs none, the facts and the cap are this 
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from lamina.errors import BudgetError, InputError, ModelError
-from lamina.models.protocols import Message, Tool
-from lamina.models.tokens import WordLlamaTokens
+from lamina.models.protocols import Message
+from lamina.models.tokens import default_counter
 from lamina.text import sentences
 from lamina.working.chunks import ChunkLog, Form, Rendered
 from lamina.working.sightings import Fact, Sighting, Sightings, Surprise
 from lamina.working.steps import MESSAGE_TOKENS, Step, prompt_tokens
 from lamina.working.summariser import SPATIAL, TRAJECTORY
+from lamina.working.untooled import Untooled
 
 if TYPE_CHECKING:
     from lamina.models.protocols import TokenCounter
@@ -66,7 +67,7 @@ class Record:
         return self.seen if self.seen is not None else Sighting(frozenset(map(Fact, sentences(self.observation))))
 
 
-class BeliefMemory:
+class BeliefMemory(Untooled):
     """Keeps a belief over what an agent did and saw.
 
     Parameters: `records`, how many are kept whole (the newest); `cap`, tokens of the belief's text; `variant`, "rolling" or "code"
@@ -89,7 +90,6 @@ class BeliefMemory:
     """
 
     name = "belief"
-    rules = ""
 
     def __init__(
         self,
@@ -112,7 +112,7 @@ class BeliefMemory:
         if form not in ("chat", "text"):
             raise InputError(f"{form!r} is not a form of a prompt: use 'chat' or 'text'")
         self.cap, self.variant, self.spatial = cap, variant, spatial
-        self.counter: TokenCounter = counter if counter is not None else WordLlamaTokens()
+        self.counter = default_counter(counter)
         self.buffer: deque[tuple[int, Record]] = deque(maxlen=records)
         self.sightings = Sightings()
         self.steps = 0
@@ -261,19 +261,6 @@ class BeliefMemory:
             except BudgetError:  # tokens of the parts are not quite those of the whole
                 room -= max(prompt_tokens(believed, self.counter) - prompt_tokens(head, self.counter) - room, 1)
         return least
-
-    def tools(self) -> Sequence[Tool]:
-        """None."""
-        return ()
-
-    def call(self, name: str, arguments: Mapping[str, Any]) -> str:
-        """There is no tool to call."""
-        raise InputError(f"there is no tool {name!r} of this memory")
-
-    def close_task(self, outcome: str = "") -> None:
-        """Tell the sink that the task is over."""
-        if self._sink is not None:
-            self._sink.close(outcome)
 
 
 def _name(record: Record) -> str:

@@ -21,10 +21,11 @@ from lamina.index.flat import FlatIndex
 from lamina.models.guarded import GuardedEmbedder
 from lamina.models.protocols import Message
 from lamina.models.static import StaticEmbedder
+from lamina.models.tokens import default_counter
 from lamina.records import Run
 from lamina.text import check_text, recalled, sentences
 from lamina.text import chunks as pieces_of
-from lamina.working.extracts import DATA, Extracts, check_answer, cut, default_counter, sized
+from lamina.working.extracts import DATA, Extracts, check_answer, cut, sized
 
 if TYPE_CHECKING:
     from lamina.models.protocols import Embedder, LanguageModel, TokenCounter

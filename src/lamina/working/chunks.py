@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from lamina.errors import BudgetError, InputError, NotFoundError
 from lamina.models.protocols import Message
-from lamina.models.tokens import WordLlamaTokens
+from lamina.models.tokens import default_counter
 from lamina.working.cutting import cut
 from lamina.working.steps import MESSAGE_TOKENS, OBSERVATION, SUBGOAL, Step, message_tokens, prompt_tokens
 
@@ -121,7 +121,7 @@ class ChunkLog:
     def __init__(self, *, counter: TokenCounter | None = None, form: Form = "chat", sink: TraceSink | None = None) -> None:
         if form not in ("chat", "text"):
             raise InputError(f"{form!r} is not a form of a prompt: use 'chat' or 'text'")
-        self.counter: TokenCounter = counter if counter is not None else WordLlamaTokens()
+        self.counter = default_counter(counter)
         self.form: Form = form
         self._sink = sink
         self._chunks = [Chunk(0)]
@@ -205,7 +205,7 @@ class ChunkLog:
         this. Raises `BudgetError` where head, tail and the last step, cut as short as can be, are over the budget.
         """
         fixed = prompt_tokens(head, self.counter) + (self._line(tail) if tail else 0) + MESSAGE_TOKENS
-        room = budget - fixed
+        room, over, before = budget - fixed, 0, None
         while True:  # estimates of lines are close; where the whole is over the budget after all, a little less is shown
             if (self._steps and room < _LEAST) or room < 0:
                 raise BudgetError(
@@ -213,10 +213,13 @@ class ChunkLog:
                     "shorten them, or give a larger budget"
                 )
             blocks = choose(room) if choose else self._folded(room, opened) if folded else self._newest(room, last)
-            found = self._assemble(head, tail, blocks, room, marked)
-            if found.tokens <= budget:
-                return found
-            room -= found.tokens - budget
+            shape = [(block.chunk.id, block.state, block.first, block.text) for block in blocks]
+            if shape != before or (len(blocks[-1].steps) == 1 if blocks else False):  # a last step may be cut to the room
+                found = self._assemble(head, tail, blocks, room, marked)
+                if found.tokens <= budget:
+                    return found
+                over, before = found.tokens - budget, shape
+            room -= over
 
     def _folded(self, room: int, opened: Collection[int]) -> list[Block]:
         """Current chunk, beginning, opened chunks, folded ones: chosen in this order, returned in the log's."""

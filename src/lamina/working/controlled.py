@@ -15,15 +15,17 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from lamina.errors import BudgetError, InputError
-from lamina.models.protocols import Message, Tool
+from lamina.models.protocols import Message
 from lamina.models.static import StaticEmbedder
+from lamina.models.tokens import default_counter
 from lamina.terms import ENGLISH, check_language
 from lamina.working.chunks import Block, Rendered
 from lamina.working.control import Controller, Judgements, ModelController, RuleController, Vocabulary
-from lamina.working.extracts import Extracts, ModelShortener, cut, default_counter, sized
+from lamina.working.extracts import Extracts, ModelShortener, cut, sized
 from lamina.working.reorganising import Placed, Reorganiser, concatenate
 from lamina.working.steps import Step, prompt_tokens
 from lamina.working.turns import EmbedOn, Ranking, Turn, TurnStream
+from lamina.working.untooled import Untooled
 
 if TYPE_CHECKING:
     from lamina.models.protocols import Embedder, LanguageModel, TokenCounter
@@ -83,7 +85,7 @@ class Controls:
         raise InputError(f"variant must be 'paper' or 'code', not {variant!r}")
 
 
-class ControlledMemory:
+class ControlledMemory(Untooled):
     """A working memory of turns whose prompts have a bound, however long the dialogue grows.
 
     Turns come in by `observe`; what the user says now is the `tail` of `prompt`. A prompt for the same turn may be asked for again: it is the same.
@@ -106,7 +108,6 @@ class ControlledMemory:
     """
 
     name = "scm"
-    rules = ""
 
     def __init__(
         self,
@@ -181,19 +182,6 @@ class ControlledMemory:
             room -= tokens - budget
         self._shown = {one.turn.number - 1 for one in shown}
         return self._rendered(messages, tokens, shown, flash)
-
-    def tools(self) -> Sequence[Tool]:
-        """None: the memory looks by itself."""
-        return ()
-
-    def call(self, name: str, arguments: Mapping[str, Any]) -> str:
-        """There is no tool to call."""
-        raise InputError(f"there is no tool {name!r} of this memory")
-
-    def close_task(self, outcome: str = "") -> None:
-        """Tell the sink that the dialogue is over."""
-        if self._sink is not None:
-            self._sink.close(outcome)
 
     def retrieved(self, said: str) -> list[Turn]:
         """The turns most like what is said and lately used, the best first, all but the previous one searched, whatever the controller decides."""

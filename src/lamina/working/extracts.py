@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from lamina.errors import InputError, ModelError, ModelOutputError
 from lamina.models.protocols import Message
-from lamina.models.tokens import WordLlamaTokens
 from lamina.terms import ENGLISH, terms
 from lamina.text import mend_text, recalled, sentences
 from lamina.traits import FIRST_PERSON, NAMES, NUMBERS, text_flags
@@ -177,8 +176,3 @@ def sized(value: int, what: str, least: int = 1) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise InputError(f"{what} must be a whole number of at least {least}, not {value!r}")
     return value
-
-
-def default_counter(counter: TokenCounter | None) -> TokenCounter:
-    """The counter given, else the packaged one."""
-    return counter if counter is not None else WordLlamaTokens()

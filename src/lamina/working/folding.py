@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from lamina.errors import ModelOutputError
 from lamina.models.protocols import Message
-from lamina.text import sentences
+from lamina.text import recalled, sentences
 from lamina.working.steps import ACTION, OBSERVATION, Step, text_of
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class ModelSummary:
     def __call__(self, subgoal: str, pairs: Sequence[Pair]) -> str:
         """The model's line."""
         steps = "\n".join(f"Action: {done}\n{OBSERVATION}{seen}" for done, seen in pairs)
-        asked = f"Subgoal: {subgoal}\n<steps>\n{steps}\n</steps>\nOne line, at most {self.words // 2} words:"
+        asked = f"Subgoal: {subgoal}\n{recalled(steps)}\nOne line, at most {self.words // 2} words:"
         answer = self.model.complete([Message("system", _ASK), Message("user", asked)], max_tokens=4 * self.words).text
         lines = [line.strip() for line in answer.splitlines() if line.strip()]
         line = lines[0].removeprefix(OBSERVATION.strip()).removeprefix("Summary:").strip() if lines else ""

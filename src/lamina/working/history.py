@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from lamina.errors import BudgetError, InputError
-from lamina.models.protocols import Message, Tool
+from lamina.models.protocols import Message
 from lamina.working.chunks import ChunkLog, Form, Rendered
 from lamina.working.steps import Step
+from lamina.working.untooled import Untooled
 
 if TYPE_CHECKING:
     from lamina.models.protocols import TokenCounter
@@ -18,7 +19,7 @@ Shorten = Callable[[str, Sequence[Step]], str]
 """Makes a new summary from the one so far and the steps that leave the prompt."""
 
 
-class FullHistory:
+class FullHistory(Untooled):
     """Shows every step verbatim; where the budget cannot hold them all, the oldest are left out.
 
     Parameters: `counter` of tokens; `form`, "chat" or "text"; `sink` of traces.
@@ -32,7 +33,6 @@ class FullHistory:
     """
 
     name = "full"
-    rules = ""
 
     def __init__(self, *, counter: TokenCounter | None = None, form: Form = "chat", sink: TraceSink | None = None) -> None:
         self.log = ChunkLog(counter=counter, form=form, sink=sink)
@@ -45,19 +45,6 @@ class FullHistory:
     def prompt(self, head: Sequence[Message], budget: int, *, tail: str = "") -> Rendered:
         """The head, the newest steps that fit, the tail."""
         return self.log.render(budget, head=head, tail=tail, folded=False)
-
-    def tools(self) -> Sequence[Tool]:
-        """None."""
-        return ()
-
-    def call(self, name: str, arguments: Mapping[str, Any]) -> str:
-        """There is no tool to call."""
-        raise InputError(f"there is no tool {name!r} of this memory")
-
-    def close_task(self, outcome: str = "") -> None:
-        """Tell the sink that the task is over."""
-        if self._sink is not None:
-            self._sink.close(outcome)
 
 
 class SlidingWindow(FullHistory):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from lamina.errors import InputError, ModelOutputError
 from lamina.models.protocols import Message
-from lamina.text import sentences
+from lamina.text import recalled, sentences
 from lamina.working.chunks import Block, Chunk, ChunkLog
 from lamina.working.folding import Extract, Pair
 from lamina.working.steps import OBSERVATION, Step
@@ -66,7 +66,7 @@ class ModelKnown:
     def __call__(self, before: str, subgoal: str, pairs: Sequence[Pair]) -> str:
         """The model's text, in one line."""
         steps = "\n".join(f"Action: {done}\n{OBSERVATION}{seen}" for done, seen in pairs)
-        asked = f"Known before:\n<known>\n{before or 'nothing'}\n</known>\nSubgoal: {subgoal or 'none yet'}\n<steps>\n{steps}\n</steps>\n"
+        asked = f"Known before:\n{recalled(before or 'nothing')}\nSubgoal: {subgoal or 'none yet'}\n{recalled(steps)}\n"
         asked += f"What is known now, at most {self.words // 2} words:"
         answer = self.model.complete([Message("system", _ASK), Message("user", asked)], max_tokens=4 * self.words).text
         text = " ".join(answer.split()).removeprefix(OBSERVATION.strip()).strip()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from lamina.errors import ModelOutputError
 from lamina.models.protocols import Message
+from lamina.text import recalled
 
 if TYPE_CHECKING:
     from lamina.models.protocols import LanguageModel, TokenCounter
@@ -52,7 +53,7 @@ class ModelSummariser:
 
     def summarise(self, belief: str, records: Sequence[str], cap: int, counter: TokenCounter) -> str:
         """See `Summariser`. Raises `ModelOutputError` for an answer without the two sections, or over the cap."""
-        ask = _ASK.format(cap=cap, belief=belief or "(nothing yet)", records="\n".join(records))
+        ask = _ASK.format(cap=cap, belief=recalled(belief or "(nothing yet)"), records=recalled("\n".join(records)))
         answer = self.model.complete([Message("user", ask)], max_tokens=cap, temperature=self.temperature).text.strip()
         names = [line.strip().strip("#*: ").casefold() for line in answer.splitlines()]
         for section in (TRAJECTORY, SPATIAL):
