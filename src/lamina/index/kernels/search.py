@@ -17,7 +17,7 @@ from lamina.index.kernels.jit import compiled
 ONE = np.uint64(1)
 LOW = np.uint64(0xFFFFFFFF)
 WORST = np.uint64(0xFFFFFFFFFFFFFFFF)
-LINES = 4  # cache lines of a row that are fetched while its list is read; the rest follows one neighbour ahead
+LINES = 4
 MOST_LINES = 16
 
 
@@ -89,6 +89,10 @@ def grow(
             if count == ef:
                 worst = pool[count - 1]
             lowest = min(lowest, at)
+            if at <= position + 1:  # likely the next to be looked at
+                ahead = at_links + np.intp(neighbour) * link_stride
+                fetch_ahead(ahead)
+                fetch_ahead(ahead + 64)
         position = lowest if lowest <= position else position + 1
         if position < count:
             at = at_links + np.intp((pool[position] & LOW) >> ONE) * link_stride
