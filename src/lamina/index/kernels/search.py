@@ -17,7 +17,7 @@ from lamina.index.kernels.jit import compiled
 ONE = np.uint64(1)
 LOW = np.uint64(0xFFFFFFFF)
 WORST = np.uint64(0xFFFFFFFFFFFFFFFF)
-LINES = 4
+LINES = 4  # cache lines of a row that are fetched while its list is read; the rest follows one neighbour ahead
 MOST_LINES = 16
 
 
