@@ -24,7 +24,7 @@ class Sketches:
     Parameters: `width`, components of a vector.
 
     >>> sketches = Sketches(2)
-    >>> sketches.extend(np.array([[3, -4], [-1, 1]], np.float32))
+    >>> sketches.put(0, np.array([[3, -4], [-1, 1]], np.float32))
     >>> sketches.bits.tolist(), [round(factor, 3) for factor in sketches.factors.tolist()]
     ([[1, 0, 0, 0], [2, 0, 0, 0]], [3.571, 1.0])
     """
@@ -48,14 +48,24 @@ class Sketches:
         factors: NDArray[np.float32] = self._factors.view
         return factors
 
-    def extend(self, vectors: NDArray[Any]) -> None:
-        """Sketch more rows, shape (rows, width): float32, int8, or uint16 as the bits of float16."""
+    def put(self, first: int, vectors: NDArray[Any]) -> None:
+        """Sketch the rows from `first` on, at most as many as there are, shape (rows, width): float32, int8, or uint16 as the bits of float16."""
+        missing = first + len(vectors) - len(self)
+        if missing > 0:
+            self._bits.fill(missing, 0)
+            self._factors.fill(missing, 0)
         for start in range(0, len(vectors), ROWS):
             rows = vectors[start : start + ROWS]
             rows = (rows.view(np.float16) if rows.dtype == np.uint16 else rows).astype(np.float32)
+            at = slice(first + start, first + start + len(rows))
             lengths = np.einsum("ij,ij->i", rows, rows)
-            self._bits.extend(packed(rows > 0))
-            self._factors.extend(lengths / np.maximum(np.abs(rows).sum(axis=1), np.float32(1e-30)))
+            self._bits.view[at] = packed(rows > 0)
+            self._factors.view[at] = lengths / np.maximum(np.abs(rows).sum(axis=1), np.float32(1e-30))
+
+    def clear(self, rows: NDArray[Any]) -> None:
+        """Leave nothing of some rows."""
+        self._bits.view[rows[rows < len(self)]] = 0
+        self._factors.view[rows[rows < len(self)]] = 0
 
     def nbytes(self) -> int:
         """Bytes held."""

@@ -14,46 +14,13 @@ from typing import Any
 import numpy as np
 
 from lamina.index.kernels.distances import Graph, distance
-from lamina.index.kernels.intrinsics import as_key, fetch_ahead, inner_product
+from lamina.index.kernels.intrinsics import as_distance, as_key, fetch_ahead, inner_product
 from lamina.index.kernels.jit import compiled
+from lamina.index.kernels.linking import LAST_EPOCH
+from lamina.index.kernels.querying import FAILED, refine, sift_up, take_first
 from lamina.index.kernels.search import LINES, LOW, MOST_LINES, ONE, WORST, descend, place
 
-LAST_EPOCH = 255
 AHEAD = 12  # lists that are fetched before they are read
-
-
-@compiled
-def push(heap: Any, count: int, key: int) -> None:
-    """Put a key into a heap of `count` keys, the smallest first."""
-    at = count
-    while at > 0:
-        above = (at - 1) >> 1
-        if heap[above] <= key:
-            break
-        heap[at] = heap[above]
-        at = above
-    heap[at] = key
-
-
-@compiled
-def pop(heap: Any, count: int) -> int:
-    """Take the smallest key out of a heap of `count` keys."""
-    first = heap[0]
-    last = heap[count - 1]
-    size = count - 1
-    at = 0
-    while True:
-        below = 2 * at + 1
-        if below >= size:
-            break
-        if below + 1 < size and heap[below + 1] < heap[below]:
-            below += 1
-        if heap[below] >= last:
-            break
-        heap[at] = heap[below]
-        at = below
-    heap[at] = last
-    return first
 
 
 @compiled
@@ -128,7 +95,7 @@ def grow_allowed(
     lists = 0
     worst = pool[count - 1] if count == ef else WORST
     while waiting > 0:
-        key = pop(heap, waiting)
+        key = take_first(heap, waiting)
         waiting -= 1
         if key > worst:
             break
@@ -153,7 +120,7 @@ def grow_allowed(
             key = as_key(d, np.uint32(node << 1))
             if key >= worst:
                 continue
-            push(heap, waiting, key)
+            sift_up(heap, waiting, key)
             waiting += 1
             if heap[0] == key:  # the next to be looked at
                 at = at_links + np.intp(node) * link_stride
@@ -218,7 +185,7 @@ def search_allowed(
             if visited[node] == epoch:  # drawn twice
                 continue
             visited[node] = np.uint8(epoch)
-            push(heap, waiting, best[s])
+            sift_up(heap, waiting, best[s])
             waiting += 1
             if count < ef:
                 place(pool, count, ef, best[s])
@@ -227,10 +194,47 @@ def search_allowed(
                 place(pool, count, ef, best[s])
         count, more, lists = grow_allowed(
             graph, query, norms[q], mask, hops, pool, count, ef, heap, waiting, visited, np.uint8(epoch), fresh, bridges, weight, bound
-        )
+        )  # fmt: skip
         counts[q, 0] = min(count, want)
         counts[q, 1] = computed + more
         counts[q, 2] = lists
         for j in range(min(count, want)):
             keys[q, j] = pool[j]
     return epoch
+
+
+@compiled
+def fold(slot_of: Any, dead: Any, allow: Any, count: int, mask: Any, nodes: Any) -> int:
+    """Fold a mask over slots to the first `count` nodes: `mask` (nodes,) and the allowed `nodes`; returns how many these are."""
+    m = 0
+    slots = allow.shape[0]
+    for node in range(count):
+        slot = slot_of[node]
+        passes = np.uint8(0)
+        if 0 <= slot < slots:
+            passes = np.uint8(allow[slot] != 0) & np.uint8(dead[node] == 0)
+        mask[node] = passes
+        nodes[m] = node
+        m += np.int64(passes)
+    return m
+
+
+@compiled
+def answers(
+    keys: Any, counts: Any, rerank: int, full: Any, handle: int, start: int, full_queries: Any, euclidean: bool, nodes: Any, near: Any,
+) -> bool:  # fmt: skip
+    """Turn sorted keys into `nodes` (queries, k) int64 and distances `near`; with `rerank` > 0 the best so many are ordered by their full rows.
+
+    False where a row could not be read. For the full rows see `lamina.index.kernels.querying.refine`.
+    """
+    size = full_queries.shape[1] * 2
+    for q in range(keys.shape[0]):
+        count = counts[q, 0]
+        if rerank and count > 0:
+            count = refine(keys[q], count, rerank, full, handle, start, full_queries.ctypes.data + np.intp(q) * size, euclidean)
+            if count == FAILED:
+                return False
+        for j in range(min(count, nodes.shape[1])):
+            nodes[q, j] = np.int64((keys[q, j] & LOW) >> ONE)
+            near[q, j] = as_distance(keys[q, j])
+    return True

@@ -166,7 +166,7 @@ def scan_sketches(
             part(held, SAMPLE, rank)
             edge = as_distance(held[:rank].max())
         count = 0
-        for attempt in range(2):
+        for _ in range(2):
             for j in range(total):
                 fetch_ahead(row + np.intp(allowed[min(j + AHEAD, total - 1)]) * words * 8)
                 node = np.uintp(allowed[j])
