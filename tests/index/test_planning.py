@@ -77,18 +77,19 @@ def test_measured_distances_take_the_place_of_the_usual_ones() -> None:
     assert Planner().measured is None
 
 
+@pytest.fixture(scope="module")
+def made() -> Any:
+    pytest.importorskip("numba")
+    from lamina.index.hnsw import HNSW
+    from tests.index.sets import clustered
+
+    rows, _ = clustered(6100, 32)
+    index = HNSW(32, ef_construction=100)
+    index.add(np.arange(6000), rows[:6000])
+    return index, rows[6000:]
+
+
 class TestOfAnIndex:
-    @pytest.fixture(scope="class")
-    def made(self) -> Any:
-        pytest.importorskip("numba")
-        from lamina.index.hnsw import HNSW
-        from tests.index.sets import clustered
-
-        rows, _ = clustered(6100, 32)
-        index = HNSW(32, ef_construction=100)
-        index.add(np.arange(6000), rows[:6000])
-        return index, rows[6000:]
-
     def test_masks_are_remembered_until_something_changes(self, made: Any) -> None:
         index, _ = made
         allow = np.random.default_rng(0).random(6000) < 0.5
@@ -141,3 +142,21 @@ class TestOfAnIndex:
         assert costs.scan > 0
         assert costs.sketch >= 1
         assert costs.scan < 5 * costs.graph  # a scan has less to do for each
+
+    def test_sketches_are_used_only_where_they_are_good(self, made: Any) -> None:
+        from lamina.index.hnsw import HNSW
+
+        allow = np.ones(6000, np.bool_)
+        costs = Costs(graph=1e6, scan=1e6, sketch=1, setting=1)
+        index, queries = made
+        index.planner.costs = costs
+        index.search(queries, 10, allow)
+        assert index.plan == "sketches"
+        rows = np.random.default_rng(0).random((6000, 6)).astype(np.float32)  # of 6 components the signs say little
+        poor = HNSW(6, metric="l2", M=4, ef_construction=20)
+        poor.add(np.arange(6000), rows)
+        poor.planner.costs = costs
+        slots, _ = poor.search(rows[:20], 10, allow)
+        assert poor.plan != "sketches"
+        assert "sketches" not in poor.planner.last.costs
+        assert (slots[:, 0] == np.arange(20)).mean() >= 0.9

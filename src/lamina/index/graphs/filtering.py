@@ -15,7 +15,8 @@ from lamina.index.graphs.full import FullFile
 from lamina.index.graphs.layers import Snapshot
 from lamina.index.kernels.filtered import answers, search_allowed
 from lamina.index.kernels.scan import PLANES, scan_nodes, scan_sketches, split
-from lamina.index.planning import Allowance, Costs, Situation, choose
+from lamina.index.planning import LIKELY, Allowance, Costs, Situation
+from lamina.index.sketches import words
 
 if TYPE_CHECKING:
     from lamina.index.hnsw import HNSW
@@ -26,7 +27,6 @@ PILOT = 4  # queries of a batch from which it is seen whether the graph will do 
 RUNS = 3  # of each measurement; the fastest counts
 ROWS = 8192  # vectors of a measurement
 ASKED = 32  # queries of a measurement
-LIKELY = 240  # … that are compared exactly after their sketches
 
 
 def search_filtered(
@@ -40,7 +40,7 @@ def search_filtered(
     planner = index.planner
     allowance = planner.allowance(now, allow)
     situation = planner.situation(now, allowance, k, ef)
-    chosen = choose(situation, planner.costs_of(now))
+    chosen = planner.choose(now, situation)
     if plan is not None:
         chosen = replace(chosen, name=plan, cost=chosen.costs.get(plan, float("nan")))
     run = _Run(index, now, queries, situation, allowance)
@@ -161,7 +161,7 @@ def measured_costs(now: Snapshot, seed: int = 0) -> Costs:
     graph, width = now.graph, now.graph.vectors.shape[1] * now.graph.vectors.itemsize
     living = np.flatnonzero(~now.dead[: now.used])
     if len(living) < 1000:
-        return Costs.of(width)
+        return Costs.of(width, words(graph.vectors.shape[1]))
     generator = np.random.default_rng(seed)
     drawn = [np.sort(generator.choice(living, min(ROWS, len(living)), replace=False)).astype(np.int32) for _ in range(ASKED)]
     few = generator.choice(living, ASKED)
