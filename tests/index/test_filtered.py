@@ -190,7 +190,11 @@ def test_masks_of_other_lengths(made: Any) -> None:
 
 @pytest.mark.parametrize(
     ("form", "metric", "near"),
-    [pytest.param("float16", "l2", 2e-3, marks=pytest.mark.slow), ("int8", "l2", 2e-3), ("int8", "cosine", 2e-3)],
+    [
+        pytest.param("float16", "l2", 2e-3, marks=pytest.mark.slow),
+        ("int8", "cosine", 2e-3),
+        pytest.param("int8", "l2", 2e-3, marks=pytest.mark.slow),
+    ],
 )
 def test_other_forms_and_metrics(form: str, metric: str, near: float) -> None:
     rows, _ = clustered(2500, DIM)
@@ -256,6 +260,21 @@ def test_after_any_changes_every_plan_sees_what_is_there(data: st.DataObject) ->
             continue
         for plan in PLANS:
             assert recall(rows, queries, planned(index, queries, allow, plan), allow & present) >= 0.9, plan
+
+
+def test_equal_vectors_are_all_found_also_where_the_one_in_the_graph_is_not_allowed() -> None:
+    rows, _ = clustered(400, DIM)
+    many = np.repeat(rows, 5, axis=0)  # five slots for each vector
+    index = HNSW(DIM, M=6, ef_construction=40)
+    index.add(np.arange(2000), many)
+    index.remove(np.arange(0, 2000, 50))
+    queries, _ = clustered(20, DIM, seed=1)
+    for seed, share in ((0, 0.8), (1, 0.3)):
+        allow = np.random.default_rng(seed).random(2000) < share
+        index.planner.costs = FREE
+        for plan in PLANS:
+            slots = planned(index, queries, allow, plan)
+            assert recall(many, queries, slots, allow & index.present) >= 0.9, plan
 
 
 def test_sketches_hold_nothing_of_what_is_gone() -> None:

@@ -172,10 +172,21 @@ def expected_distances(ef: float, links: int, measured: tuple[float, float] | No
 
 @dataclass(frozen=True, eq=False)
 class Allowance:
-    """A mask over slots folded to nodes: `mask` (capacity,) uint8, `nodes` (allowed,) int32, `seeds` some of these, `local` as in `Situation`."""
+    """A mask over slots folded to nodes.
+
+    Parameters:
+        mask: (capacity,) uint8, not 0 for what is allowed and alive.
+        nodes: (allowed,) int32, the same as a list.
+        ways: the mask for searches of the graph, where one node stands for all that have its vector.
+        barred: the opposite of `mask`, where there are such nodes; else of shape (0,).
+        seeds: some allowed nodes that stand in the graph.
+        local: as in `Situation`.
+    """
 
     mask: NDArray[np.uint8]
     nodes: NDArray[np.int32]
+    ways: NDArray[np.uint8]
+    barred: NDArray[np.uint8]
     seeds: NDArray[np.int32]
     local: float
 
@@ -187,10 +198,20 @@ class Allowance:
         mask, nodes = np.zeros(len(now.slot_of), np.uint8), np.empty(now.used, np.int32)
         nodes = nodes[: fold(now.slot_of, now.dead.view(np.uint8), allow.view(np.uint8), now.used, mask, nodes)].copy()
         seeds = nodes[np.arange(min(SEEDS, len(nodes))) * len(nodes) // max(min(SEEDS, len(nodes)), 1)]
+        ways, barred = mask, np.zeros(0, np.uint8)
+        if len(now.twins):
+            ways, barred = mask.copy(), (mask == 0).view(np.uint8)
+            behind = nodes[now.head[nodes] > 0]
+            ways[now.head[behind] - 1] = 1
+            seeds = np.unique(np.where(now.head[seeds] > 0, now.head[seeds] - 1, seeds)).astype(np.int32)
         lists = now.graph.links[seeds]
         there = np.arange(lists.shape[1] - 1) < lists[:, :1]
-        passing = mask[np.where(there, lists[:, 1:], 0)].astype(np.bool_) & there
-        return cls(mask, nodes, seeds, float(passing.sum() / max(int(there.sum()), 1)))
+        passing = ways[np.where(there, lists[:, 1:], 0)].astype(np.bool_) & there
+        return cls(mask, nodes, ways, barred, seeds, float(passing.sum() / max(int(there.sum()), 1)))
+
+    def nbytes(self) -> int:
+        """Bytes held."""
+        return self.mask.nbytes + self.nodes.nbytes + self.barred.nbytes + (self.ways.nbytes if self.ways is not self.mask else 0)
 
 
 @dataclass
@@ -205,7 +226,7 @@ class Planner:
     measured: tuple[float, float] | None = None  # ef, distances a query
     last: Plan | None = None
     _trust: tuple[Any, int, bool] = (None, 0, False)
-    _remembered: tuple[tuple[Any, int, bytes, Allowance], ...] = ()
+    _remembered: tuple[tuple[Any, int, Any, bytes, Allowance], ...] = ()
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def learn(self, tuned: Tuned) -> None:
@@ -218,18 +239,18 @@ class Planner:
         layers, changes = now.layers, now.layers.changes
         allow = np.ascontiguousarray(allow, np.bool_)
         raw = allow.tobytes()
-        for owner, at, mask, known in self._remembered:
-            if owner is layers and at == changes and len(known.mask) == len(now.slot_of) and mask == raw:
+        for owner, at, heads, mask, known in self._remembered:
+            if owner is layers and at == changes and heads is now.head and len(known.mask) == len(now.slot_of) and mask == raw:
                 return known
         made = Allowance.of(now, allow)
         with self._lock:
             fresh = [entry for entry in self._remembered if entry[0] is layers and entry[1] == changes]
-            self._remembered = ((layers, changes, raw, made), *fresh[: REMEMBERED - 1])
+            self._remembered = ((layers, changes, now.head, raw, made), *fresh[: REMEMBERED - 1])
         return made
 
     def nbytes(self) -> int:
         """Bytes of the masks that are remembered."""
-        return sum(len(mask) + made.mask.nbytes + made.nodes.nbytes for _, _, mask, made in self._remembered)
+        return sum(len(mask) + made.nbytes() for *_, mask, made in self._remembered)
 
     def situation(self, now: Snapshot, allowance: Allowance, k: int, ef: int) -> Situation:
         """What a plan is chosen from."""

@@ -83,9 +83,10 @@ def kept(vectors: NDArray[Any], norms: NDArray[np.float32], queries: NDArray[Any
 
     `norms`: squared lengths for squared distances, or of shape (0,). What has few components, or a few large ones, is sketched badly.
 
-    >>> rows = np.random.default_rng(0).standard_normal((1000, 128)).astype(np.float32)
-    >>> kept(rows[50:], rows[:0, 0], rows[:50], 240) > 0.9 > kept(rows[50:, :4], rows[:0, 0], rows[:50, :4], 240)
-    True
+    >>> generator = np.random.default_rng(0)
+    >>> round, even = generator.standard_normal((3000, 128)).astype(np.float32), generator.random((3000, 4)).astype(np.float32)
+    >>> kept(round[50:], round[:0, 0], round[:50], 240) > 0.9, kept(even[50:], (even[50:] ** 2).sum(axis=1), even[:50], 240) > 0.9
+    (True, False)
     """
     rows, asked = widened(vectors), widened(queries)
     sketches = Sketches(rows.mean(axis=0))

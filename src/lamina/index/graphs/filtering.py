@@ -15,6 +15,7 @@ from lamina.index.graphs.full import FullFile
 from lamina.index.graphs.layers import Snapshot
 from lamina.index.kernels.filtered import answers, search_allowed
 from lamina.index.kernels.scan import PLANES, scan_nodes, scan_sketches, split
+from lamina.index.kernels.twins import unfold_all
 from lamina.index.planning import LIKELY, Allowance, Costs, Situation
 from lamina.index.sketches import words
 
@@ -120,10 +121,12 @@ class _Run:
         encoded, norms, keys, counts = self._part(rows)
         marks, epoch = self.index.room(now)
         epoch = search_allowed(
-            now.graph, now.top, now.entry, encoded, norms, 0, len(rows), allowance.mask, allowance.seeds, starts, hops, ef, weight,
+            now.graph, now.top, now.entry, encoded, norms, 0, len(rows), allowance.ways, allowance.seeds, starts, hops, ef, weight,
             max(bound, 2.0 * self.k), marks, epoch, keys, counts,
         )  # fmt: skip
         self.index.give_back(marks, epoch)
+        if len(allowance.barred):
+            unfold_all(keys, counts, allowance.barred, now.twins)
         self._done(rows, keys, counts)
         left: NDArray[np.int64] = rows[counts[:, 0] < min(self.keys.shape[1], len(allowance.nodes))]
         return left
