@@ -31,7 +31,7 @@ SELECTIONS = ("heuristic", "simple")
 FEWEST_DEAD = 64  # tombstones below which no repair begins by itself
 RERANKED = 6  # vectors ordered by their full rows beyond the k that are wanted, at least; half of k
 FITTED = 1 << 16  # vectors from which on the step of int8 vectors is fitted anew only where many do not fit
-TRIES = 4  # searches that are begun again because vectors were replaced meanwhile
+TRIES = 4  # searches, each for twice as many, where vectors are replaced meanwhile
 CLIPPED = 1e-3  # share of components beyond the step from which it is fitted anew
 NEVER = np.zeros(0, np.uint8)
 
@@ -538,14 +538,15 @@ class HNSW:
         token = object()
         self._active.add(token)
         try:
-            for _ in range(TRIES):
+            for more in range(TRIES):  # a vector that is replaced meanwhile may be found twice, and then leaves too few
                 now = self._now
-                nodes, scores = self._search(now, queries, k, max(ef, k), allow)
+                nodes, scores = self._search(now, queries, k << more, max(ef, k << more), allow)
                 slots = np.where(nodes >= 0, now.slot_of[nodes] if now.used else -1, -1)
                 if self._now is now and not len(now.twins):
                     break
-                if not _drop_repeated(slots, scores):
+                if not _drop_repeated(slots, scores, k):
                     break
+            slots, scores = slots[:, :k], scores[:, :k]
             return slots, scores
         finally:
             self._active.discard(token)
@@ -770,17 +771,17 @@ def barred_by(now: Snapshot, allow: NDArray[np.bool_]) -> NDArray[np.uint8]:
     return barred.view(np.uint8)
 
 
-def _drop_repeated(slots: NDArray[np.int64], scores: NDArray[np.float32]) -> bool:
-    """Leave the first of equal slots in each row, and say whether there were some: a vector that was replaced meanwhile may be found twice."""
-    repeated = False
+def _drop_repeated(slots: NDArray[np.int64], scores: NDArray[np.float32], k: int) -> bool:
+    """Leave the first of equal slots in each row; says whether fewer than k are left where there were k."""
+    short = False
     for row in range(len(slots)):
         here = slots[row]
         _, first = np.unique(here, return_index=True)
         if len(first) == len(here):
             continue
         keep = np.sort(first[here[first] >= 0])
-        repeated = repeated or len(keep) < int((here >= 0).sum())
+        short = short or len(keep) < min(k, int((here >= 0).sum()))
         kept, given = here[keep], scores[row, keep]
         slots[row], scores[row] = -1, -np.inf
         slots[row, : len(kept)], scores[row, : len(kept)] = kept, given
-    return repeated
+    return short
