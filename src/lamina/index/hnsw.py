@@ -378,9 +378,9 @@ class HNSW:
     def _pair(self, slot: NDArray[np.int64], vector: NDArray[np.float32], head: int) -> None:
         """Give a slot a node behind another one with the same vector; nothing changes where it has that vector already."""
         layers, before = self._layers, int(self._node_of[slot[0]])
-        if before >= 0 and (before == head or (len(layers.head) and layers.head[before] == head + 1)):
-            if layers.full is None or np.array_equal(layers.full.read(np.array([before]))[0], vector[0].astype(np.float16)):
-                return
+        same = before >= 0 and (before == head or (len(layers.head) > 0 and layers.head[before] == head + 1))
+        if same and (layers.full is None or np.array_equal(layers.full.read(np.array([before]))[0], vector[0].astype(np.float16))):
+            return
         none = np.zeros(1, np.int8)
         first, _ = self._room_for(1, none)
         self._put(first, slot, vector, none, none)
@@ -655,7 +655,7 @@ class HNSW:
         free = self._outside()
         meta = {
             "dim": self.dim, "metric": self.metric, "form": self.form, "M": self.M, "ef_construction": self.ef_construction, "ef": self.ef,
-            "seed": self.seed, "selection": self.selection, "flat": self.flat, "entry": layers.entry, "top": layers.top,
+            "seed": self.seed, "selection": self.selection, "flat": self.flat, "share": self.share, "rerank": self.rerank, "entry": layers.entry, "top": layers.top,
             "step": layers.form.step, "fit": [self._fitted, self._seen, self._clipped], "generator": self._generator.bit_generator.state,
             "save": self._saves + 1, "full": str(full.path.name) if isinstance(full, FullFile) and full.path else None,
             "full_id": full.id.hex() if isinstance(full, FullFile) else None,
@@ -696,7 +696,7 @@ class HNSW:
         """
         meta, arrays = read_arrays(path, KIND, mapped=mapped, check=check)
         try:
-            names = ("metric", "M", "ef_construction", "ef", "form", "seed", "selection", "flat")
+            names = ("metric", "M", "ef_construction", "ef", "form", "seed", "selection", "flat", "share", "rerank")
             if full is None and meta["full"] is not None:
                 full = path.parent / Path(str(meta["full"])).name.rpartition(".")[0]
             index = cls(meta["dim"], full=full, threads=threads, **{name: meta[name] for name in names})
@@ -725,7 +725,7 @@ class HNSW:
                 )
             checking.expect(type(M) is int and 2 <= M <= 512, "its M is no number")
             step, (fitted, seen, clipped) = float(meta["step"]), (int(number) for number in meta["fit"])
-            saves, efc, seed = int(meta["save"]), int(meta["ef_construction"]), int(meta["seed"])
+            saves, efc, seed, share = int(meta["save"]), int(meta["ef_construction"]), int(meta["seed"]), float(meta["share"])
             generator = np.random.default_rng()
             generator.bit_generator.state = meta["generator"]
             generator.random()
@@ -738,7 +738,7 @@ class HNSW:
         layers = saving.unpacked(path, meta, arrays, Form(form, dim, step), M, self._euclidean, where, check)
         free = np.asarray(arrays["free"], np.int32)
         layers.tombstones = int(layers.dead.sum()) - len(free)
-        self.M, self.ef_construction, self.seed = M, max(efc, M), seed
+        self.M, self.ef_construction, self.seed, self.share = M, max(efc, M), seed, share
         self._layers, self._generator = layers, generator
         self._fitted, self._seen, self._clipped, self._saves = fitted, seen, clipped, saves
         self._forget_dead()
