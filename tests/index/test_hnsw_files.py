@@ -131,7 +131,7 @@ def test_damaged_files_are_refused_or_harmless(tmp_path: Path, form: str, file: 
     good = (tmp_path / "index").read_bytes()
     generator = np.random.default_rng(0)
     taken = 0
-    for turn in range(90):
+    for turn in range(48):
         raw = bytearray(good)
         kind = turn % 3
         at = int(generator.integers(0, len(raw) if turn % 2 else 4096))
@@ -145,7 +145,7 @@ def test_damaged_files_are_refused_or_harmless(tmp_path: Path, form: str, file: 
         checked = tried(tmp_path / "bad", mapped=turn % 4 < 2, check=True)
         assert not checked or bytes(raw) == good or same_arrays(tmp_path / "bad", tmp_path / "index")
         taken += tried(tmp_path / "bad", mapped=turn % 4 < 2, check=False)
-    assert taken >= 5  # vectors alone were hit: without checksums nobody can tell
+    assert taken >= 2  # vectors alone were hit: without checksums nobody can tell
 
 
 def same_arrays(one: Path, two: Path) -> bool:
@@ -159,11 +159,11 @@ def test_arrays_that_lead_astray_are_refused_without_checksums(tmp_path: Path, f
     """Each array in turn is filled with other numbers, and the file is written with right checksums."""
     filled(tmp_path, form, file).save(tmp_path / "index")
     generator = np.random.default_rng(1)
-    for turn in range(120):
+    for turn in range(60):
         meta, arrays = read_arrays(tmp_path / "index", "hnsw")
         name = ("links", "upper", "upper_at", "levels", "slot_of", "node_of", "dead", "free", "head")[turn % 9]
         array = arrays[name].reshape(-1).view(np.uint8 if name == "dead" else arrays[name].dtype)
-        if turn < 90:
+        if turn < 45:
             spots = generator.integers(0, len(array), generator.integers(1, 4))
             array[spots] = generator.choice(
                 [-1, 1, 2, 31, 100, 127] if array.dtype.itemsize == 1 else [-(2**31), -1, 0, 1, 40, 599, 600, 2**31 - 1],
@@ -305,6 +305,6 @@ def test_a_graph_that_was_made_elsewhere_is_taken_or_refused() -> None:
 
 def test_the_estimate_is_near_what_is_held() -> None:
     for form in ("float32", "float16", "int8"):
-        index = HNSW(64, form=form)
-        index.add(np.arange(5000), normal(5000, 64))
-        assert index.nbytes() == pytest.approx(HNSW.estimate(5000, 64, form=form), rel=0.1)
+        index = HNSW(64, form=form, ef_construction=20)
+        index.add(np.arange(3000), normal(3000, 64))
+        assert index.nbytes() == pytest.approx(HNSW.estimate(3000, 64, form=form), rel=0.1)
