@@ -20,7 +20,7 @@ from lamina.index.planning import LIKELY, Allowance, Costs, Situation
 from lamina.index.sketches import words
 
 if TYPE_CHECKING:
-    from lamina.index.hnsw import HNSW
+    from lamina.index.graphs.searching import SearchedGraph
 
 STARTS = 4  # allowed nodes that join the entry of a search by two hops
 HOPS = 32  # allowed nodes for each node looked at, beyond which no second hop is made
@@ -31,7 +31,13 @@ ASKED = 32  # queries of a measurement
 
 
 def search_filtered(
-    index: HNSW, now: Snapshot, queries: NDArray[np.float32], k: int, allow: NDArray[np.bool_], ef: int, plan: str | None = None
+    index: SearchedGraph,
+    now: Snapshot,
+    queries: NDArray[np.float32],
+    k: int,
+    allow: NDArray[np.bool_],
+    ef: int,
+    plan: str | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """The best k allowed nodes for each query with their scores, -1 and -inf where there are fewer, each of shape (queries, k).
 
@@ -64,7 +70,7 @@ class _Run:
     """The work of one call."""
 
     def __init__(
-        self, index: HNSW, now: Snapshot, queries: NDArray[np.float32], situation: Situation, allowance: Allowance
+        self, index: SearchedGraph, now: Snapshot, queries: NDArray[np.float32], situation: Situation, allowance: Allowance
     ) -> None:
         self.index, self.now, self.queries, self.situation, self.allowance = index, now, queries, situation, allowance
         self.k = k = situation.k
