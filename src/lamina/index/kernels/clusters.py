@@ -43,7 +43,9 @@ def assign(rows: Any, norms: Any, centres: Any, centre_norms: Any, burden: Any, 
 
 
 @compiled
-def means(rows: Any, norms: Any, size: int, factor: float, tries: int, rounds: int, patience: int, seed: int, centres: Any) -> None:
+def means(
+    rows: Any, norms: Any, size: int, factor: float, tries: int, rounds: int, patience: int, seed: int, centres: Any
+) -> None:
     """Balanced k-means, each round over `size` of the rows, drawn anew; `centres` (k, width) is written.
 
     `factor` is divided by: the larger, the less a large cluster is made dearer. Begins with the best of `tries` random choices; ends after

@@ -48,7 +48,9 @@ class Closure:
         if not self.factor > 0 or not self.reach >= 1:
             raise InputError(f"factor must be above 0 and reach at least 1, not {self.factor} and {self.reach}")
 
-    def of(self, heads: Heads, queries: NDArray[Any], norms: NDArray[np.float32]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    def of(
+        self, heads: Heads, queries: NDArray[Any], norms: NDArray[np.float32]
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """The lists of rows in the heads' type, shape (rows, replicas), -1 where there are fewer, with their squared distances."""
         lists, near = np.empty((len(queries), self.replicas), np.int32), np.zeros((len(queries), self.replicas), np.float32)
         visited = np.zeros(heads.graph.links.shape[0], np.uint8)
