@@ -58,7 +58,7 @@ def means(
     part, part_norms = np.empty((size, width), np.float32), np.empty(size, np.float32)
     labels, near = np.empty(size, np.int32), np.empty(size, np.float32)
     trial, centre_norms, burden = np.empty((k, width), np.float32), np.empty(k, np.float32), np.zeros(k, np.float32)
-    counts, farthest = np.zeros(k, np.int64), np.zeros(k, np.int64)
+    counts = np.zeros(k, np.int64)
     least = np.inf
     scale = np.float32(0)
     for attempt in range(tries + rounds):

@@ -154,6 +154,7 @@ def probe(
     """
     k = found.shape[1]
     ef = probing.ef
+    unit = np.float32(unit)
     graph = heads.graph
     head_pool, fresh = np.empty(ef, np.uint64), np.empty(graph.links.shape[1] + 1, np.int32)
     head_near, head_nodes = np.empty(ef, np.float32), np.empty(ef, np.int32)

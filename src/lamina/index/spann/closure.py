@@ -56,7 +56,7 @@ class Closure:
         visited = np.zeros(heads.graph.links.shape[0], np.uint8)
         wide = min(self.candidates, heads.graph.links.shape[0])
         choose_lists(
-            heads, queries, norms, wide, self.replicas, np.float32(self.factor), np.float32(self.reach**2), not self.rule, visited, 0,
+            heads, queries, norms, wide, self.replicas, self.factor, self.reach**2, not self.rule, visited, 0,
             lists, near,
         )  # fmt: skip
         return lists, near
@@ -95,7 +95,6 @@ def copies(
     owners = chosen[points, column]
     order = np.lexsort((near[points, column], owners))
     owners, points = owners[order], points[order]
-    del chosen, near
     sizes = np.bincount(owners, minlength=lists)
     within = np.arange(len(owners)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     kept = within < limit

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lamina.errors import CorruptStoreError, InputError, NotFoundError, StateError, VectorError
-from lamina.index.arrays import aligned_zeros, damaged
+from lamina.errors import CorruptStoreError, InputError, StateError, VectorError
+from lamina.index.arrays import aligned_zeros
 from lamina.index.flat import check_finite
 from lamina.index.forms import Form, halves
 from lamina.index.graphs.full import FullFile
@@ -374,8 +374,8 @@ class SPANN:
         codes = self.codes.encode(queries)
         ef = min(max(self.candidates or 2 * most, most, 32), len(state.heads.number))
         keep = self.keep or 2 * k + 10
-        probing = Probing(min(most, ef), ef, np.float32(ratio), np.float32(self.guard), patience, np.float32(self.margin), False)
-        unit = np.float32(self.codes.step**2 if self.form == "int8" else 1)
+        probing = Probing(min(most, ef), ef, ratio, self.guard, patience, self.margin, False)
+        unit = self.codes.step**2 if self.form == "int8" else 1.0
         shape = (len(queries), k)
         nodes, near, counts = np.full(shape, -1, np.int64), np.empty(shape, np.float32), np.zeros(len(queries), np.int64)
         work = np.zeros((len(queries), 4), np.int64)
