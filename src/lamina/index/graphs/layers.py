@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,8 @@ from lamina.index.arrays import aligned_zeros
 from lamina.index.forms import Form
 from lamina.index.graphs.full import FullRows
 from lamina.index.kernels.distances import Graph
+from lamina.index.kernels.twins import enter, find
+from lamina.index.sketches import Sketches
 
 MOST_NODES = 1 << 30  # the keys of a search hold a node in 31 bits
 
@@ -27,6 +30,10 @@ class Snapshot(NamedTuple):
         used: how many nodes there are, dead and free ones among them.
         entry, top: where searches begin, and its layer.
         tombstones: dead nodes that lists may still name.
+        layers: what it was taken of.
+        head: (capacity,) int32, of a node whose vector another one has that stands in the graph, that one plus 1; else 0. Of shape (0,) where no
+            vectors are equal.
+        twins: the same, of each node the next one with its vector, plus 1.
     """
 
     graph: Graph
@@ -38,6 +45,9 @@ class Snapshot(NamedTuple):
     entry: int
     top: int
     tombstones: int
+    layers: Layers
+    head: NDArray[np.int32]
+    twins: NDArray[np.int32]
 
 
 class Layers:
@@ -51,6 +61,11 @@ class Layers:
         self.form, self.M, self.euclidean, self.full = form, M, euclidean, full
         self.count = self.rows = self.tombstones = 0
         self.entry = self.top = 0
+        self.changes = 0  # counted whenever a slot gets or loses its node: what was made of slots before holds no longer
+        self._sketches: Sketches | None = None  # made when a search first wants them
+        self._sketching = threading.Lock()
+        self.head, self.twins = np.zeros(0, np.int32), np.zeros(0, np.int32)
+        self.table: NDArray[np.int32] | None = None  # of hashes, by which equal vectors are found
         self.dead = np.zeros(0, np.bool_)
         self.slot_of = np.zeros(0, np.int64)
         self.graph = Graph(
@@ -66,8 +81,9 @@ class Layers:
     def snapshot(self) -> Snapshot:
         """What a reader takes."""
         return Snapshot(
-            self.graph, self.form, self.full, self.slot_of, self.dead, self.count, self.entry, self.top, self.tombstones
-        )
+            self.graph, self.form, self.full, self.slot_of, self.dead, self.count, self.entry, self.top, self.tombstones, self,
+            self.head, self.twins,
+        )  # fmt: skip
 
     def reserve(self, nodes: int, rows: int) -> None:
         """Make room for so many nodes, and rows of the upper layers."""
@@ -81,6 +97,8 @@ class Layers:
             )  # fmt: skip
             self.full = self.full.grown(nodes) if self.full is not None else None
             self.slot_of, self.dead = larger(self.slot_of, nodes), larger(self.dead, nodes)
+            if len(self.twins):
+                self.head, self.twins = larger(self.head, nodes), larger(self.twins, nodes)
         if rows > len(graph.upper):
             graph = graph._replace(upper=larger(graph.upper, max(rows, len(graph.upper) + len(graph.upper) // 8, 16)))
         self.graph = graph
@@ -104,12 +122,47 @@ class Layers:
             self.graph.norms[first:stop] = self.form.norms(encoded)
         self.slot_of[first:stop] = slots
         self.dead[first:stop] = False
+        self.changes += 1
+        with self._sketching:
+            if self._sketches is not None:
+                self._sketches.put(min(first, len(self._sketches)), self.graph.vectors[min(first, len(self._sketches)) : stop])
+
+    def equal(self, encoded: NDArray[Any], coming: int, outside: NDArray[np.int32]) -> NDArray[np.int64]:
+        """The nodes in the graph that have these rows, or -1; `coming` nodes more are to be entered soon, those `outside` are in no list."""
+        if self.table is None or 2 * (self.count + coming) > len(self.table):
+            self.table = np.full(1 << max((2 * (self.count + coming)).bit_length(), 6), -1, np.int32)
+            linked = ~self.behind()
+            linked[outside] = False
+            enter(self.graph.vectors.view(np.uint16), np.flatnonzero(linked), self.table)
+        found = np.empty(len(encoded), np.int64)
+        find(encoded.view(np.uint16), self.graph.vectors.view(np.uint16), self.table, found)
+        return found
+
+    def enter(self, first: int, stop: int) -> None:
+        """Let the vectors of these nodes be found by `equal`."""
+        assert self.table is not None
+        enter(self.graph.vectors.view(np.uint16), np.arange(first, stop), self.table)
+
+    def pair(self, node: int, head: int) -> None:
+        """List a node behind one in the graph that has the same vector."""
+        if not len(self.twins):
+            self.head, self.twins = np.zeros(self.capacity, np.int32), np.zeros(self.capacity, np.int32)
+        self.head[node] = head + 1
+        self.twins[node] = self.twins[head]
+        self.twins[head] = node + 1
+
+    def behind(self) -> NDArray[np.bool_]:
+        """Which nodes are listed behind another instead of standing in the graph, shape (count,)."""
+        return self.head[: self.count] > 0 if len(self.head) else np.zeros(self.count, np.bool_)
 
     def clear(self, nodes: NDArray[np.int64]) -> None:
         """Leave nothing of nodes that no list names."""
-        graph = self.graph
+        graph, self.table = self.graph, None
         graph.vectors[nodes] = 0
         graph.links[nodes, 0] = 0
+        with self._sketching:
+            if self._sketches is not None:
+                self._sketches.clear(nodes)
         if self.euclidean:
             graph.norms[nodes] = 0
         for node in nodes[graph.levels[nodes] > 0]:
@@ -130,12 +183,25 @@ class Layers:
             vectors[nodes] = form.encode(self.full.read(nodes))
             if self.euclidean:
                 norms[nodes] = form.norms(vectors[nodes])
-        self.form, self.graph = form, self.graph._replace(vectors=vectors, norms=norms)
+        with self._sketching:
+            self.table = None
+            self.form, self.graph, self._sketches = form, self.graph._replace(vectors=vectors, norms=norms), None
+
+    def sketched(self, nodes: int) -> Sketches:
+        """Sketches of at least the first `nodes` rows; from now on they are kept in step."""
+        with self._sketching:
+            if self._sketches is None:
+                self._sketches = Sketches(self.form.width)
+            if nodes > len(self._sketches):
+                self._sketches.put(len(self._sketches), self.graph.vectors[len(self._sketches) : nodes])
+            return self._sketches
 
     def nbytes(self) -> int:
         """Bytes of memory, with the room ahead."""
-        arrays: list[NDArray[Any]] = [*self.graph, self.slot_of, self.dead]
-        return sum(int(array.nbytes) for array in arrays) + (self.full.nbytes() if self.full is not None else 0)
+        arrays: list[NDArray[Any]] = [*self.graph, self.slot_of, self.dead, self.head, self.twins]
+        arrays += [self.table] if self.table is not None else []
+        beside = (self.full, self._sketches)
+        return sum(int(array.nbytes) for array in arrays) + sum(part.nbytes() for part in beside if part is not None)
 
 
 def larger(array: NDArray[Any], rows: int) -> NDArray[Any]:
