@@ -18,7 +18,7 @@ from lamina.index.flat import FlatIndex, check_finite, inner_products, top
 from lamina.index.growing import GrowingArray
 
 
-class LSHIndex(FlatIndex):
+class MultiProbeLSH(FlatIndex):
     """A `FlatIndex` whose search looks into the `probes` likeliest buckets of each table.
 
     What it returns is allowed, present and exactly scored, best first; only that some of the best may be missing sets it apart. Where
@@ -37,7 +37,7 @@ class LSHIndex(FlatIndex):
         fingerprint: of the embedder. `load` raises `EmbedderMismatchError` for what was saved with another one, and `StoreError` for
             what was hashed from another seed or with another number of tables.
 
-    >>> index = LSHIndex(2, buckets=4, probes=1)
+    >>> index = MultiProbeLSH(2, buckets=4, probes=1)
     >>> index.add(np.array([0, 2]), np.array([[1, 0], [0, 1]], np.float32))
     >>> index.search(np.array([[0.0, 1.0]], np.float32), k=1)[0].tolist()
     [[2]]
@@ -140,6 +140,22 @@ class LSHIndex(FlatIndex):
     def bucket_sizes(self) -> NDArray[np.int64]:
         """How many vectors lie in each bucket, shape (tables, buckets)."""
         return np.array([[len(one) for one in members] for members in self._members], np.int64)
+
+    def stats(self) -> dict[str, float]:
+        """What there is, in numbers.
+
+        `vectors`, `buckets`, `tables`, `probes`, `bytes`, `compared` (inner products computed by searches so far), `largest` and `mean` (vectors
+        in a bucket), `largest_share` (that part of all vectors lies in the largest bucket of any table: far above 1 / buckets, one direction is
+        common to most vectors and wants to be taken off as the `centre`), `empty` (the part of the buckets that holds nothing), and `unfiled`
+        (vectors in no bucket, since they have no direction).
+        """
+        sizes, count = self.bucket_sizes(), len(self)
+        return {
+            "vectors": count, "buckets": self.buckets, "tables": self.tables, "probes": self.probes, "bytes": self.nbytes(),
+            "compared": self.compared, "largest": int(sizes.max()), "mean": float(sizes.mean()),
+            "largest_share": float(sizes.max() / count) if count else 0.0, "empty": float((sizes == 0).mean()),
+            "unfiled": count - int(sizes[0].sum()),
+        }  # fmt: skip
 
     def candidates(self, query: NDArray[np.float32], probes: int | None = None) -> NDArray[np.int64]:
         """The slots in the likeliest buckets of one query, ascending, shape (slots,)."""
