@@ -72,6 +72,11 @@ class MultiProbeLSH(FlatIndex):
         self._members = [[GrowingArray(np.int64) for _ in range(buckets)] for _ in self.hashes]
 
     @property
+    def centre(self) -> NDArray[np.float32]:
+        """What is taken off vectors before they are hashed, shape (dim,)."""
+        return self._centre
+
+    @property
     def approximate(self) -> bool:
         """Whether `search` may miss some of the best."""
         return self.probes < self.buckets

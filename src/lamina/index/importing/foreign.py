@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lamina.errors import InputError, TransferError
 from lamina.index.flat import FlatIndex
+from lamina.index.names import SlotNames
 
 if TYPE_CHECKING:
     from lamina.index.hnsw import HNSW
@@ -91,15 +92,17 @@ class ForeignIndex:
     def __len__(self) -> int:
         return int((~self.dead).sum())
 
-    @property
-    def ids(self) -> list[str]:
-        """The labels of what is not deleted, in order, as the ids of a `Collection`. Raises `TransferError` where one is there twice."""
+    def names(self) -> SlotNames:
+        """The labels of what is not deleted, in order: the ids of a `Collection` over `flat` or `hnsw`.
+
+        Raises `TransferError` where one label is there twice.
+        """
         live = self.labels[~self.dead]
         names, counts = np.unique(live, return_counts=True)
         if len(names) < len(live):
             twice = names[counts > 1][0]
             raise TransferError(f"the label {twice} stands for several vectors: a collection keeps one for each id")
-        return [str(label) for label in live.tolist()]
+        return SlotNames([str(label) for label in live.tolist()])
 
     def flat(self) -> FlatIndex:
         """An exact index of what is not deleted: slots in the order of the file.
