@@ -199,6 +199,13 @@ def test_a_selection_is_refused_once_its_slots_belong_to_others() -> None:
         collection.search(vectors(1), among=selection)
 
 
+def test_an_option_that_a_search_does_not_have_is_refused(make: Maker) -> None:
+    collection = make()
+    collection.add(names(3), vectors(3))
+    with pytest.raises(InputError, match="has no 'width'"):
+        collection.search(vectors(1), width=3)
+
+
 def test_near_leaves_out_what_it_is_asked_of(make: Maker) -> None:
     collection = make()
     collection.add(names(40), vectors(40))

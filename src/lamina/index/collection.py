@@ -247,6 +247,9 @@ class Collection:
         queries = self._prepared(vectors, None)
         with nullcontext() if self._free_readers else self._lock:
             index, names = self._state
+            unknown = [name for name in options if name not in inspect.signature(index.search).parameters]
+            if unknown:
+                raise InputError(f"the search of an index of kind {self.kind} has no {unknown[0]!r}")
             allow = None if among is None else self._selection(among, names).allow
             slots, scores = index.search(queries, k, allow, **options)
         return [_matches(names, row, found) for row, found in zip(slots.tolist(), scores.tolist(), strict=True)]
@@ -256,6 +259,10 @@ class Collection:
         named = checked(ids)
         found = self.search(self.get(named), k + 1, among=among, **options)
         return [[match for match in row if match.id != id][:k] for id, row in zip(named, found, strict=True)]
+
+    def queries(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Queries in the form that the index itself takes: checked, float32, at length 1 where that is done here."""
+        return self._prepared(vectors, None)
 
     def _prepared(self, vectors: NDArray[np.float32], count: int | None) -> NDArray[np.float32]:
         """Vectors in the form that the index wants: float32, and at length 1 where that is done here."""
