@@ -181,11 +181,12 @@ def tune(
 ) -> None:
     """Find how many candidates a graph search must keep (ef) to reach a recall on these queries, which should be like those to come."""
     from lamina.cli.vectors import read_queries
-    from lamina.index.tuning import tune as find
 
     collection = _opened(folder)
     if not hasattr(collection.index, "ef"):
         raise InputError(f"an index of kind {collection.kind} has no ef to tune: hnsw has one")
+    from lamina.index.tuning import tune as find
+
     rows, _ = read_queries(queries)
     tuned = find(collection.index, collection.queries(rows), k=k, target=target)
     if keep:
