@@ -55,7 +55,7 @@ class IndexConformance:
 
     recall = 1.0  # share of the true best that must be found
     metric = "ip"  # what it compares by: "ip", "cosine" or "l2"
-    tolerance = 1e-4  # how far its scores may be from those of the vectors that were added
+    exact = 1e-4  # how far a score may be from that of the vectors that were added
     width = 4  # bytes of a component of a vector that it holds, at least
     snapshots = False  # whether searches may go on in other threads while one writes
     files = ("index",)  # what `save` to a file "index" leaves in the folder
@@ -84,7 +84,7 @@ class IndexConformance:
             assert np.isneginf(given_scores[len(here) :]).all()
             assert all(slot in rows and (allow is None or (slot < len(allow) and allow[slot])) for slot in here)
             right_scores = [score(rows[slot], query, self.metric) for slot in here]
-            assert np.allclose(given_scores[: len(here)], right_scores, atol=self.tolerance, rtol=self.tolerance)
+            assert np.allclose(given_scores[: len(here)], right_scores, atol=self.exact, rtol=self.exact)
             assert (np.diff(given_scores[: len(here)]) <= 1e-5).all()
             hits += len(set(here) & set(right))
             wanted += len(right)
@@ -127,7 +127,7 @@ class IndexConformance:
         rows = vectors(2)
         index.add(np.array([4, 4]), rows)
         assert len(index) == 1
-        assert index.search(rows[1:], 1)[1][0, 0] == pytest.approx(score(rows[1], rows[1], self.metric), abs=10 * self.tolerance)
+        assert index.search(rows[1:], 1)[1][0, 0] == pytest.approx(score(rows[1], rows[1], self.metric), abs=10 * self.exact)
 
     def test_a_removed_vector_is_not_found(self) -> None:
         index, rows = self.filled()
@@ -318,7 +318,7 @@ class IndexConformance:
         found = slots[0][slots[0] >= 0].tolist()
         assert len(found) == len(set(found)) == 40
         right = sorted((score(row, rows[0], self.metric) for row in rows), reverse=True)[:40]
-        assert np.mean(np.abs(scores[0] - right) <= 10 * self.tolerance) >= self.recall - 0.03
+        assert np.mean(np.abs(scores[0] - right) <= 10 * self.exact) >= self.recall - 0.03
 
     def test_searches_go_on_while_one_thread_writes(self) -> None:
         """Whatever is found was there, with a score that its old or its new vector has."""
@@ -334,7 +334,7 @@ class IndexConformance:
                     for query, some, said in zip(asked, slots.tolist(), scores.tolist(), strict=True):
                         for slot, one in zip(some, said, strict=True):
                             ways = [score(row, query, self.metric) for row in (rows.get(slot), other[slot]) if row is not None]
-                            if slot >= 0 and not np.isclose(ways, one, atol=10 * self.tolerance, rtol=self.tolerance).any():
+                            if slot >= 0 and not np.isclose(ways, one, atol=10 * self.exact, rtol=self.exact).any():
                                 wrong.append((slot, one, ways))
                 except Exception as error:  # noqa: BLE001 - whatever it is, the test fails
                     wrong.append(error)
