@@ -58,6 +58,32 @@ def test_an_index_is_built_and_searched(shell: Shell, kind: str) -> None:
 
 
 @pytest.mark.usefixtures("files")
+def test_full_rows_may_be_left_on_disk(shell: Shell, tmp_path: Path) -> None:
+    pytest.importorskip("numba")
+    shell(
+        "index",
+        "build",
+        "rows.npy",
+        "made",
+        "--form",
+        "int8",
+        "--full-on-disk",
+        "--M",
+        8,
+        "--ef-construction",
+        40,
+        "--metric",
+        "l2",
+    )
+    assert sorted(path.name.partition(".")[0] for path in (tmp_path / "made").iterdir()) == ["full", "ids-1", "index-1"]
+    found = shell.json("index", "search", "made", "rows.npy", "-k", 1, "--ef", 100)
+    assert np.mean([row["found"][0]["id"] == row["query"] for row in found]) > 0.97
+    shell("index", "compact", "made")
+    assert shell.json("index", "search", "made", "rows.npy", "-k", 1, "--ef", 100) == found
+    shell("index", "build", "rows.npy", "other", "--full-on-disk", code=2)
+
+
+@pytest.mark.usefixtures("files")
 def test_a_search_may_be_kept_to_some_ids(shell: Shell, tmp_path: Path) -> None:
     shell("index", "build", "rows.npy", "made", "--kind", "exact", "--metric", "cosine")
     (tmp_path / "some.txt").write_text("3\n50\n170\nnobody\n")
@@ -123,7 +149,7 @@ def test_the_memory_of_an_index_is_told_before_it_is_built(shell: Shell) -> None
     pytest.importorskip("numba")
     told = shell.json("index", "estimate", "--count", 1_000_000, "--dim", 256)
     assert told["exact"] == 1_000_000 * (4 * 256 + 1)
-    assert told["hnsw int8"] < told["hnsw float16"] < told["hnsw float32"]
+    assert told["hnsw int8, full rows on disk"] < told["hnsw float16"] < told["hnsw int8"] < told["hnsw float32"]
     assert told["hnsw float32"] > told["exact"]
     assert "GB" in shell("index", "estimate", "--count", 1_000_000, "--dim", 256)
 
@@ -139,7 +165,7 @@ def test_the_memory_of_an_index_is_told_before_it_is_built(shell: Shell) -> None
         (("build", "rows.npy", "made", "--kind", "exact", "--metric", "l2"), "inner products"),
         (("build", "rows.npy", "made", "--kind", "exact", "--ids", "asked.npy"), "no text in UTF-8"),
         (("build", "asked.npy", "made", "--kind", "exact", "--ids", "ids.txt"), "200 ids for 5 vectors"),
-        (("search", "nowhere", "asked.npy"), "no index file"),
+        (("search", "nowhere", "asked.npy"), "no collection in nowhere"),
         (("search", "built"), "either QUERIES, or --like"),
         (("search", "built", "asked.npy", "--like", "3"), "either QUERIES, or --like"),
         (("search", "built", "--like", "nobody"), "no id 'nobody'"),

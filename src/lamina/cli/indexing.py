@@ -37,6 +37,9 @@ Links = Annotated[
 Construction = Annotated[
     int | None, typer.Option("--ef-construction", min=1, help="Candidates kept while linking (hnsw: 200).", show_default=False)
 ]
+OnDisk = Annotated[
+    bool, typer.Option("--full-on-disk", help="Leave the 16-bit vectors that int8 ones are re-ranked by in a file (hnsw, int8).")
+]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Threads that build (hnsw: 1).", show_default=False)]
 Ef = Annotated[int | None, typer.Option("--ef", min=1, help="Candidates kept while searching (hnsw).", show_default=False)]
 Queries = Annotated[
@@ -59,6 +62,7 @@ def build(
     kind: Kind = "hnsw",
     metric: Metric = None,
     form: Form = None,
+    on_disk: OnDisk = False,
     most: Links = None,
     ef_construction: Construction = None,
     threads: Threads = None,
@@ -74,8 +78,10 @@ def build(
     rows, own_metric = read_vectors(file)
     chosen = _metric(metric, own_metric)
     names = [str(row) for row in range(len(rows))] if ids is None else read_ids(ids, len(rows))
-    given = _given(form=form, M=most, ef_construction=ef_construction, threads=threads, seed=seed)
-    collection = _made(kind, rows.shape[1], chosen, out, given)
+    given = _given(form=form, full=_full(out, on_disk), M=most, ef_construction=ef_construction, threads=threads, seed=seed)
+    collection = _made(kind, rows.shape[1], chosen, given)
+    if on_disk:
+        out.mkdir(mode=0o700, parents=True, exist_ok=True)
     with at_work(quiet) as (run, _):
         collection.add(names, rows, run=run)
     collection.save(out)
@@ -97,6 +103,7 @@ def import_(
         bool, typer.Option("--relink", help="Make the links of the graph anew instead of keeping those of the file.")
     ] = False,
     form: Form = None,
+    on_disk: OnDisk = False,
     threads: Threads = None,
     quiet: options.Quiet = False,
 ) -> None:
@@ -106,10 +113,12 @@ def import_(
 
     if kind not in ("hnsw", "exact"):
         raise InputError(f"an imported index becomes one of kind hnsw or exact, not {kind!r}")
-    given = _given(form=form, threads=threads)
+    given = _given(form=form, full=_full(out, on_disk), threads=threads)
     if kind == "exact" and (given or relink):
         raise InputError("exact search has no links, form or threads: leave them out, or take kind hnsw")
     foreign = read_index(file, source, metric)
+    if on_disk:
+        out.mkdir(mode=0o700, parents=True, exist_ok=True)
     with at_work(quiet) as (run, _):
         index = foreign.flat() if kind == "exact" else foreign.hnsw(relink=relink, run=run, **given)
     collection = Collection(index, metric=foreign.metric, names=foreign.names())
@@ -254,6 +263,7 @@ def estimate(
     found = {"exact": count * (4 * dim + 1)}
     for form in ("float32", "float16", "int8"):
         found[f"hnsw {form}"] = HNSW.estimate(count, dim, M=most, form=form)
+    found["hnsw int8, full rows on disk"] = HNSW.estimate(count, dim, M=most, form="int8", full=True)
     if not as_json:
         _show({name: size(value) for name, value in found.items()}, False)
         return
@@ -265,13 +275,18 @@ def _given(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
+def _full(out: Path, wanted: bool) -> Path | None:
+    """Where full rows lie that are left on disk: in the folder of the index."""
+    return out / "full" if wanted else None
+
+
 def _metric(asked: str | None, own: str | None) -> str:
     if own is not None and asked not in (None, own):
         raise InputError(f"the file is for the metric {own!r}, not {asked!r}")
     return asked or own or "ip"
 
 
-def _made(kind: str, dim: int, metric: str, out: Path, given: dict[str, Any]) -> Collection:
+def _made(kind: str, dim: int, metric: str, given: dict[str, Any]) -> Collection:
     """An empty collection; options that its kind does not have are refused by name."""
     from lamina.index.collection import Collection
     from lamina.index.kinds import make_index

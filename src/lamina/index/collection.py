@@ -5,25 +5,27 @@ from __future__ import annotations
 import inspect
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lamina.errors import CorruptStoreError, EmbedderMismatchError, InputError, NotFoundError, StateError, VectorError
+from lamina.errors import CorruptStoreError, EmbedderMismatchError, InputError, NotFoundError, VectorError
 from lamina.index.arrays import read_arrays, write_arrays
 from lamina.index.flat import check_finite
 from lamina.index.kinds import KINDS, empty_like, kind_of, open_index, settings_of
 from lamina.index.names import SlotNames, checked
+from lamina.index.selection import Among, Selection, selected
 from lamina.records import Run
 
 METRICS = ("ip", "cosine", "l2")
+TRIES = 3  # searches that are thrown away, since slots changed hands meanwhile, before one makes the writer wait
 PART = 8192  # vectors that are added between two reports, where an index does not report by itself
-BOOK = "collection"  # the file of a saved collection that names the other one
+BOOK = "collection"  # what the file of ids of a saved collection is
+IDS, INDEX = "ids-", "index-"  # the two files of a saved collection, with one number behind
 
 
 class Match(NamedTuple):
@@ -31,20 +33,6 @@ class Match(NamedTuple):
 
     id: str
     score: float
-
-
-@dataclass(frozen=True, eq=False)
-class Selection:
-    """Ids that a search may return, as a mask over slots; made by `Collection.select`, and good until slots are given to others."""
-
-    allow: NDArray[np.bool_]
-    stamp: object
-
-    def __len__(self) -> int:
-        return int(self.allow.sum())
-
-
-Among = Selection | NDArray[np.bool_] | Callable[[str], bool] | Iterable[str]
 
 
 class Collection:
@@ -130,7 +118,8 @@ class Collection:
 
         Raises `NotFoundError` for an id that is not there.
         """
-        return np.asarray(self.index.rows(self.slots(ids)), np.float32)
+        with nullcontext() if self._free_readers else self._lock:
+            return np.asarray(self.index.rows(self.slots(ids)), np.float32)
 
     def stats(self) -> dict[str, Any]:
         """Kind, metric, vectors, dimensions, bytes (the ids' not among them), and whatever the index tells of itself."""
@@ -211,27 +200,7 @@ class Collection:
 
         A selection can be used for many searches. Ids that are added later are not in it.
         """
-        return self._selection(among, self._names)
-
-    def _selection(self, among: Among, names: SlotNames) -> Selection:
-        stamp, by_slot, slot_of = names.stamp, names.by_slot, names.slot_of
-        if isinstance(among, Selection):
-            if among.stamp is not stamp:
-                raise StateError("this selection is older than a change that gave slots to other ids: select anew")
-            return among
-        if isinstance(among, np.ndarray):
-            if among.ndim != 1 or among.dtype != np.bool_:
-                raise InputError(
-                    f"a mask over slots is an array of booleans of one dimension, not {among.dtype} of shape {among.shape}"
-                )
-            return Selection(among.copy(), stamp)
-        if isinstance(among, (str, bytes)):
-            raise InputError(f"what to search among is a list of ids, not the single text {among!r}")
-        if callable(among):
-            return Selection(np.array([id is not None and bool(among(id)) for id in list(by_slot)], np.bool_), stamp)
-        allow = np.zeros(len(by_slot), np.bool_)
-        allow[[slot for slot in map(slot_of.get, among) if slot is not None]] = True
-        return Selection(allow, stamp)
+        return selected(among, self._names)
 
     def search(
         self, vectors: NDArray[np.float32], k: int = 10, *, among: Among | None = None, **options: Any
@@ -245,14 +214,19 @@ class Collection:
             options: of the index's own search, such as `ef` of HNSW.
         """
         queries = self._prepared(vectors, None)
-        with nullcontext() if self._free_readers else self._lock:
-            index, names = self._state
-            unknown = [name for name in options if name not in inspect.signature(index.search).parameters]
-            if unknown:
-                raise InputError(f"the search of an index of kind {self.kind} has no {unknown[0]!r}")
-            allow = None if among is None else self._selection(among, names).allow
-            slots, scores = index.search(queries, k, allow, **options)
-        return [_matches(names, row, found) for row, found in zip(slots.tolist(), scores.tolist(), strict=True)]
+        unknown = [name for name in options if name not in inspect.signature(self.index.search).parameters]
+        if unknown:
+            raise InputError(f"the search of an index of kind {self.kind} has no {unknown[0]!r}")
+        if among is not None and not isinstance(among, (Selection, np.ndarray, str)) and not callable(among):
+            among = list(among)  # it may be asked twice
+        for _ in range(TRIES if self._free_readers else 0):
+            state = self._state
+            stamp = state[1].stamp
+            found = _found(state, queries, k, among, options)
+            if state is self._state and stamp is state[1].stamp:
+                return found  # no slot was given to another id meanwhile
+        with self._lock:
+            return _found(self._state, queries, k, among, options)
 
     def near(self, ids: Sequence[str], k: int = 10, *, among: Among | None = None, **options: Any) -> list[list[Match]]:
         """The k nearest others of ids that are there, best first. Raises `NotFoundError` for an id that is not there."""
@@ -288,12 +262,16 @@ class Collection:
         folder = Path(path)
         with self._lock:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            older = [one for one in folder.glob("index-*") if one.is_file()]
-            numbers = [int(one.name[6:]) for one in older if one.name[6:].isdigit()]
-            name = f"index-{max(numbers, default=0) + 1}"
-            self.index.save(folder / name)
-            meta = {"kind": self.kind, "dim": self.dim, "metric": self.metric, "fingerprint": self.fingerprint, "index": name}
-            write_arrays(folder / BOOK, BOOK, {**meta, "settings": settings_of(self.index)}, self._names.arrays())
+            older = [one for one in folder.iterdir() if _number(one) >= 0]
+            number = max(map(_number, older), default=0) + 1
+            meta = {"kind": self.kind, "dim": self.dim, "metric": self.metric, "fingerprint": self.fingerprint}
+            ids = folder / f"{IDS}{number}"
+            write_arrays(ids, BOOK, {**meta, "settings": settings_of(self.index)}, self._names.arrays())
+            try:
+                self.index.save(folder / f"{INDEX}{number}")  # from here on this collection is the one that is opened
+            except BaseException:
+                ids.unlink(missing_ok=True)
+                raise
             for one in older:
                 one.unlink(missing_ok=True)
 
@@ -305,11 +283,15 @@ class Collection:
         for a damaged one.
         """
         folder = Path(path)
-        meta, arrays = read_arrays(folder / BOOK, BOOK)
+        files = {one.name: _number(one) for one in folder.iterdir()} if folder.is_dir() else {}
+        whole = [number for name, number in files.items() if name.startswith(INDEX) and f"{IDS}{number}" in files]
+        if not whole:
+            if any(number >= 0 for number in files.values()):
+                raise CorruptStoreError(f"{folder} has lost its index or its ids: build it anew")
+            raise NotFoundError(f"there is no collection in {folder}")
+        meta, arrays = read_arrays(folder / f"{IDS}{max(whole)}", BOOK)
         try:
-            kind, dim, metric, name, known, settings = (
-                meta[field] for field in ("kind", "dim", "metric", "index", "fingerprint", "settings")
-            )
+            kind, dim, metric, known, settings = (meta[field] for field in ("kind", "dim", "metric", "fingerprint", "settings"))
             names = SlotNames.of(arrays)
         except (KeyError, ValueError) as error:
             raise CorruptStoreError(f"{folder} is no collection, or is damaged ({error}): build it anew") from None
@@ -317,12 +299,8 @@ class Collection:
             raise EmbedderMismatchError(
                 f"{folder} holds vectors of the embedder {known!r}, not of {fingerprint!r}: build it anew"
             )
-        try:
-            return cls(
-                open_index(kind, dim, settings, folder / Path(name).name, mapped), metric=metric, fingerprint=known, names=names
-            )
-        except NotFoundError:
-            raise CorruptStoreError(f"{folder} has lost its file {name!r}: build it anew") from None
+        index = open_index(kind, dim, settings, folder / f"{INDEX}{max(whole)}", mapped)
+        return cls(index, metric=metric, fingerprint=known, names=names)
 
     # -------------------------------------------------------------------------------------------------------- maintenance
     def verify(self) -> list[str]:
@@ -365,7 +343,22 @@ class Collection:
         return held[~named[held]]
 
 
+def _found(
+    state: tuple[Any, SlotNames], queries: NDArray[np.float32], k: int, among: Among | None, options: dict[str, Any]
+) -> list[list[Match]]:
+    index, names = state
+    allow = None if among is None else selected(among, names).allow
+    slots, scores = index.search(queries, k, allow, **options)
+    return [_matches(names, row, found) for row, found in zip(slots.tolist(), scores.tolist(), strict=True)]
+
+
 def _matches(names: SlotNames, slots: list[int], scores: list[float]) -> list[Match]:
     ids = names.by_slot
     named = ((ids[slot], score) for slot, score in zip(slots, scores, strict=True) if 0 <= slot < len(ids))
     return [Match(id, score) for id, score in named if id is not None]  # None: deleted while we searched
+
+
+def _number(path: Path) -> int:
+    """The number of a file of a saved collection, -1 for another file."""
+    word = path.name.removeprefix(IDS).removeprefix(INDEX)
+    return int(word) if word.isascii() and word.isdigit() and word != path.name else -1

@@ -33,7 +33,11 @@ class Layered:
             for layer in range(level + 1):
                 others = [other for other in range(self.count) if other != node and self.levels[other] >= layer]
                 size = min(len(others), int(generator.integers(1, M + 1 if layer else 2 * M + 1)))
-                layers.append(generator.permutation(others)[:size].tolist())
+                links = generator.permutation(others)[:size].tolist()
+                if not layer:  # every node can be reached, also where one is deleted
+                    ring = [(node - 1) % self.count, (node + 1) % self.count]
+                    links = [*ring, *(other for other in links[: 2 * M - 2] if other not in ring)]
+                layers.append(links)
             self.lists.append(layers)
 
     @property

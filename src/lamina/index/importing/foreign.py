@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lamina.records import Run
 
 UNIT = 1e-2  # how far from 1 the length of a vector that was normalised may be (8-bit numbers are that coarse)
-HIGHEST = 126  # layers above the bottom: what a level of 8 bits can say
+HIGHEST = 30  # layers above the bottom, at most: more than any set has
 
 
 @dataclass(frozen=True)
@@ -126,16 +126,22 @@ class ForeignIndex:
         from lamina.index.hnsw import HNSW
 
         live = ~self.dead
-        slots = np.where(live, np.cumsum(live) - 1, -1)
         if self.graph is None or relink:
             index = HNSW(self.dim, metric=self.metric, **options)
-            index.add(slots[live], np.ascontiguousarray(self.vectors[live]), run)
+            index.add(np.arange(len(self)), np.ascontiguousarray(self.vectors[live]), run)
             return index
         graph = self.graph
-        return HNSW.from_graph(
-            self.vectors, graph.links, graph.levels, graph.upper, graph.upper_at, slots, entry=graph.entry, top=graph.top, M=graph.M,
-            metric=self.metric, **({"ef_construction": graph.ef_construction} if graph.ef_construction else {}), **options,
-        )  # fmt: skip
+        vectors = self.vectors
+        if self.metric == "cosine" and not vectors.any(axis=1).all():
+            vectors = vectors.copy()
+            vectors[~vectors.any(axis=1), 0] = 1  # deleted, and of no direction: any will do until it goes
+        slots = np.where(live, np.cumsum(live) - 1, len(self) + np.cumsum(self.dead) - 1)
+        settings = {"M": graph.M, "metric": self.metric, **options}
+        if graph.ef_construction:
+            settings.setdefault("ef_construction", graph.ef_construction)
+        index = HNSW.from_graph(vectors, slots, graph.links, graph.levels, graph.upper, graph.entry, **settings)
+        index.remove(slots[self.dead])
+        return index
 
 
 def unit_length(index: ForeignIndex) -> ForeignIndex:
