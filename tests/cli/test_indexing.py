@@ -172,7 +172,7 @@ def test_the_memory_of_an_index_is_told_before_it_is_built(shell: Shell) -> None
         (("search", "built", "asked.npy", "--ef", 30), "has no 'ef'"),
         (("search", "built", "flat.npy"), "must hold one table"),
         (("search", "built", "narrow.npy"), "queries of 8 dimensions"),
-        (("tune", "built", "asked.npy"), "has no ef to tune"),
+        (("tune", "built", "asked.npy"), "has nothing to tune"),
         (("import", "rows.npy", "made", "--from", "annoy"), "not of 'annoy'"),
         (("import", "rows.npy", "made", "--from", "faiss"), "is no file of faiss"),
         (("import", "rows.npy", "made", "--from", "hnswlib"), "does not say which metric"),

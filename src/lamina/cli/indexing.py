@@ -51,6 +51,10 @@ Queries = Annotated[
 K = Annotated[int, typer.Option("--k", "-k", min=1, help="How many to find for each query.")]
 
 
+TUNED: Final[Mapping[str, str]] = {"hnsw": "ef", "spann": "probes"}
+"""What is tuned of an index, by its kind."""
+
+
 def build(
     file: Annotated[
         Path,
@@ -180,7 +184,14 @@ def search(
 
 def tune(
     folder: Folder,
-    queries: Queries,
+    queries: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[QUERIES]",
+            help="Queries like those to come: a .npy file, or an .hdf5 file. Without it vectors of the index stand for them, which is optimistic.",
+            show_default=False,
+        ),
+    ] = None,
     k: K = 10,
     target: Annotated[
         float, typer.Option("--target", min=0.01, max=1.0, help="The part of the true nearest that is to be found.")
@@ -188,23 +199,30 @@ def tune(
     keep: Annotated[bool, typer.Option("--keep", help="Let the index search with it from now on.")] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Find how many candidates a graph search must keep (ef) to reach a recall on these queries, which should be like those to come."""
+    """Find how far a search must look (ef of a graph, probes of lists on disk) to reach a recall on some queries."""
     from lamina.cli.vectors import read_queries
 
     collection = _opened(folder)
-    if not hasattr(collection.index, "ef"):
-        raise InputError(f"an index of kind {collection.kind} has no ef to tune: hnsw has one")
+    setting = TUNED.get(collection.kind)
+    if setting is None:
+        raise InputError(f"an index of kind {collection.kind} has nothing to tune: {', '.join(TUNED)} have")
     from lamina.index.tuning import tune as find
 
-    rows, _ = read_queries(queries)
-    tuned = find(collection.index, collection.queries(rows), k=k, target=target)
+    asked = None if queries is None else collection.queries(read_queries(queries)[0])
+    tuned = find(collection.index, asked, k=k, target=target, name=setting)
     if keep:
-        collection.index.ef = tuned.ef
+        setattr(collection.index, setting, tuned.ef)
         collection.save(folder)
-    shown = {"ef": tuned.ef, "recall": round(float(tuned.recall), 4), "target": target, "kept": keep}
-    _show(shown, as_json)
-    if tuned.recall < target:
-        note("the target was not reached: build with a larger M or ef_construction", "yellow")
+    low, high = tuned.interval
+    _show(
+        {
+            setting: tuned.ef, "recall": round(tuned.recall, 4), "interval": [round(low, 4), round(high, 4)], "target": target,
+            "reached": tuned.reached, "queries": tuned.queries, "kept": keep,
+        },
+        as_json,
+    )  # fmt: skip
+    if not tuned.reached:
+        note("the target was not reached: build with more links (M) or candidates (ef_construction)", "yellow")
 
 
 def info(folder: Folder, as_json: options.Json = False) -> None:
@@ -308,7 +326,7 @@ def _recall(found: list[list[Match]], truth: Any, k: int) -> float:
         len({one.id for one in row} & {str(number) for number in right[:k]})
         for row, right in zip(found, truth.tolist(), strict=True)
     ]
-    return sum(hits) / (len(hits) * min(k, truth.shape[1]))
+    return float(sum(hits) / (len(hits) * min(k, truth.shape[1])))
 
 
 def _tell(collection: Collection, out: Path) -> None:

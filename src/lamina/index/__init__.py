@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from lamina.index.flat import FlatIndex
     from lamina.index.hnsw import HNSW
     from lamina.index.lsh import MultiProbeLSH
-    from lamina.index.spann import SPANN
+    from lamina.index.spann.spann import SPANN
 
 __all__ = ["HNSW", "SPANN", "Collection", "FlatIndex", "MultiProbeLSH", "UsearchIndex"]
 
@@ -19,7 +19,7 @@ _HOMES = {
     "FlatIndex": "lamina.index.flat",
     "HNSW": "lamina.index.hnsw",
     "MultiProbeLSH": "lamina.index.lsh",
-    "SPANN": "lamina.index.spann",
+    "SPANN": "lamina.index.spann.spann",
     "UsearchIndex": "lamina.index.approximate",
 }
 

@@ -34,7 +34,7 @@ class Kind:
 KINDS: Final[Mapping[str, Kind]] = {
     "exact": Kind("lamina.index.flat", "FlatIndex"),
     "hnsw": Kind("lamina.index.hnsw", "HNSW", opens=True, snapshots=True),
-    "spann": Kind("lamina.index.spann", "SPANN", opens=True, snapshots=True),
+    "spann": Kind("lamina.index.spann.spann", "SPANN", opens=True, snapshots=True),
     "lsh": Kind(
         "lamina.index.lsh", "MultiProbeLSH", ("buckets", "probes", "tables", "seed", "limit", "fingerprint"), ("centre",)
     ),
