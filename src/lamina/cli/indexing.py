@@ -42,12 +42,6 @@ OnDisk = Annotated[
 ]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Threads that build (hnsw: 1).", show_default=False)]
 Ef = Annotated[int | None, typer.Option("--ef", min=1, help="Candidates kept while searching (hnsw).", show_default=False)]
-Queries = Annotated[
-    Path,
-    typer.Argument(
-        metavar="QUERIES", help="Vectors to look for: a .npy file, or the queries of an .hdf5 file.", show_default=False
-    ),
-]
 K = Annotated[int, typer.Option("--k", "-k", min=1, help="How many to find for each query.")]
 
 
