@@ -17,6 +17,10 @@ from lamina.errors import EmbedderMismatchError, InputError, StoreError, VectorE
 from lamina.index.flat import FlatIndex, check_finite, inner_products, top
 from lamina.index.growing import GrowingArray
 
+MANY = 16  # queries from which on buckets are compared with all of them at once
+SPARE = 16  # … keeping so many more than are wanted, since sums of floats differ in their last places
+FEW = 4096  # scores that are sorted whole
+
 
 class MultiProbeLSH(FlatIndex):
     """A `FlatIndex` whose search looks into the `probes` likeliest buckets of each table.
@@ -175,13 +179,45 @@ class MultiProbeLSH(FlatIndex):
         there = int(self.present.sum() if wanted is None else wanted.sum())
         found = np.full((len(vectors), k), -1, np.int64)
         scores = np.full((len(vectors), k), -np.inf, np.float32)
+        pools = self._together(vectors, k, wanted) if len(vectors) >= MANY else None
         for row, query in enumerate(vectors):
-            slots = self._enough(query, min(k, there), wanted)
+            slots = np.empty(0, np.int64) if pools is None else pools[row][pools[row] >= 0]
+            slots = np.unique(slots) if self.tables > 1 else slots
+            if len(slots) < max(min(k, there), 1):
+                slots = self._enough(query, min(k, there), wanted)
+                self.compared += len(slots)
             exact = inner_products(self.rows(slots), query)
-            self.compared += len(slots)
-            best = top(exact, k)
+            best = np.lexsort((slots, -exact))[:k] if len(slots) < FEW else top(exact, k)
             found[row, : len(best)], scores[row, : len(best)] = slots[best], exact[best]
         return found, scores
+
+    def _together(self, vectors: NDArray[np.float32], k: int, wanted: NDArray[np.bool_] | None) -> NDArray[np.int64]:
+        """Of each query the best slots of each bucket it looks into, shape (queries, any), -1 where there are fewer.
+
+        Each bucket is compared at once with all the queries that look into it: its vectors are gathered once.
+        """
+        away = vectors - self._centre
+        asking = np.flatnonzero(away.any(axis=1))  # the others look everywhere
+        most = k + SPARE
+        pools = np.full((len(vectors), self.tables * self.probes, most), -1, np.int64)
+        for table, (hash, members) in enumerate(zip(self.hashes, self._members, strict=True)):
+            if not len(asking):
+                break
+            looked = hash.ranked(away[asking])[:, : self.probes]
+            order = np.argsort(looked, axis=None, kind="stable")
+            names, starts = np.unique(looked.ravel()[order], return_index=True)
+            for bucket, part in zip(names.tolist(), np.split(order, starts[1:]), strict=True):
+                slots = members[bucket].view if wanted is None else members[bucket].view[wanted[members[bucket].view]]
+                if not len(slots):
+                    continue
+                rows, places = asking[part // self.probes], table * self.probes + part % self.probes
+                products = vectors[rows] @ self.rows(slots).T  # (queries of the bucket, its vectors)
+                self.compared += products.size
+                kept = (
+                    np.argpartition(-products, most - 1, axis=1)[:, :most] if len(slots) > most else np.arange(len(slots))[None]
+                )
+                pools[rows, places, : kept.shape[1]] = slots[kept]
+        return pools.reshape(len(vectors), -1)
 
     def _enough(self, query: NDArray[np.float32], count: int, wanted: NDArray[np.bool_] | None) -> NDArray[np.int64]:
         """Wanted slots, at least `count`, from as few buckets as that takes, ascending."""
