@@ -15,6 +15,7 @@ from lamina.index.graphs.full import FullFile
 from lamina.index.graphs.layers import Snapshot
 from lamina.index.kernels.filtered import answers, search_allowed
 from lamina.index.kernels.scan import PLANES, scan_nodes, scan_sketches, split
+from lamina.index.kernels.twins import unfold_all
 from lamina.index.planning import Allowance, Costs, Situation, choose
 
 if TYPE_CHECKING:
@@ -119,11 +120,18 @@ class _Run:
         ef = max(situation.kept_by_hops if hops else situation.kept, self.keys.shape[1])
         encoded, norms, keys, counts = self._part(rows)
         marks, epoch = self.index.room(now)
+        mask, seeds = allowance.mask, allowance.seeds
+        if len(now.twins):  # a node leads to those that have the same vector
+            mask, behind = mask.copy(), np.flatnonzero(now.head)
+            np.maximum.at(mask, now.head[behind] - 1, mask[behind])
+            seeds = np.where(now.head[seeds] > 0, now.head[seeds] - 1, seeds).astype(np.int32)
         epoch = search_allowed(
-            now.graph, now.top, now.entry, encoded, norms, 0, len(rows), allowance.mask, allowance.seeds, starts, hops, ef, weight,
+            now.graph, now.top, now.entry, encoded, norms, 0, len(rows), mask, seeds, starts, hops, ef, weight,
             max(bound, 2.0 * self.k), marks, epoch, keys, counts,
         )  # fmt: skip
         self.index.give_back(marks, epoch)
+        if len(now.twins):
+            unfold_all(keys, counts, (allowance.mask == 0).view(np.uint8), now.twins)
         self._done(rows, keys, counts)
         left: NDArray[np.int64] = rows[counts[:, 0] < min(self.keys.shape[1], len(allowance.nodes))]
         return left
