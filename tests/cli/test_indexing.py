@@ -58,6 +58,22 @@ def test_an_index_is_built_and_searched(shell: Shell, kind: str) -> None:
 
 
 @pytest.mark.usefixtures("files")
+def test_how_far_a_search_must_look_is_measured_and_kept(shell: Shell, tmp_path: Path) -> None:
+    pytest.importorskip("numba")
+    np.save(tmp_path / "many.npy", rows(3000, 16))
+    np.save(tmp_path / "some.npy", rows(60, 16, seed=1))
+    shell("index", "build", "many.npy", "made", "--M", 8, "--ef-construction", 60, "-q")
+    told = shell.json("index", "tune", "made", "some.npy", "--target", 0.8)
+    assert told["reached"]
+    assert told["interval"][0] <= told["recall"] <= told["interval"][1]
+    assert told["recall"] >= 0.8
+    more = shell.json("index", "tune", "made", "some.npy", "--target", 0.95, "--keep")
+    assert more["ef"] > told["ef"]
+    assert shell.json("index", "info", "made")["ef"] == more["ef"]
+    assert shell.json("index", "tune", "made")["queries"] > 0
+
+
+@pytest.mark.usefixtures("files")
 def test_full_rows_may_be_left_on_disk(shell: Shell, tmp_path: Path) -> None:
     pytest.importorskip("numba")
     shell(

@@ -262,8 +262,10 @@ class Collection:
         folder = Path(path)
         with self._lock:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            older = [one for one in folder.iterdir() if _number(one) >= 0]
-            number = max(map(_number, older), default=0) + 1
+            older = [
+                one for one in folder.iterdir() if _number(one.with_suffix("")) >= 0
+            ]  # those that a kill has left half written, too
+            number = max((_number(one.with_suffix("")) for one in older), default=0) + 1
             meta = {"kind": self.kind, "dim": self.dim, "metric": self.metric, "fingerprint": self.fingerprint}
             ids = folder / f"{IDS}{number}"
             write_arrays(ids, BOOK, {**meta, "settings": settings_of(self.index)}, self._names.arrays())
