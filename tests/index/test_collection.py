@@ -312,7 +312,7 @@ def test_a_save_that_breaks_off_leaves_the_older_one(tmp_path: Path, monkeypatch
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        for what in ("lamina.index.collection.write_arrays", "lamina.index.flat.FlatIndex.save"):
+        for what in ("lamina.index.collected.write_arrays", "lamina.index.flat.FlatIndex.save"):
             patch.setattr(what, killed)
             with pytest.raises(OSError, match="No space"):
                 collection.save(tmp_path)
@@ -436,3 +436,36 @@ def test_any_order_of_changes_gives_what_a_dictionary_has(steps: list[tuple[str,
         assert collection.verify() == []
     agrees(collection, rows, k=3)
     assert len(collection.index.present) <= 8
+
+
+# ------------------------------------------------------------------------------------------------------------ lists on disk
+def test_lists_on_disk_are_saved_and_opened_in_their_folder(tmp_path: Path) -> None:
+    pytest.importorskip("numba")
+    collection = Collection(make_index("spann", DIM, folder=tmp_path / "all" / "lists-1", metric="cosine", probes=1000))
+    rows = vectors(400)
+    collection.add(names(400), rows)
+    found = collection.search(rows[:20], 3)
+    assert np.mean([row[0].id == f"id{number}" for number, row in enumerate(found)]) >= 0.95
+    with pytest.raises(InputError, match=r"save the collection into .*all"):
+        collection.save(tmp_path / "other")
+    collection.save(tmp_path / "all")
+    collection.close()
+    opened = Collection.open(tmp_path / "all")
+    assert opened.search(rows[:20], 3) == found
+    assert (opened.kind, opened.metric, len(opened)) == ("spann", "cosine", 400)
+    assert {match.id for match in opened.search(rows[:1], 5, among=["id3", "id4"])[0]} == {"id3", "id4"}
+    assert opened.verify() == []
+    opened.close()
+    with pytest.raises(InputError, match="say in which folder"):
+        make_index("spann", DIM)
+
+
+def test_a_slot_whose_vector_went_to_the_disk_at_once_rests_until_the_ids_are_saved() -> None:
+    """Else a kill before the save would leave an older file of ids that gives the new vector the old name."""
+    book = SlotNames(["a", "b", "c"])
+    book.drop(["b"], rest=True)
+    assert book.places(["d"]).tolist() == [3]
+    book.drop(["a"])
+    assert book.places(["e"]).tolist() == [0]
+    book.saved()
+    assert book.places(["f"]).tolist() == [1]

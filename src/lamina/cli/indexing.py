@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -77,13 +78,16 @@ def build(
     chosen = _metric(metric, own_metric)
     names = [str(row) for row in range(len(rows))] if ids is None else read_ids(ids, len(rows))
     given = _given(form=form, full=_full(out, on_disk), M=most, ef_construction=ef_construction, threads=threads, seed=seed)
+    if kind == "spann":
+        given["folder"] = _new_lists(out)
     collection = _made(kind, rows.shape[1], chosen, given)
-    if on_disk:
+    if on_disk or kind == "spann":
         out.mkdir(mode=0o700, parents=True, exist_ok=True)
     with at_work(quiet) as (run, _):
         collection.add(names, rows, run=run)
     collection.save(out)
     _tell(collection, out)
+    collection.close()
 
 
 def import_(
@@ -151,29 +155,29 @@ def search(
 
     if (queries is None) == (not like):
         raise InputError("say what to look for: either QUERIES, or --like with an id")
-    collection = _opened(folder)
-    allowed = None if among is None else collection.select(read_ids(among))
-    given = _given(ef=ef)
-    truth = None
-    if queries is None:
-        names = list(like or ())
-        found = collection.near(names, k, among=allowed, **given)
-    else:
-        rows, truth = read_queries(queries)
-        names = [str(row) for row in range(len(rows))]
-        found = collection.search(rows, k, among=allowed, **given)
-    if as_json:
-        print_json(
-            [
-                {"query": name, "found": [{"id": one.id, "score": one.score} for one in row]}
-                for name, row in zip(names, found, strict=True)
-            ]
-        )
-    else:
-        for name, row in zip(names, found, strict=True):
-            say(f"{name}: " + "  ".join(f"{one.id} {one.score:.4f}" for one in row))
-    if truth is not None and allowed is None:
-        note(f"recall@{k}: {_recall(found, truth, k):.3f}")
+    with _opened(folder) as collection:
+        allowed = None if among is None else collection.select(read_ids(among))
+        given = _given(ef=ef)
+        truth = None
+        if queries is None:
+            names = list(like or ())
+            found = collection.near(names, k, among=allowed, **given)
+        else:
+            rows, truth = read_queries(queries)
+            names = [str(row) for row in range(len(rows))]
+            found = collection.search(rows, k, among=allowed, **given)
+        if as_json:
+            print_json(
+                [
+                    {"query": name, "found": [{"id": one.id, "score": one.score} for one in row]}
+                    for name, row in zip(names, found, strict=True)
+                ]
+            )
+        else:
+            for name, row in zip(names, found, strict=True):
+                say(f"{name}: " + "  ".join(f"{one.id} {one.score:.4f}" for one in row))
+        if truth is not None and allowed is None:
+            note(f"recall@{k}: {_recall(found, truth, k):.3f}")
 
 
 def tune(
@@ -196,41 +200,42 @@ def tune(
     """Find how far a search must look (ef of a graph, probes of lists on disk) to reach a recall on some queries."""
     from lamina.cli.vectors import read_queries
 
-    collection = _opened(folder)
-    setting = TUNED.get(collection.kind)
-    if setting is None:
-        raise InputError(f"an index of kind {collection.kind} has nothing to tune: {', '.join(TUNED)} have")
-    from lamina.index.tuning import tune as find
+    with _opened(folder) as collection:
+        setting = TUNED.get(collection.kind)
+        if setting is None:
+            raise InputError(f"an index of kind {collection.kind} has nothing to tune: {', '.join(TUNED)} have")
+        from lamina.index.tuning import tune as find
 
-    asked = None if queries is None else collection.queries(read_queries(queries)[0])
-    tuned = find(collection.index, asked, k=k, target=target, name=setting)
-    if keep:
-        setattr(collection.index, setting, tuned.ef)
-        collection.save(folder)
-    low, high = tuned.interval
-    _show(
-        {
-            setting: tuned.ef, "recall": round(tuned.recall, 4), "interval": [round(low, 4), round(high, 4)], "target": target,
-            "reached": tuned.reached, "queries": tuned.queries, "kept": keep,
-        },
-        as_json,
-    )  # fmt: skip
-    if not tuned.reached:
-        note("the target was not reached: build with more links (M) or candidates (ef_construction)", "yellow")
+        asked = None if queries is None else collection.queries(read_queries(queries)[0])
+        tuned = find(collection.index, asked, k=k, target=target, name=setting)
+        if keep:
+            setattr(collection.index, setting, tuned.ef)
+            collection.save(folder)
+        low, high = tuned.interval
+        _show(
+            {
+                setting: tuned.ef, "recall": round(tuned.recall, 4), "interval": [round(low, 4), round(high, 4)], "target": target,
+                "reached": tuned.reached, "queries": tuned.queries, "kept": keep,
+            },
+            as_json,
+        )  # fmt: skip
+        if not tuned.reached:
+            note("the target was not reached: build with more links (M) or candidates (ef_construction)", "yellow")
 
 
 def info(folder: Folder, as_json: options.Json = False) -> None:
     """Tell what an index is, how many vectors it has, and what it takes."""
-    collection = _opened(folder)
-    stats = {**collection.stats(), "on_disk": sum(one.stat().st_size for one in folder.iterdir() if one.is_file())}
-    if not as_json:
-        stats = {name: size(value) if name in ("bytes", "on_disk") else value for name, value in stats.items()}
-    _show(stats, as_json)
+    with _opened(folder) as collection:
+        stats = {**collection.stats(), "on_disk": sum(one.stat().st_size for one in folder.rglob("*") if one.is_file())}
+        if not as_json:
+            stats = {name: size(value) if name in ("bytes", "on_disk") else value for name, value in stats.items()}
+        _show(stats, as_json)
 
 
 def verify(folder: Folder, as_json: options.Json = False) -> None:
     """Look through an index for damage. Exit code 1 where there is some."""
-    found = _opened(folder).verify()
+    with _opened(folder) as collection:
+        found = collection.verify()
     if as_json:
         print_json(found)
     elif found:
@@ -245,22 +250,22 @@ def verify(folder: Folder, as_json: options.Json = False) -> None:
 
 def repair(folder: Folder) -> None:
     """Mend what 'verify' finds, and write the index anew. Ids that have lost their vectors go, and are told."""
-    collection = _opened(folder)
-    before = collection.verify()
-    gone = collection.repair()
-    collection.save(folder)
-    for id in gone:
-        say(id)
-    note(f"{amount(len(before), 'problem')} found, {amount(len(gone), 'id')} without a vector taken away")
+    with _opened(folder) as collection:
+        before = collection.verify()
+        gone = collection.repair()
+        collection.save(folder)
+        for id in gone:
+            say(id)
+        note(f"{amount(len(before), 'problem')} found, {amount(len(gone), 'id')} without a vector taken away")
 
 
 def compact(folder: Folder) -> None:
     """Give back the room of deleted vectors."""
-    collection = _opened(folder)
-    before = collection.index.nbytes()
-    collection.compact()
-    collection.save(folder)
-    say(f"{size(before)} before, {size(collection.index.nbytes())} now")
+    with _opened(folder) as collection:
+        before = collection.index.nbytes()
+        collection.compact()
+        collection.save(folder)
+        say(f"{size(before)} before, {size(collection.index.nbytes())} now")
 
 
 def estimate(
@@ -292,6 +297,14 @@ def _full(out: Path, wanted: bool) -> Path | None:
     return out / "full" if wanted else None
 
 
+def _new_lists(out: Path) -> Path:
+    """A folder for lists on disk, in the folder of the index, that is not there yet."""
+    number = 1
+    while (out / f"lists-{number}").exists():
+        number += 1
+    return out / f"lists-{number}"
+
+
 def _metric(asked: str | None, own: str | None) -> str:
     if own is not None and asked not in (None, own):
         raise InputError(f"the file is for the metric {own!r}, not {asked!r}")
@@ -308,10 +321,15 @@ def _made(kind: str, dim: int, metric: str, given: dict[str, Any]) -> Collection
     return Collection(make_index(kind, dim, **given), metric=metric)
 
 
-def _opened(folder: Path) -> Collection:
+@contextmanager
+def _opened(folder: Path) -> Iterator[Collection]:
     from lamina.index.collection import Collection
 
-    return Collection.open(folder)
+    collection = Collection.open(folder)
+    try:
+        yield collection
+    finally:
+        collection.close()
 
 
 def _recall(found: list[list[Match]], truth: Any, k: int) -> float:

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lamina.errors import CorruptStoreError, EmbedderMismatchError, InputError, NotFoundError, VectorError
-from lamina.index.arrays import read_arrays, write_arrays
+from lamina.errors import InputError, VectorError
+from lamina.index.collected import read_collection, write_collection
 from lamina.index.flat import check_finite
-from lamina.index.kinds import KINDS, empty_like, kind_of, open_index, settings_of
+from lamina.index.kinds import KINDS, adder, empty_like, kind_of
 from lamina.index.names import SlotNames, checked
 from lamina.index.selection import Among, Selection, selected
 from lamina.records import Run
@@ -24,8 +24,6 @@ from lamina.records import Run
 METRICS = ("ip", "cosine", "l2")
 TRIES = 3  # searches that are thrown away, since slots changed hands meanwhile, before one makes the writer wait
 PART = 8192  # vectors that are added between two reports, where an index does not report by itself
-BOOK = "collection"  # what the file of ids of a saved collection is
-IDS, INDEX = "ids-", "index-"  # the two files of a saved collection, with one number behind
 
 
 class Match(NamedTuple):
@@ -78,7 +76,7 @@ class Collection:
         self._directs = own is None and self.metric == "cosine"  # whether lengths are taken off here
         self._state = index, SlotNames() if names is None else names  # replaced as one, so that readers never see halves
         self._lock = threading.RLock()  # one writer, and its readers where the index cannot have both at once
-        self._free_readers = KINDS[kind_of(index)].snapshots
+        self._free_readers, self._in_folder = KINDS[kind_of(index)].snapshots, KINDS[kind_of(index)].folder
 
     # ------------------------------------------------------------------------------------------------------ what is there
     @property
@@ -170,14 +168,15 @@ class Collection:
             if missing_ok:
                 named = [id for id in named if id in self]
             self.index.remove(self._names.slots(named))
-            self._names.drop(named)
+            self._names.drop(named, rest=self._in_folder)
         return len(named)
 
     def _put(self, ids: list[str], rows: NDArray[np.float32], run: Run) -> None:
         slots = self._names.places(ids)
         try:
-            if "run" in inspect.signature(self.index.add).parameters:
-                self.index.add(slots, rows, run)
+            add = adder(self.index)
+            if "run" in inspect.signature(add).parameters:
+                add(slots, rows, run)
                 return
             for first in range(0, len(ids), PART):
                 self.index.add(slots[first : first + PART], rows[first : first + PART])
@@ -257,25 +256,13 @@ class Collection:
     def save(self, path: Path) -> None:
         """Write the collection into a folder, which is made. Killed at any moment, the folder holds the older collection or this one.
 
+        An index that keeps its vectors on disk must keep them in this folder. Changes of such an index go to the disk as they are made: killed before
+        this is done, ids added since the last save are lost, those deleted are gone, and one that was replaced has its older vector or its newer.
         Raises `StoreFullError` where the disk is full; what was there stays.
         """
-        folder = Path(path)
         with self._lock:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            older = [
-                one for one in folder.iterdir() if _number(one.with_suffix("")) >= 0
-            ]  # those that a kill has left half written, too
-            number = max((_number(one.with_suffix("")) for one in older), default=0) + 1
-            meta = {"kind": self.kind, "dim": self.dim, "metric": self.metric, "fingerprint": self.fingerprint}
-            ids = folder / f"{IDS}{number}"
-            write_arrays(ids, BOOK, {**meta, "settings": settings_of(self.index)}, self._names.arrays())
-            try:
-                self.index.save(folder / f"{INDEX}{number}")  # from here on this collection is the one that is opened
-            except BaseException:
-                ids.unlink(missing_ok=True)
-                raise
-            for one in older:
-                one.unlink(missing_ok=True)
+            about = {"metric": self.metric, "fingerprint": self.fingerprint}
+            write_collection(Path(path), self.index, self._names, about)
 
     @classmethod
     def open(cls, path: Path, *, mapped: bool = False, fingerprint: str | None = None) -> Collection:
@@ -284,25 +271,22 @@ class Collection:
         Raises `NotFoundError` for no collection, `EmbedderMismatchError` for one of another embedder than `fingerprint`, `CorruptStoreError`
         for a damaged one.
         """
-        folder = Path(path)
-        files = {one.name: _number(one) for one in folder.iterdir()} if folder.is_dir() else {}
-        whole = [number for name, number in files.items() if name.startswith(INDEX) and f"{IDS}{number}" in files]
-        if not whole:
-            if any(number >= 0 for number in files.values()):
-                raise CorruptStoreError(f"{folder} has lost its index or its ids: build it anew")
-            raise NotFoundError(f"there is no collection in {folder}")
-        meta, arrays = read_arrays(folder / f"{IDS}{max(whole)}", BOOK)
-        try:
-            kind, dim, metric, known, settings = (meta[field] for field in ("kind", "dim", "metric", "fingerprint", "settings"))
-            names = SlotNames.of(arrays)
-        except (KeyError, ValueError) as error:
-            raise CorruptStoreError(f"{folder} is no collection, or is damaged ({error}): build it anew") from None
-        if fingerprint is not None and fingerprint != known:
-            raise EmbedderMismatchError(
-                f"{folder} holds vectors of the embedder {known!r}, not of {fingerprint!r}: build it anew"
-            )
-        index = open_index(kind, dim, settings, folder / f"{INDEX}{max(whole)}", mapped)
-        return cls(index, metric=metric, fingerprint=known, names=names)
+        index, names, about = read_collection(Path(path), mapped, fingerprint)
+        made = cls(index, metric=about["metric"], fingerprint=about["fingerprint"], names=names)
+        if made._in_folder:  # it may have been changed after the last save
+            made._names.drop(made._bare())
+            unnamed = made._unnamed()
+            if len(unnamed):
+                made.index.remove(unnamed)
+        return made
+
+    def close(self) -> None:
+        """Let go of files that the index keeps open; others may write to them then. It cannot be used after that."""
+        parts: list[Any] = [self.index, getattr(self.index, "postings", None)]  # Any: as above
+        for part in parts:
+            if hasattr(part, "close"):
+                part.close()
+                return
 
     # -------------------------------------------------------------------------------------------------------- maintenance
     def verify(self) -> list[str]:
@@ -358,9 +342,3 @@ def _matches(names: SlotNames, slots: list[int], scores: list[float]) -> list[Ma
     ids = names.by_slot
     named = ((ids[slot], score) for slot, score in zip(slots, scores, strict=True) if 0 <= slot < len(ids))
     return [Match(id, score) for id, score in named if id is not None]  # None: deleted while we searched
-
-
-def _number(path: Path) -> int:
-    """The number of a file of a saved collection, -1 for another file."""
-    word = path.name.removeprefix(IDS).removeprefix(INDEX)
-    return int(word) if word.isascii() and word.isdigit() and word != path.name else -1

@@ -16,7 +16,8 @@ class Kind:
     """Where a kind of index lives, and which of its settings are needed to make it again before its file is loaded.
 
     Of these `arrays` stand in its file and are not told beside it. `opens` says that the class opens a file by itself (`open(path, mapped)`),
-    settings and all; `snapshots`, that searches and one writer need not wait for each other.
+    settings and all; `snapshots`, that searches and one writer need not wait for each other; `folder`, that it keeps its vectors in a folder, which
+    it commits to by `save()` and reads by `load()`.
     """
 
     home: str
@@ -25,6 +26,7 @@ class Kind:
     arrays: tuple[str, ...] = ()
     opens: bool = False
     snapshots: bool = False
+    folder: bool = False
 
     def load(self) -> Any:  # Any: a class that fulfils VectorIndex
         """The class."""
@@ -34,7 +36,13 @@ class Kind:
 KINDS: Final[Mapping[str, Kind]] = {
     "exact": Kind("lamina.index.flat", "FlatIndex"),
     "hnsw": Kind("lamina.index.hnsw", "HNSW", opens=True, snapshots=True),
-    "spann": Kind("lamina.index.spann.spann", "SPANN", opens=True, snapshots=True),
+    "spann": Kind(
+        "lamina.index.spann.spann",
+        "SPANN",
+        ("metric", "share", "form", "probes", "ratio", "guard", "patience", "margin", "candidates", "keep", "pages", "seed"),
+        snapshots=True,
+        folder=True,
+    ),
     "lsh": Kind(
         "lamina.index.lsh", "MultiProbeLSH", ("buckets", "probes", "tables", "seed", "limit", "fingerprint"), ("centre",)
     ),
@@ -53,21 +61,32 @@ def make_index(kind: str, dim: int, **options: Any) -> Any:  # Any: what fulfils
     >>> make_index("exact", 3).dim
     3
     """
-    found = _kind(kind).load()
+    found = _kind(kind)
+    if found.folder and "folder" not in options:
+        raise InputError(f"an index of kind {kind!r} keeps its vectors on disk: say in which folder")
     try:
-        return found(dim, **options)
+        return found.load()(dim, **options)
     except TypeError as error:
         raise InputError(f"an index of kind {kind!r} cannot be made with {', '.join(sorted(options))}: {error}") from None
 
 
 def open_index(kind: str, dim: int, settings: Mapping[str, Any], path: Path, mapped: bool = False) -> Any:  # Any: as above
-    """The index in a file that its `save` wrote."""
+    """The index in a file that its `save` wrote (or in a folder that it committed to)."""
     found = _kind(kind)
     if found.opens:
         return found.load().open(path, mapped=mapped)
+    if found.folder:
+        index = make_index(kind, dim, folder=path, **settings)
+        index.load()
+        return index
     index = make_index(kind, dim, **settings)
     index.load(path)
     return index
+
+
+def adder(index: Any) -> Any:  # Any: a method that takes slots, vectors and perhaps a run
+    """By what vectors are added: lists on disk must be built once, from the first of them."""
+    return index.build if KINDS[kind_of(index)].folder and index.postings is None else index.add
 
 
 def kind_of(index: object) -> str:

@@ -39,6 +39,7 @@ class SlotNames:
             self.by_slot[slot] = id
         self.slot_of: dict[str, int] = dict(zip(named, places, strict=True))
         self.free = [slot for slot, id in enumerate(self.by_slot) if id is None]
+        self.resting: list[int] = []  # slots that are free from the next save on
         self.stamp = object()  # another one whenever a slot is given to another id
 
     def __len__(self) -> int:
@@ -77,12 +78,17 @@ class SlotNames:
             elif id not in self.slot_of:
                 self.free.append(slot)
 
-    def drop(self, ids: Sequence[str]) -> None:
-        """Forget ids that are there; their slots are free."""
+    def drop(self, ids: Sequence[str], rest: bool = False) -> None:
+        """Forget ids that are there; their slots are free (with `rest`: once they are saved without them)."""
         for id in ids:
             slot = self.slot_of.pop(id)
             self.by_slot[slot] = None
-            self.free.append(slot)
+            (self.resting if rest else self.free).append(slot)
+
+    def saved(self) -> None:
+        """From now on no file knows what was dropped."""
+        self.free += self.resting
+        self.resting = []
 
     # ------------------------------------------------------------------------------------------------------------ files
     def arrays(self) -> dict[str, NDArray[Any]]:
