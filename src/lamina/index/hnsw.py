@@ -31,7 +31,7 @@ SELECTIONS = ("heuristic", "simple")
 FEWEST_DEAD = 64  # tombstones below which no repair begins by itself
 RERANKED = 6  # vectors ordered by their full rows beyond the k that are wanted, at least; half of k
 FITTED = 1 << 16  # vectors from which on the step of int8 vectors is fitted anew only where many do not fit
-TRIES = 4  # searches that are begun again because vectors were replaced meanwhile
+TRIES = 4  # searches, each for twice as many, where vectors are replaced meanwhile
 CLIPPED = 1e-3  # share of components beyond the step from which it is fitted anew
 NEVER = np.zeros(0, np.uint8)
 
@@ -378,9 +378,9 @@ class HNSW:
     def _pair(self, slot: NDArray[np.int64], vector: NDArray[np.float32], head: int) -> None:
         """Give a slot a node behind another one with the same vector; nothing changes where it has that vector already."""
         layers, before = self._layers, int(self._node_of[slot[0]])
-        if before >= 0 and (before == head or (len(layers.head) and layers.head[before] == head + 1)):
-            if layers.full is None or np.array_equal(layers.full.read(np.array([before]))[0], vector[0].astype(np.float16)):
-                return
+        same = before >= 0 and (before == head or (len(layers.head) > 0 and layers.head[before] == head + 1))
+        if same and (layers.full is None or np.array_equal(layers.full.read(np.array([before]))[0], vector[0].astype(np.float16))):
+            return
         none = np.zeros(1, np.int8)
         first, _ = self._room_for(1, none)
         self._put(first, slot, vector, none, none)
@@ -538,14 +538,15 @@ class HNSW:
         token = object()
         self._active.add(token)
         try:
-            for _ in range(TRIES):
+            for more in range(TRIES):  # a vector that is replaced meanwhile may be found twice, and then leaves too few
                 now = self._now
-                nodes, scores = self._search(now, queries, k, max(ef, k), allow)
+                nodes, scores = self._search(now, queries, k << more, max(ef, k << more), allow)
                 slots = np.where(nodes >= 0, now.slot_of[nodes] if now.used else -1, -1)
                 if self._now is now and not len(now.twins):
                     break
-                if not _drop_repeated(slots, scores):
+                if not _drop_repeated(slots, scores, k):
                     break
+            slots, scores = slots[:, :k], scores[:, :k]
             return slots, scores
         finally:
             self._active.discard(token)
@@ -654,7 +655,7 @@ class HNSW:
         free = self._outside()
         meta = {
             "dim": self.dim, "metric": self.metric, "form": self.form, "M": self.M, "ef_construction": self.ef_construction, "ef": self.ef,
-            "seed": self.seed, "selection": self.selection, "flat": self.flat, "entry": layers.entry, "top": layers.top,
+            "seed": self.seed, "selection": self.selection, "flat": self.flat, "share": self.share, "rerank": self.rerank, "entry": layers.entry, "top": layers.top,
             "step": layers.form.step, "fit": [self._fitted, self._seen, self._clipped], "generator": self._generator.bit_generator.state,
             "save": self._saves + 1, "full": str(full.path.name) if isinstance(full, FullFile) and full.path else None,
             "full_id": full.id.hex() if isinstance(full, FullFile) else None,
@@ -695,7 +696,7 @@ class HNSW:
         """
         meta, arrays = read_arrays(path, KIND, mapped=mapped, check=check)
         try:
-            names = ("metric", "M", "ef_construction", "ef", "form", "seed", "selection", "flat")
+            names = ("metric", "M", "ef_construction", "ef", "form", "seed", "selection", "flat", "share", "rerank")
             if full is None and meta["full"] is not None:
                 full = path.parent / Path(str(meta["full"])).name.rpartition(".")[0]
             index = cls(meta["dim"], full=full, threads=threads, **{name: meta[name] for name in names})
@@ -724,7 +725,7 @@ class HNSW:
                 )
             checking.expect(type(M) is int and 2 <= M <= 512, "its M is no number")
             step, (fitted, seen, clipped) = float(meta["step"]), (int(number) for number in meta["fit"])
-            saves, efc, seed = int(meta["save"]), int(meta["ef_construction"]), int(meta["seed"])
+            saves, efc, seed, share = int(meta["save"]), int(meta["ef_construction"]), int(meta["seed"]), float(meta["share"])
             generator = np.random.default_rng()
             generator.bit_generator.state = meta["generator"]
             generator.random()
@@ -737,7 +738,7 @@ class HNSW:
         layers = saving.unpacked(path, meta, arrays, Form(form, dim, step), M, self._euclidean, where, check)
         free = np.asarray(arrays["free"], np.int32)
         layers.tombstones = int(layers.dead.sum()) - len(free)
-        self.M, self.ef_construction, self.seed = M, max(efc, M), seed
+        self.M, self.ef_construction, self.seed, self.share = M, max(efc, M), seed, share
         self._layers, self._generator = layers, generator
         self._fitted, self._seen, self._clipped, self._saves = fitted, seen, clipped, saves
         self._forget_dead()
@@ -770,17 +771,17 @@ def barred_by(now: Snapshot, allow: NDArray[np.bool_]) -> NDArray[np.uint8]:
     return barred.view(np.uint8)
 
 
-def _drop_repeated(slots: NDArray[np.int64], scores: NDArray[np.float32]) -> bool:
-    """Leave the first of equal slots in each row, and say whether there were some: a vector that was replaced meanwhile may be found twice."""
-    repeated = False
+def _drop_repeated(slots: NDArray[np.int64], scores: NDArray[np.float32], k: int) -> bool:
+    """Leave the first of equal slots in each row; says whether fewer than k are left where there were k."""
+    short = False
     for row in range(len(slots)):
         here = slots[row]
         _, first = np.unique(here, return_index=True)
         if len(first) == len(here):
             continue
         keep = np.sort(first[here[first] >= 0])
-        repeated = repeated or len(keep) < int((here >= 0).sum())
+        short = short or len(keep) < min(k, int((here >= 0).sum()))
         kept, given = here[keep], scores[row, keep]
         slots[row], scores[row] = -1, -np.inf
         slots[row, : len(kept)], scores[row, : len(kept)] = kept, given
-    return repeated
+    return short
