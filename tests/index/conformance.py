@@ -50,15 +50,14 @@ def files_of_at_most(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-class IndexConformance:
-    """The suite. A class for one kind of index says how it is made, and in what it differs from an exact one."""
+class SlotConformance:
+    """What has nothing to do with files. A class for one kind of index says how it is made, and in what it differs from an exact one."""
 
     recall = 1.0  # share of the true best that must be found
     metric = "ip"  # what it compares by: "ip", "cosine" or "l2"
     exact = 1e-4  # how far a score may be from that of the vectors that were added
     width = 4  # bytes of a component of a vector that it holds, at least
     snapshots = False  # whether searches may go on in other threads while one writes
-    files = ("index",)  # what `save` to a file "index" leaves in the folder
 
     def make(self, dim: int = DIM) -> Any:
         """An empty index for vectors of this width. One that keeps a file of its own puts it into a new folder each time."""
@@ -202,6 +201,95 @@ class IndexConformance:
         with pytest.raises(InputError):
             self.make(0)
 
+    def test_bytes_grow_with_the_vectors(self) -> None:
+        small, large = self.filled(100)[0].nbytes(), self.filled(5_000)[0].nbytes()
+        assert 100 * DIM * self.width < small < large
+        assert large > 5_000 * DIM * self.width
+
+    def test_a_zero_vector_has_no_cosine(self) -> None:
+        """Where cosines are compared it is refused; elsewhere it is a vector like any other."""
+        index, rows = self.filled(30)
+        some = np.vstack([vectors(1, seed=6), np.zeros((1, DIM), np.float32)])
+        if self.metric == "cosine":
+            with pytest.raises(VectorError, match="vector 1 is zero"):
+                index.add(np.array([30, 31]), some)
+            with pytest.raises(VectorError, match="query 1 is zero"):
+                index.search(some, 3)
+        else:
+            index.add(np.array([30, 31]), some)
+            rows.update({30: some[0], 31: some[1]})
+            assert index.search(some, 3)[0].shape == (2, 3)
+        self.agree(index, rows, 40)
+
+    def test_many_equal_vectors_are_all_found(self) -> None:
+        index = self.make()
+        rows = np.repeat(vectors(3), 40, axis=0)
+        index.add(np.arange(120), rows)
+        slots, scores = index.search(rows[:1], 40)
+        found = slots[0][slots[0] >= 0].tolist()
+        assert len(found) == len(set(found)) == 40
+        right = sorted((score(row, rows[0], self.metric) for row in rows), reverse=True)[:40]
+        assert np.mean(np.abs(scores[0] - right) <= 10 * self.exact) >= self.recall - 0.03
+
+    def test_searches_go_on_while_one_thread_writes(self) -> None:
+        """Whatever is found was there, with a score that its old or its new vector has."""
+        if not self.snapshots:
+            pytest.skip("its searches wait for the writer (Collection sees to it)")
+        index, rows = self.filled(200)
+        other, asked, wrong, done = vectors(400, seed=5), vectors(4, seed=99), list[Any](), threading.Event()
+
+        def read() -> None:
+            while not done.is_set():
+                try:
+                    slots, scores = index.search(asked, 5)
+                    for query, some, said in zip(asked, slots.tolist(), scores.tolist(), strict=True):
+                        for slot, one in zip(some, said, strict=True):
+                            ways = [score(row, query, self.metric) for row in (rows.get(slot), other[slot]) if row is not None]
+                            if slot >= 0 and not np.isclose(ways, one, atol=10 * self.exact, rtol=self.exact).any():
+                                wrong.append((slot, one, ways))
+                except Exception as error:  # noqa: BLE001 - whatever it is, the test fails
+                    wrong.append(error)
+
+        readers = [threading.Thread(target=read) for _ in range(2)]
+        for reader in readers:
+            reader.start()
+        for first in range(0, 400, 20):
+            index.add(np.arange(first, first + 20), other[first : first + 20])
+            if first >= 100:
+                index.remove(np.arange(first - 100, first - 95))
+        done.set()
+        for reader in readers:
+            reader.join()
+        assert wrong == []
+        left = {slot: other[slot] for slot in range(400) if not (slot < 300 and slot % 20 < 5)}
+        self.agree(index, left, 5)
+
+    @SHARED
+    @given(st.data())
+    def test_any_order_of_adds_and_removes_gives_the_naive_answer(self, data: st.DataObject) -> None:
+        index, rows = self.make(), dict[int, Any]()
+        slots = st.lists(st.integers(0, 40), max_size=12, unique=True)
+        for step in range(data.draw(st.integers(1, 6))):
+            some = np.array(data.draw(slots), np.int64)
+            if data.draw(st.booleans()):
+                new = vectors(len(some), seed=step)
+                index.add(some, new)
+                rows.update(zip(some.tolist(), new, strict=True))
+            else:
+                index.remove(some)
+                for slot in some.tolist():
+                    rows.pop(slot, None)
+        allow = None
+        if data.draw(st.booleans()):
+            allow = np.array(data.draw(st.lists(st.booleans(), min_size=41, max_size=41)))
+        self.agree(index, rows, data.draw(st.integers(1, 20)), allow, queries=3)
+
+
+class IndexConformance(SlotConformance):
+    """The whole suite, for an index that is saved to a file and loaded from it."""
+
+    files = ("index",)  # what `save` to a file "index" leaves in the folder
+
     def test_a_saved_index_is_the_same_when_loaded(self, tmp_path: Path) -> None:
         index, rows = self.filled()
         index.remove(np.arange(0, 300, 7))
@@ -289,86 +377,3 @@ class IndexConformance:
             self.make(9).load(tmp_path / "index")
         with pytest.raises(NotFoundError, match="no index file"):
             self.make().load(tmp_path / "other")
-
-    def test_bytes_grow_with_the_vectors(self) -> None:
-        small, large = self.filled(100)[0].nbytes(), self.filled(5_000)[0].nbytes()
-        assert 100 * DIM * self.width < small < large
-        assert large > 5_000 * DIM * self.width
-
-    def test_a_zero_vector_has_no_cosine(self) -> None:
-        """Where cosines are compared it is refused; elsewhere it is a vector like any other."""
-        index, rows = self.filled(30)
-        some = np.vstack([vectors(1, seed=6), np.zeros((1, DIM), np.float32)])
-        if self.metric == "cosine":
-            with pytest.raises(VectorError, match="vector 1 is zero"):
-                index.add(np.array([30, 31]), some)
-            with pytest.raises(VectorError, match="query 1 is zero"):
-                index.search(some, 3)
-        else:
-            index.add(np.array([30, 31]), some)
-            rows.update({30: some[0], 31: some[1]})
-            assert index.search(some, 3)[0].shape == (2, 3)
-        self.agree(index, rows, 40)
-
-    def test_many_equal_vectors_are_all_found(self) -> None:
-        index = self.make()
-        rows = np.repeat(vectors(3), 40, axis=0)
-        index.add(np.arange(120), rows)
-        slots, scores = index.search(rows[:1], 40)
-        found = slots[0][slots[0] >= 0].tolist()
-        assert len(found) == len(set(found)) == 40
-        right = sorted((score(row, rows[0], self.metric) for row in rows), reverse=True)[:40]
-        assert np.mean(np.abs(scores[0] - right) <= 10 * self.exact) >= self.recall - 0.03
-
-    def test_searches_go_on_while_one_thread_writes(self) -> None:
-        """Whatever is found was there, with a score that its old or its new vector has."""
-        if not self.snapshots:
-            pytest.skip("its searches wait for the writer (Collection sees to it)")
-        index, rows = self.filled(200)
-        other, asked, wrong, done = vectors(400, seed=5), vectors(4, seed=99), list[Any](), threading.Event()
-
-        def read() -> None:
-            while not done.is_set():
-                try:
-                    slots, scores = index.search(asked, 5)
-                    for query, some, said in zip(asked, slots.tolist(), scores.tolist(), strict=True):
-                        for slot, one in zip(some, said, strict=True):
-                            ways = [score(row, query, self.metric) for row in (rows.get(slot), other[slot]) if row is not None]
-                            if slot >= 0 and not np.isclose(ways, one, atol=10 * self.exact, rtol=self.exact).any():
-                                wrong.append((slot, one, ways))
-                except Exception as error:  # noqa: BLE001 - whatever it is, the test fails
-                    wrong.append(error)
-
-        readers = [threading.Thread(target=read) for _ in range(2)]
-        for reader in readers:
-            reader.start()
-        for first in range(0, 400, 20):
-            index.add(np.arange(first, first + 20), other[first : first + 20])
-            if first >= 100:
-                index.remove(np.arange(first - 100, first - 95))
-        done.set()
-        for reader in readers:
-            reader.join()
-        assert wrong == []
-        left = {slot: other[slot] for slot in range(400) if not (slot < 300 and slot % 20 < 5)}
-        self.agree(index, left, 5)
-
-    @SHARED
-    @given(st.data())
-    def test_any_order_of_adds_and_removes_gives_the_naive_answer(self, data: st.DataObject) -> None:
-        index, rows = self.make(), dict[int, Any]()
-        slots = st.lists(st.integers(0, 40), max_size=12, unique=True)
-        for step in range(data.draw(st.integers(1, 6))):
-            some = np.array(data.draw(slots), np.int64)
-            if data.draw(st.booleans()):
-                new = vectors(len(some), seed=step)
-                index.add(some, new)
-                rows.update(zip(some.tolist(), new, strict=True))
-            else:
-                index.remove(some)
-                for slot in some.tolist():
-                    rows.pop(slot, None)
-        allow = None
-        if data.draw(st.booleans()):
-            allow = np.array(data.draw(st.lists(st.booleans(), min_size=41, max_size=41)))
-        self.agree(index, rows, data.draw(st.integers(1, 20)), allow, queries=3)
