@@ -68,7 +68,9 @@ def test_two_clusters_are_the_two_parts() -> None:
     assert after[0] != after[30]
 
 
-@pytest.mark.parametrize("rows", [np.zeros((41, 3), np.float32), drawn(41, CENTRES, 3), np.arange(41, dtype=np.float32)[:, None] ** 5])
+@pytest.mark.parametrize(
+    "rows", [np.zeros((41, 3), np.float32), drawn(41, CENTRES, 3), np.arange(41, dtype=np.float32)[:, None] ** 5]
+)
 def test_no_part_is_longer_than_wanted_or_much_smaller_than_another(rows: np.ndarray) -> None:
     parts = divide(rows, 20)
     assert sorted(np.concatenate(parts).tolist()) == list(range(41))
@@ -91,7 +93,14 @@ def shifted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     appended.build(np.arange(2400), rows[:2400])
     appended.limit = wide
     appended.add(np.arange(2400, 3000), rows[2400:])
-    return {"rows": rows, "queries": queries, "truth": nearest(rows, queries), "fresh": fresh, "updated": updated, "appended": appended}
+    return {
+        "rows": rows,
+        "queries": queries,
+        "truth": nearest(rows, queries),
+        "fresh": fresh,
+        "updated": updated,
+        "appended": appended,
+    }
 
 
 def test_vectors_from_elsewhere_are_found_as_after_a_fresh_build(shifted: dict[str, object]) -> None:

@@ -108,6 +108,8 @@ class BalancedTree:
     def _evenest(self, count: int, rows: Rows) -> float:
         """The factor that makes the evenest clusters of a sample of all points."""
         points = np.sort(np.random.default_rng(self.seed).permutation(count)[: self.sample])
+        if len(points) < 2:
+            return FACTORS[0]
         part = rows(points)
         spreads = []
         for factor in FACTORS:
