@@ -43,7 +43,9 @@ def assign(rows: Any, norms: Any, centres: Any, centre_norms: Any, burden: Any, 
 
 
 @compiled
-def means(rows: Any, norms: Any, size: int, factor: float, tries: int, rounds: int, patience: int, seed: int, centres: Any) -> None:
+def means(
+    rows: Any, norms: Any, size: int, factor: float, tries: int, rounds: int, patience: int, seed: int, centres: Any
+) -> None:
     """Balanced k-means, each round over `size` of the rows, drawn anew; `centres` (k, width) is written.
 
     `factor` is divided by: the larger, the less a large cluster is made dearer. Begins with the best of `tries` random choices; ends after
@@ -56,7 +58,7 @@ def means(rows: Any, norms: Any, size: int, factor: float, tries: int, rounds: i
     part, part_norms = np.empty((size, width), np.float32), np.empty(size, np.float32)
     labels, near = np.empty(size, np.int32), np.empty(size, np.float32)
     trial, centre_norms, burden = np.empty((k, width), np.float32), np.empty(k, np.float32), np.zeros(k, np.float32)
-    counts, farthest = np.zeros(k, np.int64), np.zeros(k, np.int64)
+    counts = np.zeros(k, np.int64)
     least = np.inf
     scale = np.float32(0)
     for attempt in range(tries + rounds):

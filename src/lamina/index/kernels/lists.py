@@ -61,7 +61,9 @@ class Probing(NamedTuple):
 
 
 @compiled
-def near_heads(heads: Heads, query: int, norm: float, pool: Any, ef: int, visited: Any, epoch: int, fresh: Any, near: Any, nodes: Any) -> tuple[int, int]:
+def near_heads(
+    heads: Heads, query: int, norm: float, pool: Any, ef: int, visited: Any, epoch: int, fresh: Any, near: Any, nodes: Any
+) -> tuple[int, int]:
     """The living heads nearest to a query with their squared distances, nearest first; returns how many, and how many distances were computed."""
     current, best, computed = descend(heads.graph, heads.top, heads.entry, query, norm, 0)
     visited[current] = np.uint8(epoch)
@@ -95,7 +97,9 @@ def closure(
             visited[:] = 0
             epoch = 0
         epoch += 1
-        count, _ = near_heads(heads, queries.ctypes.data + q * stride, norms[q], pool, candidates, visited, epoch, fresh, near, nodes)
+        count, _ = near_heads(
+            heads, queries.ctypes.data + q * stride, norms[q], pool, candidates, visited, epoch, fresh, near, nodes
+        )
         within = 0
         while within < count and near[within] <= reach * max(near[0], np.float32(1e-12)):
             within += 1
@@ -150,6 +154,7 @@ def probe(
     """
     k = found.shape[1]
     ef = probing.ef
+    unit = np.float32(unit)
     graph = heads.graph
     head_pool, fresh = np.empty(ef, np.uint64), np.empty(graph.links.shape[1] + 1, np.int32)
     head_near, head_nodes = np.empty(ef, np.float32), np.empty(ef, np.int32)

@@ -48,13 +48,15 @@ class Closure:
         if not self.factor > 0 or not self.reach >= 1:
             raise InputError(f"factor must be above 0 and reach at least 1, not {self.factor} and {self.reach}")
 
-    def of(self, heads: Heads, queries: NDArray[Any], norms: NDArray[np.float32]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    def of(
+        self, heads: Heads, queries: NDArray[Any], norms: NDArray[np.float32]
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """The lists of rows in the heads' type, shape (rows, replicas), -1 where there are fewer, with their squared distances."""
         lists, near = np.empty((len(queries), self.replicas), np.int32), np.zeros((len(queries), self.replicas), np.float32)
         visited = np.zeros(heads.graph.links.shape[0], np.uint8)
         wide = min(self.candidates, heads.graph.links.shape[0])
         choose_lists(
-            heads, queries, norms, wide, self.replicas, np.float32(self.factor), np.float32(self.reach**2), not self.rule, visited, 0,
+            heads, queries, norms, wide, self.replicas, self.factor, self.reach**2, not self.rule, visited, 0,
             lists, near,
         )  # fmt: skip
         return lists, near
@@ -93,7 +95,6 @@ def copies(
     owners = chosen[points, column]
     order = np.lexsort((near[points, column], owners))
     owners, points = owners[order], points[order]
-    del chosen, near
     sizes = np.bincount(owners, minlength=lists)
     within = np.arange(len(owners)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     kept = within < limit

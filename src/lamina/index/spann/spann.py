@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lamina.errors import CorruptStoreError, InputError, NotFoundError, StateError, VectorError
-from lamina.index.arrays import aligned_zeros, damaged
+from lamina.errors import CorruptStoreError, InputError, StateError, VectorError
+from lamina.index.arrays import aligned_zeros
 from lamina.index.flat import check_finite
 from lamina.index.forms import Form, halves
 from lamina.index.graphs.full import FullFile
@@ -21,6 +21,7 @@ from lamina.index.spann.closure import Closure, Copies, copies
 from lamina.index.spann.clustering import BalancedTree
 from lamina.index.spann.heads import choose_heads
 from lamina.index.spann.postings import PostingFile
+from lamina.index.spann.saving import LISTS, ROWS, problems, restore, save
 from lamina.records import Run
 
 METRICS = ("cosine", "ip", "l2")
@@ -62,6 +63,7 @@ class SPANN:
             read (0: all are), unless that is below `guard`. Fewer than k found: lists are read all the same.
         patience: lists that bring nothing for the best k, after which no list is read whose head is farther than `margin` times the squared distance
             of the k-th best (0: any number).
+        candidates: heads looked at in memory to find the nearest (None: twice `probes`).
         keep: the best found that are ordered by their float16 rows (None: 2k + 10).
         pages: of 4096 bytes, that a list may fill (0: as many as 118 vectors need, at least 3).
         tree: how clusters are made; its threads are those of building.
@@ -91,7 +93,8 @@ class SPANN:
         ratio: float = 0.0,
         guard: float = 0.1,
         patience: int = 0,
-        margin: float = 1.1,
+        margin: float = 1.15,
+        candidates: int | None = None,
         keep: int | None = None,
         pages: int = 0,
         tree: BalancedTree | None = None,
@@ -104,13 +107,15 @@ class SPANN:
         if not 0 < share <= 1:
             raise InputError(f"the share of heads lies above 0 and up to 1, not {share}")
         if probes < 1 or ratio < 0 or guard < 0 or (keep is not None and keep < 1):
-            raise InputError(f"probes and keep must be at least 1, ratio and guard not below 0, not {probes}, {keep}, {ratio}, {guard}")
+            raise InputError(
+                f"probes and keep must be at least 1, ratio and guard not below 0, not {probes}, {keep}, {ratio}, {guard}"
+            )
         self.dim, self.folder, self.metric, self.share, self.form = dim, Path(folder), metric, share, form
         self.closure, self.tree, self.seed = closure or Closure(), tree or BalancedTree(), seed
         self.probes, self.ratio, self.guard, self.keep = probes, ratio, guard, keep
-        self.patience, self.margin = patience, margin
-        self._codes = Form(form, dim)
-        self.record = HEADER + self._codes.width * np.dtype(self._codes.dtype).itemsize
+        self.patience, self.margin, self.candidates, self.length = patience, margin, candidates, 1.0
+        self.codes = Form(form, dim)
+        self.record = HEADER + self.codes.width * np.dtype(self.codes.dtype).itemsize
         self.pages = pages or max(PAGES, math.ceil(LISTED * self.record / PAGE))
         self.limit = self.pages * PAGE // self.record
         if self.limit < 2:
@@ -166,7 +171,9 @@ class SPANN:
         """Bytes of memory held."""
         held = int(self._node_of.nbytes) + sum(int(one.nbytes) + int(two.nbytes) for one, _, two in self._spare)
         if self._state is not None and self._heads is not None and self.postings is not None:
-            held += self._heads.nbytes() + self.postings.nbytes() + int(self._state.slots.nbytes) + int(self._state.versions.nbytes)
+            held += (
+                self._heads.nbytes() + self.postings.nbytes() + int(self._state.slots.nbytes) + int(self._state.versions.nbytes)
+            )
         return held
 
     @staticmethod
@@ -174,7 +181,7 @@ class SPANN:
         """Bytes of memory of so many vectors.
 
         >>> SPANN.estimate(1_000_000, 256) // 2**20
-        80
+        73
         """
         return HNSW.estimate(math.ceil(count * share), dim, form="float16") + math.ceil(count * (9 + share * 12))
 
@@ -191,42 +198,59 @@ class SPANN:
         slots = np.asarray(slots, np.int64)
         count = len(slots)
         if vectors.shape != (count, self.dim) or not count:
-            raise VectorError(f"expected {count} vectors of {self.dim} dimensions, at least one, got an array of shape {vectors.shape}")
+            raise VectorError(
+                f"expected {count} vectors of {self.dim} dimensions, at least one, got an array of shape {vectors.shape}"
+            )
         if slots.min() < 0 or slots.max() >= 1 << 30 or len(np.unique(slots)) != count:
             raise InputError(f"slots are numbers from 0 up to {(1 << 30) - 1:,}, each once")
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        full = FullFile.fresh(self.folder / "rows", self.dim)
+        full = FullFile.fresh(self.folder / ROWS, self.dim)
         lengths = np.empty(count, np.float32)
         sample = []
         for start in range(0, count, BLOCK):
             block = self._prepared(vectors[start : start + BLOCK])
-            self._codes.check(block)
+            self.codes.check(block)
             full.write(start, block)
             lengths[start : start + len(block)] = np.einsum("ij,ij->i", block, block)
             sample.append(block[:: max(1, count // BLOCK)])
             run.report("reading", start + len(block), count)
         self._same_lengths(lengths)
-        self._codes = self._codes.fitted(np.concatenate(sample))
+        self.codes = self.codes.fitted(np.concatenate(sample))
         tree = self.tree.grow(count, full.read, run)
         chosen = choose_heads(tree, self.share)
-        heads = HNSW(
-            self.dim, metric="l2", ef_construction=100, form="float16", seed=self.seed, threads=self.tree.threads
-        )
+        heads = HNSW(self.dim, metric="l2", ef_construction=100, form="float16", seed=self.seed, threads=self.tree.threads)
         heads.add(np.arange(len(chosen)), full.read(chosen), run)
         dealt = copies(
-            count, full.read, self._graph_of(heads), Form("float16", self.dim), self.closure, len(chosen), self.limit, self.tree.threads, run
+            count,
+            full.read,
+            self._graph_of(heads),
+            Form("float16", self.dim),
+            self.closure,
+            len(chosen),
+            self.limit,
+            self.tree.threads,
+            run,
         )
-        postings = PostingFile.create(self.folder / "lists", self.record, self.pages)
+        postings = PostingFile.create(self.folder / LISTS, self.record, self.pages)
         postings.write_all(dealt.counts, self._records(full, dealt, run))
         self.built = {
             "heads": len(chosen), "mean_replicas": len(dealt.points) / count, "cut": dealt.cut, "orphans": dealt.orphans,
             "mean_list": float(dealt.counts.mean()), "longest_list": int(dealt.counts.max()),
             "evenness": float(dealt.counts.std() / max(dealt.counts.mean(), 1e-9)),
         }  # fmt: skip
-        self._node_of = np.full(int(slots.max()) + 1, -1, np.int32)
-        self._node_of[slots] = np.arange(count)
-        self._heads, self.postings, self.full = heads, postings, full
-        self.publish(slots.astype(np.int32), np.zeros(count, np.uint8), count)
+        self.length = float(lengths[0])
+        self.take(heads, postings, full, slots.astype(np.int32), np.zeros(count, np.uint8), count)
+        self.save()
+
+    def take(
+        self, heads: HNSW, postings: PostingFile, full: FullFile, slots: NDArray[np.int32], versions: NDArray[np.uint8], used: int
+    ) -> None:
+        """Work with these from now on."""
+        living = np.flatnonzero(slots >= 0)
+        node_of = np.full(int(slots.max(initial=-1)) + 1, -1, np.int32)
+        node_of[slots[living]] = living
+        self._node_of, self._heads, self.postings, self.full = node_of, heads, postings, full
+        self.publish(slots, versions, used)
 
     def publish(self, slots: NDArray[np.int32], versions: NDArray[np.uint8], used: int) -> None:
         """Let searches see heads, lists and rows as they are now."""
@@ -255,10 +279,10 @@ class SPANN:
 
     def encoded(self, nodes: NDArray[np.int64], rows: NDArray[np.float32], versions: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Records (rows, record) of vectors: row, squared length in units of the code, version, code."""
-        codes = self._codes.encode(rows)
+        codes = self.codes.encode(rows)
         out = np.zeros((len(nodes), self.record), np.uint8)
         out[:, 0:4] = nodes.astype(np.int32)[:, None].view(np.uint8)
-        out[:, 4:8] = self._codes.norms(codes)[:, None].view(np.uint8)
+        out[:, 4:8] = self.codes.norms(codes)[:, None].view(np.uint8)
         out[:, 8:12] = versions.astype(np.int32)[:, None].view(np.uint8)
         out[:, HEADER:] = codes.view(np.uint8)
         return out
@@ -269,7 +293,9 @@ class SPANN:
         if self.metric == "cosine":
             lengths = np.linalg.norm(block, axis=1, keepdims=True)
             if (lengths == 0).any():
-                raise VectorError(f"vector {int(np.flatnonzero(lengths[:, 0] == 0)[0])} is zero: it has no direction, leave it out")
+                raise VectorError(
+                    f"vector {int(np.flatnonzero(lengths[:, 0] == 0)[0])} is zero: it has no direction, leave it out"
+                )
             block = block / lengths
         return block
 
@@ -345,17 +371,17 @@ class SPANN:
         assert full is not None
         near_form = Form("float16", self.dim)
         head_queries = near_form.encode(np.clip(queries, -6e4, 6e4))
-        codes = self._codes.encode(queries)
-        ef = min(max(most, 32), len(state.heads.number))
+        codes = self.codes.encode(queries)
+        ef = min(max(self.candidates or 2 * most, most, 32), len(state.heads.number))
         keep = self.keep or 2 * k + 10
-        probing = Probing(min(most, ef), ef, np.float32(ratio), np.float32(self.guard), patience, np.float32(self.margin), False)
-        unit = np.float32(self._codes.step**2 if self.form == "int8" else 1)
+        probing = Probing(min(most, ef), ef, ratio, self.guard, patience, self.margin, False)
+        unit = self.codes.step**2 if self.form == "int8" else 1.0
         shape = (len(queries), k)
         nodes, near, counts = np.full(shape, -1, np.int64), np.empty(shape, np.float32), np.zeros(len(queries), np.int64)
         work = np.zeros((len(queries), 4), np.int64)
         visited, epoch, buffer = self._room(len(state.heads.graph.links))
         epoch = probe(
-            state.heads, state.lists, probing, head_queries, near_form.norms(head_queries), codes, self._codes.norms(codes), unit,
+            state.heads, state.lists, probing, head_queries, near_form.norms(head_queries), codes, self.codes.norms(codes), unit,
             state.slots, state.versions, np.zeros(0, np.uint8) if barred is None else barred, full.handle, full.start, halves(queries),
             max(keep, k), visited, epoch, buffer, nodes, near, counts, work,
         )  # fmt: skip
@@ -391,16 +417,12 @@ class SPANN:
             return
         lengths = np.einsum("ij,ij->i", queries, queries)
         where = np.nonzero(there)
-        length = np.float32(1) if self.metric == "cosine" else np.float32(self._length())
+        length = np.float32(self.length)
         scores[there] = (lengths[where[0]] + length - near[there]) / 2
 
-    def _length(self) -> float:
-        """Squared length of the vectors."""
-        assert self.full is not None
-        one = self.full.read(np.array([int(self._node_of[self._node_of >= 0][0])]))
-        return float((one * one).sum())
-
-    def _exact(self, queries: NDArray[np.float32], k: int, slots: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    def _exact(
+        self, queries: NDArray[np.float32], k: int, slots: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """The best k of some slots, each compared by its float16 row."""
         found, scores = np.full((len(queries), k), -1, np.int64), np.full((len(queries), k), -np.inf, np.float32)
         for start in range(0, len(slots), BLOCK):
@@ -415,3 +437,36 @@ class SPANN:
             order = np.argsort(-both, axis=1, kind="stable")[:, :k]
             scores, found = np.take_along_axis(both, order, 1), np.take_along_axis(names, order, 1)
         return found, scores
+
+    # --------------------------------------------------------------------------------------------------------- files
+    def save(self) -> None:
+        """Commit what there is to the folder; a kill before the end leaves what was committed before.
+
+        Raises `StoreFullError` where the disk is full; the last commit is then unharmed.
+        """
+        self.state()
+        save(self)
+
+    def load(self) -> None:
+        """Take over what the folder holds.
+
+        Raises `NotFoundError` for an empty folder, `VectorError` for vectors of another width, `StoreError` for another metric or form,
+        `CorruptStoreError` for files that are damaged or do not belong together; the index then stays as it was.
+        """
+        restore(self)
+
+    def verify(self, run: Run | None = None) -> list[str]:
+        """What is wrong with the index, in words (nothing: all is well); reads all of it."""
+        return problems(self, run or Run())
+
+    def stats(self) -> dict[str, Any]:
+        """Figures: settings, lists and their lengths, copies, bytes of memory and on disk."""
+        settings = {"dim": self.dim, "metric": self.metric, "form": self.form, "probes": self.probes, "ratio": self.ratio}
+        if self.postings is None:
+            return {**settings, "vectors": 0, "bytes": self.nbytes()}
+        counts = self.postings.counts[self.postings.counts > 0]
+        return {
+            **settings, "vectors": len(self), "lists": len(counts), "copies": int(counts.sum()), "longest_list": int(counts.max(initial=0)),
+            "evenness": float(counts.std() / max(counts.mean(), 1e-9)) if len(counts) else 0.0, "bytes": self.nbytes(),
+            "bytes_on_disk": self.postings.bytes_on_disk, **{f"built_{name}": value for name, value in self.built.items()},
+        }  # fmt: skip
