@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import resource
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lamina.errors import CorruptStoreError, InputError, LaminaError, NotFoundError, VectorError
+from lamina.errors import CorruptStoreError, InputError, LaminaError, NotFoundError, StoreFullError, VectorError
+from lamina.index.arrays import write_arrays
 
 DIM = 8
 SHARED = settings(max_examples=40, suppress_health_check=[HealthCheck.differing_executors, HealthCheck.function_scoped_fixture])
@@ -20,17 +25,43 @@ def vectors(count: int, seed: int = 0) -> np.ndarray[Any, np.dtype[np.float32]]:
     return np.random.default_rng(seed).normal(size=(count, DIM)).astype(np.float32)
 
 
-def best(rows: dict[int, Any], query: Any, k: int, allow: Any = None) -> list[int]:
+def score(row: Any, query: Any, metric: str = "ip") -> float:
+    """What an index must say of two vectors: larger is better."""
+    if metric == "l2":
+        return -float(((row.astype(np.float64) - query) ** 2).sum())
+    product = float(row.astype(np.float64) @ query)
+    return product / float(np.linalg.norm(row) * np.linalg.norm(query)) if metric == "cosine" else product
+
+
+def best(rows: dict[int, Any], query: Any, k: int, allow: Any = None, metric: str = "ip") -> list[int]:
     """The naive answer: every vector compared, equal scores in the order of the slots."""
-    scored = [(-float(row @ query), slot) for slot, row in rows.items() if allow is None or (slot < len(allow) and allow[slot])]
-    return [slot for _, slot in sorted(scored)[:k]]
+    allowed = {slot: row for slot, row in rows.items() if allow is None or (slot < len(allow) and allow[slot])}
+    return [slot for _, slot in sorted((-score(row, query, metric), slot) for slot, row in allowed.items())[:k]]
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """While inside, no file of this process can grow beyond this: what a full disk does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 class IndexConformance:
+    """The suite. A class for one kind of index says how it is made, and in what it differs from an exact one."""
+
     recall = 1.0  # share of the true best that must be found
-    exact = 1e-4  # how far a score may be from the inner product
+    metric = "ip"  # what it compares by: "ip", "cosine" or "l2"
+    exact = 1e-4  # how far a score may be from that of the vectors that were added
+    width = 4  # bytes of a component of a vector that it holds, at least
+    snapshots = False  # whether searches may go on in other threads while one writes
+    files = ("index",)  # what `save` to a file "index" leaves in the folder
 
     def make(self, dim: int = DIM) -> Any:
+        """An empty index for vectors of this width. One that keeps a file of its own puts it into a new folder each time."""
         raise NotImplementedError
 
     def filled(self, count: int = 300, seed: int = 0) -> tuple[Any, dict[int, Any]]:
@@ -46,13 +77,14 @@ class IndexConformance:
         assert slots.shape == scores.shape == (queries, k)
         hits = wanted = 0
         for query, found, given_scores in zip(asked, slots, scores, strict=True):
-            right = best(rows, query, k, allow)
+            right = best(rows, query, k, allow, self.metric)
             here = found[found >= 0].tolist()
             assert len(here) == len(right) == len(set(here))
             assert (found[len(here) :] == -1).all()
             assert np.isneginf(given_scores[len(here) :]).all()
-            assert all(slot in rows and (allow is None or allow[slot]) for slot in here)
-            assert np.allclose(given_scores[: len(here)], [rows[slot] @ query for slot in here], atol=self.exact)
+            assert all(slot in rows and (allow is None or (slot < len(allow) and allow[slot])) for slot in here)
+            right_scores = [score(rows[slot], query, self.metric) for slot in here]
+            assert np.allclose(given_scores[: len(here)], right_scores, atol=self.exact, rtol=self.exact)
             assert (np.diff(given_scores[: len(here)]) <= 1e-5).all()
             hits += len(set(here) & set(right))
             wanted += len(right)
@@ -95,7 +127,7 @@ class IndexConformance:
         rows = vectors(2)
         index.add(np.array([4, 4]), rows)
         assert len(index) == 1
-        assert index.search(rows[1:], 1)[1][0, 0] == pytest.approx(float(rows[1] @ rows[1]), abs=self.exact)
+        assert index.search(rows[1:], 1)[1][0, 0] == pytest.approx(score(rows[1], rows[1], self.metric), abs=10 * self.exact)
 
     def test_a_removed_vector_is_not_found(self) -> None:
         index, rows = self.filled()
@@ -124,7 +156,7 @@ class IndexConformance:
         """Everything near a query is forbidden: the search must go far afield."""
         index, rows = self.filled(400)
         query = vectors(1, seed=99)
-        order = best(rows, query[0], 400)
+        order = best(rows, query[0], 400, metric=self.metric)
         allow = np.ones(400, np.bool_)
         allow[order[:200]] = False
         found = index.search(query, 10, allow)[0][0].tolist()
@@ -135,10 +167,7 @@ class IndexConformance:
     def test_a_mask_of_another_length_forbids_what_lies_beyond_it(self, size: int) -> None:
         index, rows = self.filled(100)
         allow = np.ones(size, np.bool_)
-        asked = vectors(3)
-        found = index.search(asked, 5, allow)[0]
-        right = [best(rows, query, 5, allow) for query in asked]
-        assert [[slot for slot in row if slot >= 0] for row in found.tolist()] == right
+        self.agree(index, rows, 5, allow)
 
     @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
     def test_a_vector_that_is_no_number_is_refused_and_nothing_is_set(self, bad: float) -> None:
@@ -182,7 +211,7 @@ class IndexConformance:
         rows.update(enumerate(vectors(5, seed=4)))
         index.save(tmp_path / "index")
         assert (tmp_path / "index").stat().st_mode & 0o777 == 0o600
-        assert [path.name for path in tmp_path.iterdir()] == ["index"]
+        assert sorted(path.name for path in tmp_path.iterdir()) == sorted(self.files)
         other = self.make()
         other.add(np.array([0]), vectors(1, seed=77))
         other.load(tmp_path / "index")
@@ -205,6 +234,36 @@ class IndexConformance:
         with pytest.raises(CorruptStoreError, match="delete it"):
             index.load(tmp_path / "index")
         self.agree(index, rows, 3)
+
+    def test_a_file_cut_at_any_length_is_refused(self, tmp_path: Path) -> None:
+        index, _ = self.filled(12)
+        index.save(tmp_path / "index")
+        raw = (tmp_path / "index").read_bytes()
+        lengths = {*range(100), *range(0, len(raw), max(1, len(raw) // 150)), len(raw) - 1}
+        for size in sorted(lengths):
+            (tmp_path / "index").write_bytes(raw[:size])
+            other = self.make()
+            with pytest.raises(CorruptStoreError):
+                other.load(tmp_path / "index")
+            assert len(other) == 0
+
+    def test_a_file_of_another_kind_is_refused(self, tmp_path: Path) -> None:
+        write_arrays(tmp_path / "index", "something else", {}, {"vectors": vectors(3), "present": np.ones(3, np.bool_)})
+        index, rows = self.filled(20)
+        with pytest.raises(CorruptStoreError):
+            index.load(tmp_path / "index")
+        self.agree(index, rows, 3)
+
+    def test_a_full_disk_leaves_the_older_file(self, tmp_path: Path) -> None:
+        index, rows = self.filled(20)
+        index.save(tmp_path / "index")
+        index.remove(np.array([3]))
+        with files_of_at_most(256), pytest.raises(StoreFullError, match="free disk space"):
+            index.save(tmp_path / "index")
+        assert sorted(path.name for path in tmp_path.iterdir()) == sorted(self.files)
+        other = self.make()
+        other.load(tmp_path / "index")
+        self.agree(other, rows, 5)
 
     @SHARED
     @given(cut=st.floats(0, 0.999), flip=st.none() | st.floats(0, 0.999))
@@ -233,8 +292,66 @@ class IndexConformance:
 
     def test_bytes_grow_with_the_vectors(self) -> None:
         small, large = self.filled(100)[0].nbytes(), self.filled(5_000)[0].nbytes()
-        assert 100 * DIM * 4 < small < large
-        assert large > 5_000 * DIM * 4
+        assert 100 * DIM * self.width < small < large
+        assert large > 5_000 * DIM * self.width
+
+    def test_a_zero_vector_has_no_cosine(self) -> None:
+        """Where cosines are compared it is refused; elsewhere it is a vector like any other."""
+        index, rows = self.filled(30)
+        some = np.vstack([vectors(1, seed=6), np.zeros((1, DIM), np.float32)])
+        if self.metric == "cosine":
+            with pytest.raises(VectorError, match="vector 1 is zero"):
+                index.add(np.array([30, 31]), some)
+            with pytest.raises(VectorError, match="query 1 is zero"):
+                index.search(some, 3)
+        else:
+            index.add(np.array([30, 31]), some)
+            rows.update({30: some[0], 31: some[1]})
+            assert index.search(some, 3)[0].shape == (2, 3)
+        self.agree(index, rows, 40)
+
+    def test_many_equal_vectors_are_all_found(self) -> None:
+        index = self.make()
+        rows = np.repeat(vectors(3), 40, axis=0)
+        index.add(np.arange(120), rows)
+        slots, scores = index.search(rows[:1], 40)
+        found = slots[0][slots[0] >= 0].tolist()
+        assert len(found) == len(set(found)) == 40
+        right = sorted((score(row, rows[0], self.metric) for row in rows), reverse=True)[:40]
+        assert np.mean(np.abs(scores[0] - right) <= 10 * self.exact) >= self.recall - 0.03
+
+    def test_searches_go_on_while_one_thread_writes(self) -> None:
+        """Whatever is found was there, with a score that its old or its new vector has."""
+        if not self.snapshots:
+            pytest.skip("its searches wait for the writer (Collection sees to it)")
+        index, rows = self.filled(200)
+        other, asked, wrong, done = vectors(400, seed=5), vectors(4, seed=99), list[Any](), threading.Event()
+
+        def read() -> None:
+            while not done.is_set():
+                try:
+                    slots, scores = index.search(asked, 5)
+                    for query, some, said in zip(asked, slots.tolist(), scores.tolist(), strict=True):
+                        for slot, one in zip(some, said, strict=True):
+                            ways = [score(row, query, self.metric) for row in (rows.get(slot), other[slot]) if row is not None]
+                            if slot >= 0 and not np.isclose(ways, one, atol=10 * self.exact, rtol=self.exact).any():
+                                wrong.append((slot, one, ways))
+                except Exception as error:  # noqa: BLE001 - whatever it is, the test fails
+                    wrong.append(error)
+
+        readers = [threading.Thread(target=read) for _ in range(2)]
+        for reader in readers:
+            reader.start()
+        for first in range(0, 400, 20):
+            index.add(np.arange(first, first + 20), other[first : first + 20])
+            if first >= 100:
+                index.remove(np.arange(first - 100, first - 95))
+        done.set()
+        for reader in readers:
+            reader.join()
+        assert wrong == []
+        left = {slot: other[slot] for slot in range(400) if not (slot < 300 and slot % 20 < 5)}
+        self.agree(index, left, 5)
 
     @SHARED
     @given(st.data())

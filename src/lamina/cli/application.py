@@ -19,6 +19,7 @@ from lamina.cli import (
     deriving,
     explaining,
     forgetting,
+    indexing,
     knowing,
     learning,
     recalling,
@@ -96,6 +97,13 @@ token = typer.Typer(no_args_is_help=True, help="Tokens for the server: each is b
 for word, function in tokens.COMMANDS.items():
     token.command(word, cls=FileFirst)(function)
 app.add_typer(token, name="token", rich_help_panel="Serve")
+
+index = typer.Typer(
+    no_args_is_help=True, help="Vector indexes in folders of their own, beside any memory.", rich_markup_mode="markdown"
+)
+for word, function in indexing.COMMANDS.items():
+    index.command(word)(function)
+app.add_typer(index, name="index", rich_help_panel="Make")
 
 
 def _version(wanted: bool) -> None:

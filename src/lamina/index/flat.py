@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamina.errors import CorruptStoreError, InputError, NotFoundError, VectorError
+from lamina.index.arrays import failed_write
 from lamina.index.growing import GrowingArray
 
 BLOCK = 16  # scores of which the largest stands for all when the best of many are looked for
@@ -154,12 +155,17 @@ class FlatIndex:
 
     # ------------------------------------------------------------------------------------------------------- files
     def save(self, path: Path) -> None:
-        """Write the index to a file (NumPy's own form, readable by its owner only); an older one stays until it is whole."""
+        """Write the index to a file (NumPy's own form, readable by its owner only); an older one stays until it is whole.
+
+        Raises `StoreFullError` where the disk is full.
+        """
         part = path.with_name(path.name + ".part")
         try:
             with open(os.open(part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
                 np.savez(file, allow_pickle=False, **self._arrays())
             part.replace(path)
+        except OSError as error:
+            raise failed_write(path, error) from error
         finally:
             part.unlink(missing_ok=True)
 

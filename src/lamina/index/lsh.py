@@ -17,8 +17,12 @@ from lamina.errors import EmbedderMismatchError, InputError, StoreError, VectorE
 from lamina.index.flat import FlatIndex, check_finite, inner_products, top
 from lamina.index.growing import GrowingArray
 
+MANY = 16  # queries from which on buckets are compared with all of them at once
+SPARE = 16  # … keeping so many more than are wanted, since sums of floats differ in their last places
+FEW = 4096  # scores that are sorted whole
 
-class LSHIndex(FlatIndex):
+
+class MultiProbeLSH(FlatIndex):
     """A `FlatIndex` whose search looks into the `probes` likeliest buckets of each table.
 
     What it returns is allowed, present and exactly scored, best first; only that some of the best may be missing sets it apart. Where
@@ -37,7 +41,7 @@ class LSHIndex(FlatIndex):
         fingerprint: of the embedder. `load` raises `EmbedderMismatchError` for what was saved with another one, and `StoreError` for
             what was hashed from another seed or with another number of tables.
 
-    >>> index = LSHIndex(2, buckets=4, probes=1)
+    >>> index = MultiProbeLSH(2, buckets=4, probes=1)
     >>> index.add(np.array([0, 2]), np.array([[1, 0], [0, 1]], np.float32))
     >>> index.search(np.array([[0.0, 1.0]], np.float32), k=1)[0].tolist()
     [[2]]
@@ -70,6 +74,11 @@ class LSHIndex(FlatIndex):
         self.hashes = [ProjectionHash(self.dim, buckets, self.seed + table) for table in range(self.tables)]
         self._code = [GrowingArray(np.int32) for _ in self.hashes]  # (slots,): the slot's bucket, or -1
         self._members = [[GrowingArray(np.int64) for _ in range(buckets)] for _ in self.hashes]
+
+    @property
+    def centre(self) -> NDArray[np.float32]:
+        """What is taken off vectors before they are hashed, shape (dim,)."""
+        return self._centre
 
     @property
     def approximate(self) -> bool:
@@ -141,6 +150,22 @@ class LSHIndex(FlatIndex):
         """How many vectors lie in each bucket, shape (tables, buckets)."""
         return np.array([[len(one) for one in members] for members in self._members], np.int64)
 
+    def stats(self) -> dict[str, float]:
+        """What there is, in numbers.
+
+        `vectors`, `buckets`, `tables`, `probes`, `bytes`, `compared` (inner products computed by searches so far), `largest` and `mean` (vectors
+        in a bucket), `largest_share` (that part of all vectors lies in the largest bucket of any table: far above 1 / buckets, one direction is
+        common to most vectors and wants to be taken off as the `centre`), `empty` (the part of the buckets that holds nothing), and `unfiled`
+        (vectors in no bucket, since they have no direction).
+        """
+        sizes, count = self.bucket_sizes(), len(self)
+        return {
+            "vectors": count, "buckets": self.buckets, "tables": self.tables, "probes": self.probes, "bytes": self.nbytes(),
+            "compared": self.compared, "largest": int(sizes.max()), "mean": float(sizes.mean()),
+            "largest_share": float(sizes.max() / count) if count else 0.0, "empty": float((sizes == 0).mean()),
+            "unfiled": count - int(sizes[0].sum()),
+        }  # fmt: skip
+
     def candidates(self, query: NDArray[np.float32], probes: int | None = None) -> NDArray[np.int64]:
         """The slots in the likeliest buckets of one query, ascending, shape (slots,)."""
         return self._within(self._ranked(query), 0, self.probes if probes is None else probes)
@@ -154,13 +179,45 @@ class LSHIndex(FlatIndex):
         there = int(self.present.sum() if wanted is None else wanted.sum())
         found = np.full((len(vectors), k), -1, np.int64)
         scores = np.full((len(vectors), k), -np.inf, np.float32)
+        pools = self._together(vectors, k, wanted) if len(vectors) >= MANY else None
         for row, query in enumerate(vectors):
-            slots = self._enough(query, min(k, there), wanted)
+            slots = np.empty(0, np.int64) if pools is None else pools[row][pools[row] >= 0]
+            slots = np.unique(slots) if self.tables > 1 else slots
+            if len(slots) < max(min(k, there), 1):
+                slots = self._enough(query, min(k, there), wanted)
+                self.compared += len(slots)
             exact = inner_products(self.rows(slots), query)
-            self.compared += len(slots)
-            best = top(exact, k)
+            best = np.lexsort((slots, -exact))[:k] if len(slots) < FEW else top(exact, k)
             found[row, : len(best)], scores[row, : len(best)] = slots[best], exact[best]
         return found, scores
+
+    def _together(self, vectors: NDArray[np.float32], k: int, wanted: NDArray[np.bool_] | None) -> NDArray[np.int64]:
+        """Of each query the best slots of each bucket it looks into, shape (queries, any), -1 where there are fewer.
+
+        Each bucket is compared at once with all the queries that look into it: its vectors are gathered once.
+        """
+        away = vectors - self._centre
+        asking = np.flatnonzero(away.any(axis=1))  # the others look everywhere
+        most = k + SPARE
+        pools = np.full((len(vectors), self.tables * self.probes, most), -1, np.int64)
+        for table, (hash, members) in enumerate(zip(self.hashes, self._members, strict=True)):
+            if not len(asking):
+                break
+            looked = hash.ranked(away[asking])[:, : self.probes]
+            order = np.argsort(looked, axis=None, kind="stable")
+            names, starts = np.unique(looked.ravel()[order], return_index=True)
+            for bucket, part in zip(names.tolist(), np.split(order, starts[1:]), strict=True):
+                slots = members[bucket].view if wanted is None else members[bucket].view[wanted[members[bucket].view]]
+                if not len(slots):
+                    continue
+                rows, places = asking[part // self.probes], table * self.probes + part % self.probes
+                products = vectors[rows] @ self.rows(slots).T  # (queries of the bucket, its vectors)
+                self.compared += products.size
+                kept = (
+                    np.argpartition(-products, most - 1, axis=1)[:, :most] if len(slots) > most else np.arange(len(slots))[None]
+                )
+                pools[rows, places, : kept.shape[1]] = slots[kept]
+        return pools.reshape(len(vectors), -1)
 
     def _enough(self, query: NDArray[np.float32], count: int, wanted: NDArray[np.bool_] | None) -> NDArray[np.int64]:
         """Wanted slots, at least `count`, from as few buckets as that takes, ascending."""

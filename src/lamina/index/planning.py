@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 SEEDS = 64  # allowed nodes whose best join the entry of a search, and from whose lists the local share is read
 STARTS = 4  # … how many join it
 HOPS = 32  # allowed nodes for each node looked at, beyond which no second hop is made
+TOGETHER = 2.0  # local share over the share of all, from which on allowed vectors are taken to lie together
+FAR = 2.2  # what the graph then costs more, for queries that lie elsewhere
+UNSURE = 1.15  # … and otherwise: that of a scan is certain
 REMEMBERED = 4  # masks that are kept folded to nodes
 
 
@@ -141,10 +144,11 @@ def choose(situation: Situation, costs: Costs) -> Plan:
     if here.sketches and here.allowed > 4 * here.likely:
         spent["sketches"] = (here.allowed * costs.sketch + costs.setting) / unit
     if here.allowed >= here.k:
-        spent["graph"] = min(here.expected(here.kept / here.share), here.count)
+        together = here.local > TOGETHER * here.share
+        spent["graph"] = min(here.expected(here.kept / here.share) * (FAR if together else UNSURE), here.count)
         looked = here.kept_by_hops
-        lists = min(1.5 * looked / max(here.local, 1 / here.links), here.count)
-        spent["two-hop"] = min(1.5 * here.expected(looked), here.allowed + SEEDS) + lists * costs.reading / unit
+        lists = min(looked * (8 + 1.2 / max(here.local, 1 / here.links)), here.count)
+        spent["two-hop"] = min(2 * here.expected(looked), here.allowed + SEEDS) + lists * costs.reading / unit
     name = min(spent, key=lambda plan: spent[plan])
     return Plan(name, spent[name], spent, here.allowed)
 

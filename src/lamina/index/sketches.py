@@ -87,12 +87,3 @@ def packed(flags: NDArray[np.bool_]) -> NDArray[np.uint64]:
     out = np.zeros((len(packs), 8 * words(flags.shape[1])), np.uint8)
     out[:, : packs.shape[1]] = packs
     return out.view("<u8").astype(np.uint64, copy=False)
-
-
-def planes(queries: NDArray[Any]) -> tuple[NDArray[np.uint64], NDArray[np.float32], NDArray[np.float32]]:
-    """Queries as int8 in planes of bits (queries, words, 8), with the step of each and the sum of its int8 components."""
-    rows = (queries.view(np.float16) if queries.dtype == np.uint16 else queries).astype(np.float32)
-    steps = np.maximum(np.abs(rows).max(axis=1, initial=0) / np.float32(127), np.float32(1e-30)).astype(np.float32)
-    whole = np.rint(rows / steps[:, None]).astype(np.int8)
-    bits = np.stack([packed((whole >> bit & 1).astype(np.bool_)) for bit in range(8)], axis=2)
-    return np.ascontiguousarray(bits), steps, whole.astype(np.float32).sum(axis=1)

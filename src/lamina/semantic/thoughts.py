@@ -19,7 +19,7 @@ import numpy as np
 
 from lamina.errors import EmbedderMismatchError, InputError, NotFoundError, StoreError, TransferError
 from lamina.index.flat import inner_products
-from lamina.index.lsh import LSHIndex
+from lamina.index.lsh import MultiProbeLSH
 from lamina.semantic.statements import RuleOrganiser, Thought, Told, Triple, read_triples
 from lamina.text import check_text, fold
 from lamina.words import words
@@ -125,7 +125,7 @@ class ThoughtMemory:
         self._reader = reader or RuleReader()
         self._organiser = organiser or RuleOrganiser()
         self._seed, self._centre = seed, centre
-        self.index = LSHIndex(
+        self.index = MultiProbeLSH(
             embedder.dim, buckets=buckets, probes=probes, seed=seed, limit=None, fingerprint=embedder.fingerprint
         )
         self._limit = limit

@@ -106,6 +106,26 @@ def scan_nodes(graph: Graph, queries: Any, norms: Any, first: int, last: int, al
 
 
 @compiled
+def split(queries: Any, planes: Any, steps: Any, sums: Any) -> None:
+    """Turn queries (rows, width) float32 into int8 and these into `planes` (rows, words, 8) uint64 of bits, zeros so far.
+
+    Written besides: the `steps` of the queries, and the `sums` of their int8 components, (rows,) float32.
+    """
+    for q in range(queries.shape[0]):
+        largest = np.float32(1e-30)
+        for i in range(queries.shape[1]):
+            largest = max(largest, abs(queries[q, i]))
+        steps[q] = largest / np.float32(127)
+        total = np.int64(0)
+        for i in range(queries.shape[1]):
+            whole = np.int64(np.rint(queries[q, i] / steps[q]))
+            total += whole
+            for b in range(PLANES):
+                planes[q, i >> 6, b] |= np.uint64((whole >> b) & 1) << np.uint64(i & 63)
+        sums[q] = total
+
+
+@compiled
 def part(keys: Any, count: int, least: int) -> None:
     """Order `count` keys so that the `least` smallest come first (C. A. R. Hoare, "Algorithm 65: Find", 1961)."""
     low, high = 0, count - 1
