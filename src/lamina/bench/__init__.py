@@ -30,6 +30,7 @@ BENCHMARKS: Final[Mapping[str, str]] = {
     "grammar": "Commands to a memory read by rules, and what a symbolic grammar covers, learns and keeps.",
     "normalising": "A symbolic grammar that learns beside neural learners of the same pairs (needs lamina[minilm]).",
     "notes": "What notes, their links, and thoughts are worth to recall (LoCoMo; needs its data).",
+    "index": "Indexes of vectors: recall against speed, bytes read and memory, filters, growth and updates, beside hnswlib, usearch, faiss and DiskANN.",
     "importing": "Importing a large export of ChatGPT: messages a second, memory, and an import that is killed and resumed.",
     "serving": "The HTTP server under many clients: times of answers, and whether all that was acknowledged is there afterwards.",
     "outline": "Outlines of texts: the aspects they find, what they keep, and what a search finds by their pieces.",
