@@ -1,0 +1,148 @@
+"""Exact vectors on disk, for views that have no room for them in memory: float16 as in the store, read row by row or in runs."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lamina.errors import InputError, StoreFullError, VectorError
+from lamina.index.flat import FlatIndex, check_finite, inner_products, top
+from lamina.index.growing import GrowingArray
+
+RUN: Final = 8192  # rows that are read and compared at once
+
+
+class FileRows(FlatIndex):
+    """A `FlatIndex` whose vectors lie in a file without a name, gone with the process; only a place of 8 bytes for each is in memory.
+
+    Vectors are read with `pread`: pages that are mapped would count as the process's own. What was taken away is overwritten.
+
+    Parameters: `dim`; `folder`, where there is room for the file. Values beyond float16 are refused with a `VectorError`.
+
+    >>> index = FileRows(2, Path(tempfile.gettempdir()))
+    >>> index.add(np.array([0, 2]), np.array([[1, 0], [0, 1]], np.float32))
+    >>> index.search(np.array([[0.0, 1.0]], np.float32), k=1)[0].tolist()
+    [[2]]
+    """
+
+    def __init__(self, dim: int, folder: Path) -> None:
+        super().__init__(dim)
+        self._file: BinaryIO = tempfile.TemporaryFile(dir=folder, prefix="rows.", buffering=0)  # noqa: SIM115 - held as long as the index
+        self._place = GrowingArray(np.int64)  # (slots,): which row of the file, or -1
+        self._rows = 0  # in the file
+
+    def reserve(self, slots: int) -> None:
+        """Make room for this many slots at once."""
+        self._present.reserve(slots)
+        self._place.reserve(slots)
+
+    def grow(self, slots: int) -> None:
+        """Let there be at least this many slots; the new ones have no vector."""
+        missing = slots - len(self._present)
+        if missing > 0:
+            self._present.fill(missing, False)
+            self._place.fill(missing, -1)
+
+    def add(self, slots: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
+        """Set the vectors of slots, shape (slots, dim); see `FlatIndex.add`."""
+        if vectors.shape != (len(slots), self.dim):
+            raise VectorError(f"expected {len(slots)} vectors of {self.dim} dimensions, got an array of shape {vectors.shape}")
+        if not len(slots):
+            return
+        if int(slots.min()) < 0:
+            raise InputError(f"a slot is a number from 0, not {int(slots.min())}")
+        check_finite(vectors)
+        with np.errstate(over="ignore"):
+            half = np.ascontiguousarray(vectors, np.float16)
+        if not np.isfinite(half).all():
+            raise VectorError("vectors on disk are float16 and must lie within ±65504: normalise them")
+        self.grow(int(slots.max()) + 1)
+        self._forget(slots)
+        self._write(self._rows, half)
+        self._place.view[slots] = np.arange(self._rows, self._rows + len(slots))
+        self._rows += len(slots)
+        self._present.view[slots] = True
+
+    def remove(self, slots: NDArray[np.int64]) -> None:
+        """Take the vectors of slots away; a slot without one is passed over."""
+        inside = np.unique(slots[(slots >= 0) & (slots < len(self._present))])
+        self._forget(inside)
+        self._present.view[inside] = False
+        self._place.view[inside] = -1
+
+    def _forget(self, slots: NDArray[np.int64]) -> None:
+        """Overwrite what slots have had."""
+        places = self._place.view[slots]
+        nothing = np.zeros((1, self.dim), np.float16)
+        for place in places[places >= 0].tolist():
+            self._write(place, nothing)
+
+    def _write(self, row: int, rows: NDArray[np.float16]) -> None:
+        data, at = memoryview(rows.tobytes()), row * self.dim * 2
+        try:
+            while data:
+                done = os.pwrite(self._file.fileno(), data, at)
+                data, at = data[done:], at + done
+        except OSError as error:
+            raise StoreFullError(f"the vectors of a view could not be written beside the store: {error.strerror}") from error
+
+    def rows(self, slots: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The vectors of some slots, zeros where there is none, shape (slots, dim)."""
+        out = np.zeros((len(slots), self.dim), np.float32)
+        places = self._place.view[slots]
+        order = np.argsort(places, kind="stable")
+        order = order[places[order] >= 0]
+        if not len(order):
+            return out
+        sorted_places = places[order]
+        breaks = np.flatnonzero(np.diff(sorted_places) != 1) + 1
+        for run, first in zip(np.split(order, breaks), sorted_places[np.append(0, breaks)].tolist(), strict=True):
+            raw = os.pread(self._file.fileno(), len(run) * self.dim * 2, first * self.dim * 2)
+            out[run] = np.frombuffer(raw, np.float16).reshape(len(run), self.dim)
+        return out
+
+    def _runs(self, wanted: NDArray[np.bool_]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        slots = np.flatnonzero(wanted)
+        slots = slots[np.argsort(self._place.view[slots], kind="stable")]
+        for start in range(0, len(slots), RUN):
+            part = slots[start : start + RUN]
+            yield part, self.rows(part)
+
+    def scores(self, query: NDArray[np.float32], allow: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:
+        """Inner products with one query, shape (slots,); 0 where a slot has no vector or is not allowed. Reads all of them."""
+        out = np.zeros(len(self._present), np.float32)
+        for slots, rows in self._runs(self._wanted(allow)):
+            out[slots] = inner_products(rows, query)
+        return out
+
+    def search(
+        self, vectors: NDArray[np.float32], k: int, allow: NDArray[np.bool_] | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The best k slots for each query, best first; see `VectorIndex`. Reads all that is allowed once."""
+        self._check_queries(vectors, k)
+        wanted = self._wanted(allow)
+        found = np.full((len(vectors), k), -1, np.int64)
+        best = np.full((len(vectors), k), -np.inf, np.float32)
+        scores = np.full((len(vectors), len(wanted)), -np.inf, np.float32)
+        for slots, rows in self._runs(wanted):
+            for row, query in enumerate(vectors):
+                scores[row, slots] = inner_products(rows, query)
+        for row in range(len(vectors)):
+            slots = top(scores[row], k)
+            slots = slots[wanted[slots]]
+            found[row, : len(slots)], best[row, : len(slots)] = slots, scores[row, slots]
+        return found, best
+
+    def nbytes(self) -> int:
+        """Bytes held in memory."""
+        return self._present.nbytes() + self._place.nbytes()
+
+    def file_bytes(self) -> int:
+        """Bytes held on disk."""
+        return self._rows * self.dim * 2
