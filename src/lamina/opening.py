@@ -43,7 +43,7 @@ class OpenMemory:
     _gate: Gate | None
 
     def _open(
-        self, embedder: str | Embedder | None, language: str | None, rebuild: bool, read_only: bool, key: str | bytes | Key | None
+        self, embedder: str | Embedder | None, language: str | None, rebuild: bool, read_only: bool, key: Key | None
     ) -> None:
         """Open the store and put the parts together; where that fails, the store is closed again."""
         self._closed = False

@@ -122,7 +122,7 @@ class Beside:
     def _write(self, view: ScopeView) -> bool:
         assert self.folder is not None
         token = secrets.token_hex(8)
-        graph, paths = False, (self.folder / f"{token}.view", self.folder / f"{token}.graph")
+        graph, paths, committed = False, (self.folder / f"{token}.view", self.folder / f"{token}.graph"), False
         try:
             with view.lock:
                 header, arrays = pack(view)
@@ -130,12 +130,13 @@ class Beside:
                 graph = view.flat.save_graph(paths[1])
                 header["tuned"] = {"ef": view.flat.ef, "recall": view.flat.recall}
             write_arrays(paths[0], KIND, {**header, "token": token}, arrays)
-            if not self._commit(view.scope, {"token": token, "version": header["version"], "graph": graph}):
-                return False
-        except BaseException:
-            for path in paths:
-                remove_file(path)
-            raise
+            committed = self._commit(view.scope, {"token": token, "version": header["version"], "graph": graph})
+        finally:
+            if not committed:
+                for path in paths:
+                    remove_file(path)
+        if not committed:
+            return False
         view.kept = len(arrays["_keys"]), header["version"]
         if isinstance(view.flat, PlannedIndex):
             view.flat.unsaved = False
@@ -146,7 +147,8 @@ class Beside:
         """Have the store name new files; not where what they hold may have been scrubbed meanwhile."""
         with self._store.transaction():
             setting = self._setting()
-            if named["version"][2] < setting.get("floor", 0):
+            floor = setting.get("floor")
+            if isinstance(floor, int) and named["version"][2] < floor:
                 return False
             files = {**self._named(), _name(scope): named}
             self._store.set_meta(SETTING, json.dumps({**setting, "files": files}))
