@@ -309,7 +309,12 @@ def test_after_a_purge_and_a_scrub_no_byte_of_what_was_deleted_is_left(store: SQ
     view = ScopeView(store, "").refresh()
     beside = beside_of(store)
     assert beside.keep(view)
-    wanted = [*bytes_of(vector.astype(np.float16)), b"hushsession", b"Hushspeaker", *(int(term).to_bytes(4, "little") for term in view.lexical.terms(0)[:1])]
+    wanted = [
+        *bytes_of(vector.astype(np.float16)),
+        b"hushsession",
+        b"Hushspeaker",
+        *(int(term).to_bytes(4, "little") for term in view.lexical.terms(0)[:1]),
+    ]
     assert holds(index_folder(tmp_path / "memory.db"), wanted[:1])
     assert holds(index_folder(tmp_path / "memory.db"), wanted[3:])
     with store.transaction():

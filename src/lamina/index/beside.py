@@ -69,7 +69,9 @@ class Beside:
         assert self.folder is not None
         token, space = str(named.get("token")), self._store.vectors.active()
         header, arrays = read_arrays(self.folder / f"{token}.view", KIND)
-        fits = header.get("token") == token and header.get("scope") == view.scope and header.get("language") == self._store.language
+        fits = (
+            header.get("token") == token and header.get("scope") == view.scope and header.get("language") == self._store.language
+        )
         recorded = header.get("space")
         if not fits or (None if recorded is None else Space(*recorded)) != space or header.get("version") != named.get("version"):
             raise CorruptStoreError("it stands for another state of the store")

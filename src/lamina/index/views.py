@@ -12,6 +12,7 @@ from typing import Any
 
 from lamina.errors import LaminaError
 from lamina.index.approximate import vector_index
+from lamina.index.background import Background
 from lamina.index.beside import Beside
 from lamina.index.planned import PlannedIndex
 from lamina.index.plans import Means
@@ -43,6 +44,7 @@ class Views:
         self._lock = threading.Lock()
         self._views: OrderedDict[str, ScopeView] = OrderedDict()
         self._sizes: dict[str, int] = {}  # bytes of each view when it last grew
+        self._workers: weakref.WeakKeyDictionary[PlannedIndex, Background] = weakref.WeakKeyDictionary()
 
     def _maker(self, index: str) -> Callable[[int], SlotIndex]:
         if index in ("exact", "usearch"):
@@ -79,16 +81,28 @@ class Views:
             while len(self._views) > 1 and held > self.budget:
                 given_up, old = self._views.popitem(last=False)
                 held -= self._sizes.pop(given_up, 0)
-                if isinstance(old.flat, PlannedIndex):
-                    old.flat.give_up()
+                if (worker := self._worker(old)) is not None:
+                    worker.give_up()
 
     def _start(self, view: ScopeView) -> None:
         """Have what is due done in the background."""
-        if isinstance(view.flat, PlannedIndex):
-            if view.flat.on_settled is None:
-                kept, views = weakref.ref(view), weakref.ref(self)
-                view.flat.on_settled = lambda: _keep_later(views, kept)
-            view.flat.start()
+        index = view.flat
+        if not isinstance(index, PlannedIndex) or not index.due:
+            return
+        with self._lock:
+            worker = self._workers.get(index)
+            if worker is None:
+                views, kept = weakref.ref(self), weakref.ref(view)
+                worker = self._workers[index] = Background(index, lambda: _keep_later(views, kept))
+        worker.start()
+
+    def _worker(self, view: ScopeView) -> Background | None:
+        return self._workers.get(view.flat) if isinstance(view.flat, PlannedIndex) else None
+
+    def wait(self, seconds: float = 60.0) -> bool:
+        """Wait for what is done in the background; returns whether it is done."""
+        workers = [worker for view in list(self._views.values()) if (worker := self._worker(view)) is not None]
+        return all(worker.wait(seconds) for worker in workers)
 
     # ------------------------------------------------------------------------------------------------------ on request
     def settle(self, run: Run, scope: str | None = None) -> None:
@@ -134,7 +148,7 @@ class Views:
             self._views.clear()
             self._sizes.clear()
         for view in views:
-            _close(view)
+            self._end(view)
 
     def purge(self) -> None:
         """Give up every view, and throw the files beside the store away."""
@@ -144,8 +158,12 @@ class Views:
     def close(self) -> None:
         """Stop what runs in the background, and keep files of the views that have changed much."""
         for view in list(self._views.values()):
-            _close(view)
+            self._end(view)
             self._keep(view)
+
+    def _end(self, view: ScopeView) -> None:
+        if (worker := self._worker(view)) is not None:
+            worker.close()
 
     def _keep(self, view: ScopeView) -> None:
         """Write the files of a view where that is due; that they are missing costs time, nothing else."""
@@ -161,11 +179,6 @@ def _told(flat: SlotIndex) -> dict[str, Any]:
         return flat.stats()
     plan, state = ("usearch", "ready") if flat.approximate else ("exact", "exact")
     return {"plan": plan, "vectors": len(flat), "state": state, "pending": 0, "bytes": flat.nbytes()}
-
-
-def _close(view: ScopeView) -> None:
-    if isinstance(view.flat, PlannedIndex):
-        view.flat.close()
 
 
 def _keep_later(views: weakref.ref[Views], view: weakref.ref[ScopeView]) -> None:
