@@ -89,6 +89,10 @@ def grow(
             if count == ef:
                 worst = pool[count - 1]
             lowest = min(lowest, at)
+            if at <= position + 1:  # likely the next to be looked at
+                ahead = at_links + np.intp(neighbour) * link_stride
+                fetch_ahead(ahead)
+                fetch_ahead(ahead + 64)
         position = lowest if lowest <= position else position + 1
         if position < count:
             at = at_links + np.intp((pool[position] & LOW) >> ONE) * link_stride

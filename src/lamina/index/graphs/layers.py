@@ -1,0 +1,152 @@
+"""The arrays of a layered graph: they grow by being replaced, so that who reads the older ones is not disturbed."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lamina.index.arrays import aligned_zeros
+from lamina.index.forms import Form
+from lamina.index.graphs.full import FullRows
+from lamina.index.kernels.distances import Graph
+
+MOST_NODES = 1 << 30  # the keys of a search hold a node in 31 bits
+
+
+class Snapshot(NamedTuple):
+    """What a reader takes once and then works with.
+
+    Parameters:
+        graph: the arrays of the kernels.
+        form: of the vectors.
+        full: the rows as float16 beside int8 vectors.
+        slot_of: (capacity,) int64, the slot of each node.
+        dead: (capacity,) bool.
+        used: how many nodes there are, dead and free ones among them.
+        entry, top: where searches begin, and its layer.
+        tombstones: dead nodes that lists may still name.
+    """
+
+    graph: Graph
+    form: Form
+    full: FullRows | None
+    slot_of: NDArray[np.int64]
+    dead: NDArray[np.bool_]
+    used: int
+    entry: int
+    top: int
+    tombstones: int
+
+
+class Layers:
+    """The arrays, and how many of their rows are used.
+
+    Parameters: `form` of the vectors; `M`, links of a node in the upper layers, half of those in the bottom layer; `euclidean`, whether squared
+    lengths are kept; `full`, the rows as float16 beside int8 vectors.
+    """
+
+    def __init__(self, form: Form, M: int, euclidean: bool, full: FullRows | None) -> None:
+        self.form, self.M, self.euclidean, self.full = form, M, euclidean, full
+        self.count = self.rows = self.tombstones = 0
+        self.entry = self.top = 0
+        self.dead = np.zeros(0, np.bool_)
+        self.slot_of = np.zeros(0, np.int64)
+        self.graph = Graph(
+            aligned_zeros((0, form.width), form.dtype), np.zeros(0, np.float32), np.zeros((0, 2 * M + 1), np.int32),
+            np.zeros((1, M + 1), np.int32), np.zeros(0, np.int64), np.zeros(0, np.int8),
+        )  # fmt: skip
+
+    @property
+    def capacity(self) -> int:
+        """Nodes that the arrays have room for."""
+        return len(self.slot_of)
+
+    def snapshot(self) -> Snapshot:
+        """What a reader takes."""
+        return Snapshot(
+            self.graph, self.form, self.full, self.slot_of, self.dead, self.count, self.entry, self.top, self.tombstones
+        )
+
+    def reserve(self, nodes: int, rows: int) -> None:
+        """Make room for so many nodes, and rows of the upper layers."""
+        graph = self.graph
+        if nodes > self.capacity:
+            nodes = max(nodes, min(self.capacity + self.capacity // 8, MOST_NODES), 64)
+            norms = larger(graph.norms, nodes) if self.euclidean else graph.norms
+            graph = graph._replace(
+                vectors=larger(graph.vectors, nodes), norms=norms, links=larger(graph.links, nodes),
+                upper_at=larger(graph.upper_at, nodes), levels=larger(graph.levels, nodes),
+            )  # fmt: skip
+            self.full = self.full.grown(nodes) if self.full is not None else None
+            self.slot_of, self.dead = larger(self.slot_of, nodes), larger(self.dead, nodes)
+        if rows > len(graph.upper):
+            graph = graph._replace(upper=larger(graph.upper, max(rows, len(graph.upper) + len(graph.upper) // 8, 16)))
+        self.graph = graph
+
+    def append(self, levels: NDArray[np.int8]) -> None:
+        """Use so many more nodes, of these levels; there must be room."""
+        stop, tall = self.count + len(levels), levels.astype(np.int64)
+        self.graph.levels[self.count : stop] = levels
+        self.graph.upper_at[self.count : stop] = self.rows + np.cumsum(tall) - tall
+        self.rows += int(tall.sum())
+        self.count = stop
+
+    def put(self, first: int, vectors: NDArray[np.float32], slots: NDArray[np.int64]) -> None:
+        """Set vectors and slots of the nodes from `first` on, which no list names yet."""
+        stop = first + len(slots)
+        encoded = self.form.encode(vectors)
+        if self.full is not None:
+            self.full.write(first, vectors)
+        self.graph.vectors[first:stop] = encoded
+        if self.euclidean:
+            self.graph.norms[first:stop] = self.form.norms(encoded)
+        self.slot_of[first:stop] = slots
+        self.dead[first:stop] = False
+
+    def clear(self, nodes: NDArray[np.int64]) -> None:
+        """Leave nothing of nodes that no list names."""
+        graph = self.graph
+        graph.vectors[nodes] = 0
+        graph.links[nodes, 0] = 0
+        if self.euclidean:
+            graph.norms[nodes] = 0
+        for node in nodes[graph.levels[nodes] > 0]:
+            graph.upper[graph.upper_at[node] : graph.upper_at[node] + graph.levels[node], 0] = 0
+        if self.full is not None and self.full.path is None:
+            self.full.array[nodes] = 0
+
+    def decoded(self, nodes: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The vectors of nodes, as exact as they are kept."""
+        return rows_of(self.snapshot(), nodes)
+
+    def refit(self, form: Form) -> None:
+        """Encode all int8 vectors anew, with another step."""
+        assert self.full is not None
+        vectors, norms = aligned_zeros(self.graph.vectors.shape, np.int8), self.graph.norms.copy()
+        for start in range(0, self.count, 1 << 14):
+            nodes = np.arange(start, min(start + (1 << 14), self.count))
+            vectors[nodes] = form.encode(self.full.read(nodes))
+            if self.euclidean:
+                norms[nodes] = form.norms(vectors[nodes])
+        self.form, self.graph = form, self.graph._replace(vectors=vectors, norms=norms)
+
+    def nbytes(self) -> int:
+        """Bytes of memory, with the room ahead."""
+        arrays: list[NDArray[Any]] = [*self.graph, self.slot_of, self.dead]
+        return sum(int(array.nbytes) for array in arrays) + (self.full.nbytes() if self.full is not None else 0)
+
+
+def larger(array: NDArray[Any], rows: int) -> NDArray[Any]:
+    """A copy with more rows, zeros at the end."""
+    out = aligned_zeros((rows, *array.shape[1:]), array.dtype)
+    out[: len(array)] = array
+    return out
+
+
+def rows_of(now: Snapshot, nodes: NDArray[np.int64]) -> NDArray[np.float32]:
+    """The vectors of nodes, as exact as they are kept, shape (nodes, dim)."""
+    if now.full is not None:
+        return now.full.read(nodes)
+    return now.form.decode(now.graph.vectors[nodes])
