@@ -92,7 +92,17 @@ def test_an_unknown_zone_is_refused(zone: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "size"),
-    [("0", 0), ("12", 12), ("1k", 1000), ("1.5 GB", 1_500_000_000), ("64MiB", 64 << 20), ("2gib", 2 << 30), (" 3 TB ", 3 * 10**12), (7, 7), ("9b", 9)],
+    [
+        ("0", 0),
+        ("12", 12),
+        ("1k", 1000),
+        ("1.5 GB", 1_500_000_000),
+        ("64MiB", 64 << 20),
+        ("2gib", 2 << 30),
+        (" 3 TB ", 3 * 10**12),
+        (7, 7),
+        ("9b", 9),
+    ],
 )
 def test_sizes_are_read(text: object, size: int) -> None:
     assert read_bytes(text) == size

@@ -42,10 +42,10 @@ class Beside:
     Parameters: `store`; `folder` (None: nothing is kept, as for memories in RAM and encrypted files); `least`, items from which a view is kept.
     """
 
-    def __init__(self, store: Store, folder: Path | None, *, least: int = LEAST) -> None:
+    def __init__(self, store: Store, folder: Path | None, *, least: int | None = None) -> None:
         self._store = store
         self.folder = folder
-        self.least = least
+        self.least = LEAST if least is None else least
 
     # ------------------------------------------------------------------------------------------------------ reading
     def restore(self, view: ScopeView) -> bool:

@@ -46,7 +46,7 @@ class PlannedIndex:
         dim: the width of a vector.
         kind: "auto" (a graph, or lists on disk where the budget asks for them), "hnsw" (always a graph) or "spann" (always lists). The last two raise
             `MissingExtraError` without the extra.
-        crossover: vectors from which there is a graph.
+        crossover: vectors from which there is a graph (default: `CROSSOVER`).
         means: what may be used; see `lamina.index.plans.Means`.
 
     >>> index = PlannedIndex(2)
@@ -55,13 +55,13 @@ class PlannedIndex:
     ([[2]], False)
     """
 
-    def __init__(self, dim: int, *, kind: str = "auto", crossover: int = CROSSOVER, means: Means | None = None) -> None:
+    def __init__(self, dim: int, *, kind: str = "auto", crossover: int | None = None, means: Means | None = None) -> None:
         if kind != "auto" and not has_kernels():
             raise MissingExtraError.for_extra("index", f"searching with index={kind!r}", "numba")
         self._flat: FlatIndex = FlatIndex(dim)  # all vectors; once there is a graph, a GraphRows
         self.dim = dim
         self.kind = kind
-        self.crossover = crossover
+        self.crossover = CROSSOVER if crossover is None else crossover
         self.means = means or Means()
         self.ef: int | None = None  # as tuned for ASKED; None: the graph's own
         self.recall: float | None = None  # estimated when ef was tuned
@@ -198,6 +198,14 @@ class PlannedIndex:
         self, vectors: NDArray[np.float32], k: int, allow: NDArray[np.bool_] | None = None, *, ef: int | None = None
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """The best k slots for each query, best first; see `VectorIndex`. `ef`: candidates that the graph keeps, if not as tuned."""
+        found = self._find(vectors, k, allow, ef)
+        if isinstance(self._flat, GraphRows):
+            self._remember(vectors)
+        return found
+
+    def _find(
+        self, vectors: NDArray[np.float32], k: int, allow: NDArray[np.bool_] | None, ef: int | None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         flat = self._flat
         if not isinstance(flat, GraphRows):
             return flat.search(vectors, k, allow)
@@ -208,7 +216,6 @@ class PlannedIndex:
         count = int(np.count_nonzero(inside))
         if count <= 2 * k or not len(vectors):
             return flat.search(vectors, k, allow)
-        self._remember(vectors)
         if ef is None and self.ef is not None:
             ef = max(self.ef, -(-self.ef * k // ASKED))
         every = count == len(flat.graph)
@@ -251,10 +258,12 @@ class PlannedIndex:
         flat = self._flat
         new = not isinstance(flat, GraphRows)
         graph = self._new_graph(self.plan) if new else flat.graph
-        removed = 0 if new else self._take_out(graph)
         with self._lock:
             self.doing, self._touched = "building" if new else "linking", set()
             slots = np.flatnonzero(self.present if new else flat.late)
+            stale, self._stale = np.array(sorted(self._stale), np.int64), set()
+        if not new and len(stale):
+            graph.remove(stale)
         graph.reserve(len(self.present))
         for start in range(0, len(slots), CHUNK):
             part = slots[start : start + CHUNK]
@@ -265,7 +274,7 @@ class PlannedIndex:
         if new:
             self._hand_over(graph, slots)
             self.unsaved = True
-        if removed or len(slots):
+        if len(stale) + len(slots) and len(self):
             self.doing = "tuning"
             self._tune(run)
 
@@ -277,14 +286,6 @@ class PlannedIndex:
             linked = np.setdiff1d(slots, touched)
             flat = self._flat
             self._flat = flat.handed_over(linked) if isinstance(flat, GraphRows) else GraphRows(flat, graph, linked)
-
-    def _take_out(self, graph: Any) -> int:
-        """Take out of the graph what is no longer there, or is another vector now; returns how many."""
-        with self._lock:
-            stale, self._stale = np.array(sorted(self._stale), np.int64), set()
-        if len(stale):
-            graph.remove(stale)
-        return len(stale)
 
     def _new_graph(self, plan: Plan) -> Any:
         from lamina.index.hnsw import HNSW
@@ -301,7 +302,8 @@ class PlannedIndex:
             there = np.flatnonzero(self.present)
             queries = self.rows(there[np.linspace(0, len(there) - 1, FEW).astype(np.int64)])
         run.report("tuning", 0, 1)
-        tuned = tune(self, queries, k=min(ASKED, len(self)), target=TARGET)
+        k = min(ASKED, len(self))
+        tuned = tune(_Unheard(self), queries, k=k, target=TARGET, truth=self._flat.search(queries, k)[0])
         self.ef, self.recall = int(tuned.ef), float(tuned.recall)
 
     # ------------------------------------------------------------------------------------------------------ files
@@ -311,7 +313,9 @@ class PlannedIndex:
             flat = self._flat
             if not isinstance(flat, GraphRows):
                 return False
-            self._take_out(flat.graph)
+            with self._lock:
+                stale, self._stale = np.array(sorted(self._stale), np.int64), set()
+            flat.graph.remove(stale)
             flat.graph.repair()
             flat.graph.save(path)
             return True
@@ -377,6 +381,18 @@ class PlannedIndex:
             "estimate": plan.nbytes,
             **({"notice": plan.notice} if plan.notice else {}),
         }
+
+
+class _Unheard:
+    """Searches an index without being remembered."""
+
+    def __init__(self, index: PlannedIndex) -> None:
+        self._index = index
+
+    def search(
+        self, vectors: NDArray[np.float32], k: int, allow: NDArray[np.bool_] | None = None, *, ef: int | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        return self._index._find(vectors, k, allow, ef)
 
 
 def _merged(

@@ -6,7 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,8 +102,13 @@ class FileRows(ScatteredIndex):
 
     def __init__(self, dim: int, folder: Path) -> None:
         super().__init__(dim)
-        self._file: BinaryIO = tempfile.TemporaryFile(dir=folder, prefix="rows.", buffering=0)  # noqa: SIM115 - held as long as the index
+        with tempfile.TemporaryFile(dir=folder, prefix="rows.", buffering=0) as file:
+            self._handle = os.dup(file.fileno())
         self._rows = 0  # in the file
+
+    def __del__(self) -> None:
+        if hasattr(self, "_handle"):
+            os.close(self._handle)
 
     def add(self, slots: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
         """Set the vectors of slots, shape (slots, dim); see `FlatIndex.add`."""
@@ -145,7 +150,7 @@ class FileRows(ScatteredIndex):
         data, at = memoryview(rows.tobytes()), row * self.dim * 2
         try:
             while data:
-                done = os.pwrite(self._file.fileno(), data, at)
+                done = os.pwrite(self._handle, data, at)
                 data, at = data[done:], at + done
         except OSError as error:
             raise StoreFullError(f"the vectors of a view could not be written beside the store: {error.strerror}") from error
@@ -161,7 +166,7 @@ class FileRows(ScatteredIndex):
         sorted_places = places[order]
         breaks = np.flatnonzero(np.diff(sorted_places) != 1) + 1
         for run, first in zip(np.split(order, breaks), sorted_places[np.append(0, breaks)].tolist(), strict=True):
-            raw = os.pread(self._file.fileno(), len(run) * self.dim * 2, first * self.dim * 2)
+            raw = os.pread(self._handle, len(run) * self.dim * 2, first * self.dim * 2)
             out[run] = np.frombuffer(raw, np.float16).reshape(len(run), self.dim)
         return out
 

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lamina.errors import LaminaError
+from lamina.config import INDEXES
+from lamina.errors import ConfigError, LaminaError
 from lamina.index.approximate import vector_index
 from lamina.index.background import Background
 from lamina.index.beside import Beside
@@ -49,6 +50,8 @@ class Views:
     def _maker(self, index: str) -> Callable[[int], SlotIndex]:
         if index in ("exact", "usearch"):
             return vector_index(index)
+        if index not in INDEXES:
+            raise ConfigError(f"index must be {', '.join(map(repr, INDEXES[:-1]))} or {INDEXES[-1]!r}, not {index!r}")
         PlannedIndex(1, kind=index)  # raises now for what cannot be had
         return lambda dim: PlannedIndex(dim, kind=index, means=self._means)
 
