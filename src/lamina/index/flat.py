@@ -15,6 +15,9 @@ from lamina.index.growing import GrowingArray
 
 BLOCK = 16  # scores of which the largest stands for all when the best of many are looked for
 BLOCKS = 64  # … from this many scores for each one wanted
+MANY = 8  # queries from which they are compared together, a block of rows at a time
+ROWS = 4096  # … rows of a block
+TOGETHER = 128  # … queries of a block
 GATHER_BELOW = 0.2  # share of allowed slots below which their rows are copied out instead of scoring all
 
 
@@ -115,7 +118,18 @@ class FlatIndex:
         wanted = self._wanted(allow)
         found = np.full((len(vectors), k), -1, np.int64)
         scores = np.full((len(vectors), k), -np.inf, np.float32)
-        for row, query in enumerate(vectors):
+        together = len(vectors) >= MANY and len(wanted) >= ROWS
+        done = 0
+        for start in range(0, len(vectors) if together else 0, TOGETHER):
+            likely = likely_best(self._vectors.view, vectors[start : start + TOGETHER], k, wanted)
+            if likely is None:
+                break
+            for row, slots in enumerate(likely, start):
+                exact = inner_products(self._vectors.view[slots], vectors[row])
+                best = np.lexsort((slots, -exact))[:k]
+                found[row, : len(best)], scores[row, : len(best)] = slots[best], exact[best]
+            done = start + len(likely)
+        for row, query in enumerate(vectors[done:], done):
             best = top(np.where(wanted, self.scores(query, wanted), -np.inf).astype(np.float32), k)
             best = best[wanted[best]]
             found[row, : len(best)] = best
@@ -214,6 +228,46 @@ def inner_products(rows: NDArray[np.float32], query: NDArray[np.float32]) -> NDA
     if hasattr(np, "vecdot"):  # NumPy 2
         return np.asarray(np.vecdot(rows, query), np.float32)
     return np.asarray(rows @ query, np.float32)
+
+
+def likely_best(
+    rows: NDArray[np.float32], queries: NDArray[np.float32], k: int, wanted: NDArray[np.bool_]
+) -> list[NDArray[np.int64]] | None:
+    """For each of many queries, slots among which the k best of the `wanted` ones are, whichever way products are summed up.
+
+    The products are those of matrices, of one block of rows after the other; what comes as near to the k-th best as roundings may
+    differ stays. None where the numbers are so large that roundings have no bound.
+
+    >>> rows = np.eye(3, dtype=np.float32)
+    >>> [slots.tolist() for slots in likely_best(rows, rows[:2], 1, np.array([True, False, True]))]
+    [[0], [0, 2]]
+    """
+    few = np.flatnonzero(wanted) if int(wanted.sum()) <= GATHER_BELOW * len(wanted) else None
+    lengths = np.sqrt(np.einsum("ij,ij->i", queries, queries))
+    slack = np.float32(4 * (rows.shape[1] + 2) * np.finfo(np.float32).eps)  # twice the worst rounding, of both ways
+    longest = np.float32(0)
+    edges = np.full(len(queries), -np.inf, np.float32)
+    slots: list[NDArray[np.int64]] = [np.empty(0, np.int64)] * len(queries)
+    held: list[NDArray[np.float32]] = [np.empty(0, np.float32)] * len(queries)
+    for start in range(0, len(rows) if few is None else len(few), ROWS):
+        block = rows[start : start + ROWS] if few is None else rows[few[start : start + ROWS]]
+        longest = max(longest, np.sqrt(np.einsum("ij,ij->i", block, block).max()))
+        margins = slack * longest * lengths
+        if not np.isfinite(margins).all():
+            return None
+        products = queries @ block.T  # (queries, rows of the block)
+        if few is None:
+            products[:, ~wanted[start : start + ROWS]] = -np.inf
+        for row, scores in enumerate(products):
+            near = np.flatnonzero((scores >= edges[row] - margins[row]) & (scores > -np.inf))
+            if len(near):
+                slots[row] = np.concatenate([slots[row], near + start if few is None else few[near + start]])
+                held[row] = np.concatenate([held[row], scores[near]])
+            if len(held[row]) > k:
+                edges[row] = np.partition(held[row], len(held[row]) - k)[len(held[row]) - k]
+                stay = held[row] >= edges[row] - margins[row]
+                slots[row], held[row] = slots[row][stay], held[row][stay]
+    return slots
 
 
 def top(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:

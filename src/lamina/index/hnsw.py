@@ -17,10 +17,12 @@ from lamina.index.forms import Form, halves
 from lamina.index.graphs import checking, removal, saving
 from lamina.index.graphs.construction import Linker, levels_of, workers
 from lamina.index.graphs.exact import best_of
+from lamina.index.graphs.filtering import search_filtered
 from lamina.index.graphs.full import FullFile, FullRows
 from lamina.index.graphs.layers import MOST_NODES, Layers, Snapshot, rows_of
 from lamina.index.kernels.distances import Graph
 from lamina.index.kernels.querying import FAILED, answer
+from lamina.index.planning import Planner
 from lamina.records import Run
 
 KIND = "hnsw"
@@ -103,6 +105,7 @@ class HNSW:
         self.selection, self.flat, self.share = selection, flat, share
         self.computed = 0  # distances computed by searches so far
         self.plan = "graph"  # what the last search did
+        self.planner = Planner()  # of searches among some
         self._euclidean = metric == "l2"
         self._generator = np.random.default_rng(seed)
         self._node_of = np.full(0, -1, np.int32)
@@ -203,7 +206,12 @@ class HNSW:
 
     def nbytes(self) -> int:
         """Bytes of memory held, with the room ahead."""
-        return self._layers.nbytes() + int(self._node_of.nbytes) + sum(int(marks.nbytes) for marks, _ in self._spare)
+        return (
+            self._layers.nbytes()
+            + int(self._node_of.nbytes)
+            + sum(int(marks.nbytes) for marks, _ in self._spare)
+            + self.planner.nbytes()
+        )
 
     @staticmethod
     def estimate(count: int, dim: int, *, M: int = 16, form: str = "float32", full: bool = False) -> int:
@@ -366,6 +374,7 @@ class HNSW:
         nodes = nodes[nodes >= 0]
         self._node_of[slots] = -1
         self._layers.dead[nodes] = True
+        self._layers.changes += 1
         self._layers.tombstones += len(nodes)
         self._live -= len(nodes)
         if len(nodes):
@@ -492,14 +501,13 @@ class HNSW:
     def _search(
         self, now: Snapshot, queries: NDArray[np.float32], k: int, ef: int, allow: NDArray[np.bool_] | None
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        if allow is None:
-            barred, there = now.dead.view(np.uint8) if now.tombstones else NEVER, self._live
-            worth = 2 * ef
-        else:
-            barred = barred_by(now, allow)
-            there = now.used - int(barred.sum())
-            worth = max(2 * ef, int(ef * self.M / 2 * min(now.used / max(there, 1), 100)))
-        if there <= worth:
+        if allow is not None:
+            if now.used > 2 * ef:
+                return search_filtered(self, now, queries, k, allow, ef)
+            self.plan = "exact"
+            return self._exact(now, queries, k, barred_by(now, allow))
+        barred, there = now.dead.view(np.uint8) if now.tombstones else NEVER, self._live
+        if there <= 2 * ef:
             self.plan = "exact"
             return self._exact(now, queries, k, barred)
         self.plan = "graph"
@@ -534,7 +542,7 @@ class HNSW:
             0,
         )
         if full is not None:
-            rerank = max(self.rerank or k + RERANKED, k)
+            rerank = self.reranked(k)
             ef = max(ef, rerank)
             full_rows, handle, start = full.array, full.handle, full.start
             full_queries = halves(np.clip(queries, -65504, 65504))
@@ -543,12 +551,12 @@ class HNSW:
         found = np.zeros(len(queries), np.int64)
 
         def work(part: slice) -> int:
-            marks, epoch = self._room(now)
+            marks, epoch = self.room(now)
             epoch, total = answer(
                 now.graph, now.top, now.entry, encoded[part], norms[part], barred, ef, marks, epoch, rerank, full_rows, handle, start,
                 full_queries[part], nodes[part], near[part], found[part],
             )  # fmt: skip
-            self._spare.append((marks, epoch))
+            self.give_back(marks, epoch)
             return int(total)
 
         parts = min(self.threads, max(len(queries) // 4, 1))
@@ -564,7 +572,15 @@ class HNSW:
             raise full.short()
         return nodes, -np.maximum(near, 0) if self._euclidean else -near, found
 
-    def _room(self, now: Snapshot) -> tuple[NDArray[np.uint8], int]:
+    def reranked(self, k: int) -> int:
+        """How many of the best are ordered by their full rows."""
+        return max(self.rerank or k + RERANKED, k)
+
+    def give_back(self, marks: NDArray[np.uint8], epoch: int) -> None:
+        """Room that is not used any more, with the epoch used last."""
+        self._spare.append((marks, epoch))
+
+    def room(self, now: Snapshot) -> tuple[NDArray[np.uint8], int]:
         """Room for the marks of visited nodes that no other search uses."""
         size = len(now.slot_of)
         while True:

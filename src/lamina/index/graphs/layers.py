@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from lamina.index.arrays import aligned_zeros
 from lamina.index.forms import Form
 from lamina.index.graphs.full import FullRows
 from lamina.index.kernels.distances import Graph
+from lamina.index.sketches import Sketches
 
 MOST_NODES = 1 << 30  # the keys of a search hold a node in 31 bits
 
@@ -27,6 +29,7 @@ class Snapshot(NamedTuple):
         used: how many nodes there are, dead and free ones among them.
         entry, top: where searches begin, and its layer.
         tombstones: dead nodes that lists may still name.
+        layers: what it was taken of.
     """
 
     graph: Graph
@@ -38,6 +41,7 @@ class Snapshot(NamedTuple):
     entry: int
     top: int
     tombstones: int
+    layers: Layers
 
 
 class Layers:
@@ -51,6 +55,9 @@ class Layers:
         self.form, self.M, self.euclidean, self.full = form, M, euclidean, full
         self.count = self.rows = self.tombstones = 0
         self.entry = self.top = 0
+        self.changes = 0  # counted whenever a slot gets or loses its node: what was made of slots before holds no longer
+        self._sketches: Sketches | None = None  # made when a search first wants them
+        self._sketching = threading.Lock()
         self.dead = np.zeros(0, np.bool_)
         self.slot_of = np.zeros(0, np.int64)
         self.graph = Graph(
@@ -66,7 +73,7 @@ class Layers:
     def snapshot(self) -> Snapshot:
         """What a reader takes."""
         return Snapshot(
-            self.graph, self.form, self.full, self.slot_of, self.dead, self.count, self.entry, self.top, self.tombstones
+            self.graph, self.form, self.full, self.slot_of, self.dead, self.count, self.entry, self.top, self.tombstones, self
         )
 
     def reserve(self, nodes: int, rows: int) -> None:
@@ -104,12 +111,19 @@ class Layers:
             self.graph.norms[first:stop] = self.form.norms(encoded)
         self.slot_of[first:stop] = slots
         self.dead[first:stop] = False
+        self.changes += 1
+        with self._sketching:
+            if self._sketches is not None:
+                self._sketches.put(min(first, len(self._sketches)), self.graph.vectors[min(first, len(self._sketches)) : stop])
 
     def clear(self, nodes: NDArray[np.int64]) -> None:
         """Leave nothing of nodes that no list names."""
         graph = self.graph
         graph.vectors[nodes] = 0
         graph.links[nodes, 0] = 0
+        with self._sketching:
+            if self._sketches is not None:
+                self._sketches.clear(nodes)
         if self.euclidean:
             graph.norms[nodes] = 0
         for node in nodes[graph.levels[nodes] > 0]:
@@ -130,12 +144,23 @@ class Layers:
             vectors[nodes] = form.encode(self.full.read(nodes))
             if self.euclidean:
                 norms[nodes] = form.norms(vectors[nodes])
-        self.form, self.graph = form, self.graph._replace(vectors=vectors, norms=norms)
+        with self._sketching:
+            self.form, self.graph, self._sketches = form, self.graph._replace(vectors=vectors, norms=norms), None
+
+    def sketched(self, nodes: int) -> Sketches:
+        """Sketches of at least the first `nodes` rows; from now on they are kept in step."""
+        with self._sketching:
+            if self._sketches is None:
+                self._sketches = Sketches(self.form.width)
+            if nodes > len(self._sketches):
+                self._sketches.put(len(self._sketches), self.graph.vectors[len(self._sketches) : nodes])
+            return self._sketches
 
     def nbytes(self) -> int:
         """Bytes of memory, with the room ahead."""
         arrays: list[NDArray[Any]] = [*self.graph, self.slot_of, self.dead]
-        return sum(int(array.nbytes) for array in arrays) + (self.full.nbytes() if self.full is not None else 0)
+        beside = (self.full, self._sketches)
+        return sum(int(array.nbytes) for array in arrays) + sum(part.nbytes() for part in beside if part is not None)
 
 
 def larger(array: NDArray[Any], rows: int) -> NDArray[Any]:

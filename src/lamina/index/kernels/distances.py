@@ -61,13 +61,21 @@ def select(graph: Graph, near: Any, nodes: Any, count: int, most: int, factor: f
     `nodes` with their distances `near`, nearest first. A candidate stays unless one that was kept is nearer to it than what it is a candidate
     for is: `factor` · d(kept, candidate) < d(it, candidate).
     """
+    vectors, norms = graph.vectors, graph.norms
+    width, euclidean = vectors.shape[1], norms.shape[0] > 0
+    stride = width * vectors.itemsize
+    base = vectors.ctypes.data
     kept = 0
     for c in range(count):
         if kept == most:
             break
         good = True
+        row = base + np.intp(nodes[c]) * stride
         for j in range(kept):
-            if np.float32(factor) * between(graph, out[j], nodes[c]) < near[c]:
+            d = -inner_product(vectors, base + np.intp(out[j]) * stride, row, width)
+            if euclidean:
+                d = norms[nodes[c]] + norms[out[j]] + 2 * d
+            if np.float32(factor) * d < near[c]:
                 good = False
                 break
         if good:

@@ -21,5 +21,10 @@ def compiled(function: F) -> F:
     Sums of floating-point numbers may be reordered. Compiled code is kept by the state of the file that the function stands in alone: after a
     change in another file that it calls into, `lamina warm --anew` throws the kept code away.
     """
-    made: F = numba.njit(nogil=True, fastmath=True, boundscheck=False, cache=True, error_model="numpy")(function)
+    options: dict[str, Any] = {"nogil": True, "fastmath": True, "boundscheck": False, "error_model": "numpy"}
+    made: F
+    try:
+        made = numba.njit(cache=True, **options)(function)
+    except RuntimeError:  # nowhere to keep it: compiled anew by every process
+        made = numba.njit(**options)(function)
     return made

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from lamina.index.kernels.distances import Graph, between, select
-from lamina.index.kernels.intrinsics import as_distance, as_key
+from lamina.index.kernels.distances import Graph, select
+from lamina.index.kernels.intrinsics import as_distance, as_key, fetch_ahead, inner_product
 from lamina.index.kernels.jit import compiled
-from lamina.index.kernels.search import LOW, ONE, descend, grow, grow_upper
+from lamina.index.kernels.search import LINES, LOW, ONE, descend, grow, grow_upper
 
 LAST_EPOCH = 255
 
@@ -103,9 +103,20 @@ def add_link(graph: Graph, row: Any, most: int, target: int, source: int, simple
         row[count + 1] = source
         row[0] = count + 1
         return
+    vectors, norms = graph.vectors, graph.norms
+    width, euclidean = vectors.shape[1], norms.shape[0] > 0
+    stride = width * vectors.itemsize
+    base = vectors.ctypes.data
+    lines = min((stride + 63) // 64, LINES)
+    for j in range(1, count + 1):
+        at = base + np.intp(row[j]) * stride
+        for t in range(lines):
+            fetch_ahead(at + t * 64)
     for j in range(count + 1):
         neighbour = source if j == count else row[j + 1]
-        d = between(graph, neighbour, target)
+        d = -inner_product(vectors, base + np.intp(neighbour) * stride, base + np.intp(target) * stride, width)
+        if euclidean:
+            d = norms[target] + norms[neighbour] + 2 * d
         at = j
         while at > 0 and near[at - 1] > d:
             near[at], nodes[at] = near[at - 1], nodes[at - 1]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from lamina.index.kernels.distances import Graph, distance
-from lamina.index.kernels.intrinsics import as_key, fetch_ahead, move
+from lamina.index.kernels.intrinsics import as_key, fetch_ahead, inner_product, move
 from lamina.index.kernels.jit import compiled
 
 ONE = np.uint64(1)
@@ -46,9 +46,10 @@ def grow(
     `pool` has room for `ef` keys and holds `count`, sorted, whose nodes are marked; `visited` (nodes,) uint8 marks with `epoch`; `fresh` is room
     for one list of neighbours. Returns how many keys the pool holds, nearest first, and how many distances were computed.
     """
-    links = graph.links
-    stride = graph.vectors.shape[1] * graph.vectors.itemsize
-    base = graph.vectors.ctypes.data
+    vectors, norms, links = graph.vectors, graph.norms, graph.links
+    width, euclidean = vectors.shape[1], norms.shape[0] > 0
+    stride = width * vectors.itemsize
+    base = vectors.ctypes.data
     at_links = links.ctypes.data
     link_stride = links.shape[1] * 4
     lines = min((stride + 63) // 64, MOST_LINES)
@@ -80,7 +81,10 @@ def grow(
                 for t in range(LINES, lines):
                     fetch_ahead(at + t * 64)
             neighbour = fresh[j]
-            key = as_key(distance(graph, neighbour, query, norm), np.uint32(neighbour << 1))
+            d = -inner_product(vectors, base + np.intp(neighbour) * stride, query, width)
+            if euclidean:
+                d = norm + norms[neighbour] + 2 * d
+            key = as_key(d, np.uint32(neighbour << 1))
             if key >= worst:
                 continue
             at = place(pool, count, ef, key)
@@ -104,7 +108,11 @@ def grow(
 @compiled
 def descend(graph: Graph, top: int, entry: int, query: int, norm: float, stop: int) -> tuple[int, float, int]:
     """From the entry in the layer `top` greedily down to the layer above `stop`: the node reached, its distance, distances computed."""
-    upper = graph.upper
+    vectors, norms, upper = graph.vectors, graph.norms, graph.upper
+    width, euclidean = vectors.shape[1], norms.shape[0] > 0
+    stride = width * vectors.itemsize
+    base = vectors.ctypes.data
+    lines = min((stride + 63) // 64, LINES)
     current = np.int64(entry)
     best = distance(graph, current, query, norm)
     computed = 1
@@ -114,8 +122,14 @@ def descend(graph: Graph, top: int, entry: int, query: int, norm: float, stop: i
             moved = False
             row = graph.upper_at[current] + layer - 1
             for j in range(1, upper[row, 0] + 1):
+                at = base + np.intp(upper[row, j]) * stride
+                for t in range(lines):
+                    fetch_ahead(at + t * 64)
+            for j in range(1, upper[row, 0] + 1):
                 neighbour = np.int64(upper[row, j])
-                d = distance(graph, neighbour, query, norm)
+                d = -inner_product(vectors, base + np.intp(neighbour) * stride, query, width)
+                if euclidean:
+                    d = norm + norms[neighbour] + 2 * d
                 computed += 1
                 if d < best:
                     best, current, moved = d, neighbour, True
