@@ -298,12 +298,8 @@ class PlannedIndex:
 
         with self._lock:
             queries = self._recent[: min(self._asked, RECENT)].copy()
-        if len(queries) < FEW:
-            there = np.flatnonzero(self.present)
-            queries = self.rows(there[np.linspace(0, len(there) - 1, FEW).astype(np.int64)])
         run.report("tuning", 0, 1)
-        k = min(ASKED, len(self))
-        tuned = tune(_Unheard(self), queries, k=k, target=TARGET, truth=self._flat.search(queries, k)[0])
+        tuned = tune(_Unheard(self), queries if len(queries) >= FEW else None, k=min(ASKED, len(self)), target=TARGET)
         self.ef, self.recall = int(tuned.ef), float(tuned.recall)
 
     # ------------------------------------------------------------------------------------------------------ files
@@ -384,15 +380,14 @@ class PlannedIndex:
 
 
 class _Unheard:
-    """Searches an index without being remembered."""
+    """An index that can be searched without remembering it."""
 
     def __init__(self, index: PlannedIndex) -> None:
         self._index = index
+        self.dim, self.present, self.rows = index.dim, index.present, index.rows
 
-    def search(
-        self, vectors: NDArray[np.float32], k: int, allow: NDArray[np.bool_] | None = None, *, ef: int | None = None
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        return self._index._find(vectors, k, allow, ef)
+    def search(self, vectors: NDArray[np.float32], k: int, *, ef: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        return self._index._find(vectors, k, None, ef)
 
 
 def _merged(
