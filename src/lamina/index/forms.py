@@ -12,8 +12,10 @@ from lamina.errors import InputError, VectorError
 
 HALF = float(np.finfo(np.float16).max)
 LANES = 64  # components of int8 that one step of a kernel takes; rows are filled up with zeros
-SAMPLE = 1 << 14  # rows that the step is fitted to
-QUANTILE = 0.9999
+SAMPLE = 1 << 14  # rows whose components are looked at when the step is fitted
+QUANTILES = (0.999, 0.9999, 0.99999, 1.0)  # of the sizes of components: where the largest int8 may stand
+TRIED, ASKED, NEAREST = 1024, 256, 32  # rows and queries of them among which steps are tried, and neighbours that count
+SMALLEST = 1e-30  # step
 FORMS = ("float32", "float16", "int8")
 
 
@@ -49,12 +51,32 @@ class Form:
         """Components of a row in memory."""
         return -(-self.dim // LANES) * LANES if self.name == "int8" else self.dim
 
-    def fitted(self, rows: NDArray[np.float32]) -> Form:
-        """The same with the step for these vectors: that beyond which few of their components lie."""
+    def fitted(self, rows: NDArray[np.float32], euclidean: bool = False) -> Form:
+        """The same with the step for these vectors: that by which the distances of neighbours come out best.
+
+        A small step cuts large components off, a large one says little of small ones; which is worse depends on the vectors.
+        """
         if self.name != "int8" or not len(rows):
             return self
-        sizes = np.abs(rows if len(rows) <= SAMPLE else rows[:: len(rows) // SAMPLE])
-        return replace(self, step=max(float(np.quantile(sizes, QUANTILE)), float(np.finfo(np.float32).tiny) * 1e6) / 127)
+        some = rows[:: max(len(rows) // SAMPLE, 1)]
+        sizes = np.quantile(np.abs(some), QUANTILES) / 127
+        forms = [replace(self, step=max(float(size), SMALLEST)) for size in np.unique(sizes)]
+        some = some[:: max(len(some) // TRIED, 1)]
+        queries = some[:: max(len(some) // ASKED, 1)]
+        right = _distances(queries, some, euclidean)
+        near = np.argsort(right, axis=1, kind="stable")[:, :NEAREST]
+        errors = [form._error(queries, some, near, np.take_along_axis(right, near, 1), euclidean) for form in forms]
+        return forms[int(np.argmin(errors))]
+
+    def _error(
+        self, queries: NDArray[np.float32], rows: NDArray[np.float32], near: NDArray[np.int64], right: NDArray[np.float32], euclidean: bool
+    ) -> float:
+        """How far the differences of distances are off, in the mean of the squares."""
+        asked = self.widened(self.encode_queries(queries, euclidean))
+        largest = np.float32(self.step) if euclidean else np.abs(queries).max(axis=1, keepdims=True) / np.float32(127)
+        found = _distances(asked * largest, self.widened(self.encode(rows)) * np.float32(self.step), euclidean)
+        off = np.take_along_axis(found, near, 1) - right
+        return float(np.mean((off - off.mean(axis=1, keepdims=True)) ** 2))
 
     def check(self, rows: NDArray[np.float32]) -> None:
         """Refuse what float16 cannot hold."""
@@ -96,6 +118,12 @@ class Form:
         """Vectors (count, dim) from rows in memory."""
         wide = self.widened(encoded)[:, : self.dim]
         return wide * np.float32(self.step) if self.name == "int8" else wide
+
+
+def _distances(queries: NDArray[np.float32], rows: NDArray[np.float32], euclidean: bool) -> NDArray[np.float32]:
+    """Negative inner products, or squared distances without what is the same for all rows."""
+    products: NDArray[np.float32] = queries @ rows.T
+    return np.asarray(np.einsum("ij,ij->i", rows, rows) - 2 * products if euclidean else -products, np.float32)
 
 
 def halves(rows: NDArray[np.float32]) -> NDArray[np.uint16]:

@@ -29,7 +29,7 @@ KIND = "hnsw"
 METRICS = ("ip", "cosine", "l2")
 SELECTIONS = ("heuristic", "simple")
 FEWEST_DEAD = 64  # tombstones below which no repair begins by itself
-RERANKED = 16  # vectors ordered by their full rows beyond the k that are wanted
+RERANKED = 6  # vectors ordered by their full rows beyond the k that are wanted, at least; half of k
 FITTED = 1 << 16  # vectors from which on the step of int8 vectors is fitted anew only where many do not fit
 CLIPPED = 1e-3  # share of components beyond the step from which it is fitted anew
 NEVER = np.zeros(0, np.uint8)
@@ -52,7 +52,7 @@ class HNSW:
         form: of the vectors in memory: "float32", "float16", or "int8" (the best found are then ordered by float16 rows).
         full: int8 only: where the file of the float16 rows lies (its name is this with an id behind); without one they stay in memory. It belongs
             to the index file that is saved last, and one index alone may name it.
-        rerank: int8 only: vectors that are ordered by their float16 rows (None: k + 16).
+        rerank: int8 only: vectors that are ordered by their float16 rows (None: half as many again as are wanted).
         seed: of the levels and of the order of linking.
         threads: for adding, repairing, and batches of queries; they end with the call.
         selection: "heuristic" (links in different directions) or "simple" (to the nearest; for comparison).
@@ -462,7 +462,7 @@ class HNSW:
         assert layers.full is not None
         living = np.flatnonzero(~layers.dead[: layers.count])
         rows = [vectors[:: max(len(vectors) // 8192, 1)], layers.full.read(living[:: max(len(living) // 8192, 1)])]
-        fitted = layers.form.fitted(np.concatenate(rows))
+        fitted = layers.form.fitted(np.concatenate(rows), self._euclidean)
         if not layers.count or not layers.form.step:
             layers.form = fitted
         elif not 0.9 < fitted.step / layers.form.step < 1.1:
@@ -574,7 +574,7 @@ class HNSW:
 
     def reranked(self, k: int) -> int:
         """How many of the best are ordered by their full rows."""
-        return max(self.rerank or k + RERANKED, k)
+        return max(self.rerank or k + max(RERANKED, k // 2), k)
 
     def give_back(self, marks: NDArray[np.uint8], epoch: int) -> None:
         """Room that is not used any more, with the epoch used last."""
