@@ -368,7 +368,8 @@ def test_the_plan_follows_the_budget(tmp_path: Path) -> None:
     roomy = choose(100_000, 256, Means(budget=10**10, folder=tmp_path), 0, method="graph")
     assert (roomy.name, roomy.nbytes, roomy.notice) == ("graph", rows + graph, "")
     assert choose(100_000, 256, Means(budget=10**10, folder=tmp_path), 10**10 - rows, method="graph").on_disk
-    assert choose(100_000, 256, Means(budget=rows + graph - 1, folder=tmp_path), 0, method="graph").on_disk
+    small = choose(100_000, 256, Means(budget=rows + graph - 1, folder=tmp_path), 0, method="graph")
+    assert (small.name, small.nbytes < 0.4 * roomy.nbytes) == ("graph, vectors on disk", True)
     assert choose(1000, 256, Means(budget=2_000_000), 0, method="exact").name == "exact"
     assert choose(1000, 256, Means(budget=100_000, folder=tmp_path), 0, method="exact").name == "exact, vectors on disk"
 
@@ -481,6 +482,40 @@ def test_a_damaged_graph_is_built_anew(tmp_path: Path, caplog: pytest.LogCapture
         other.settle()
         agree(other, exact)
     assert caplog.text.count("of a view is built anew") == 2
+
+
+def test_a_graph_with_its_vectors_on_disk(tmp_path: Path) -> None:
+    """In the budget: 1,200 places and codes, and not the vectors."""
+    means = Means(budget=plans.estimate(1300, WIDTH, "graph", on_disk=True) + plans.PLACE * 1400, folder=tmp_path / "index")
+    index, exact = grown(means=means)
+    assert index.plan.name == "graph, vectors on disk"
+    in_memory, _ = grown()
+    assert index._flat.nbytes() < in_memory._flat.nbytes() - 1200 * WIDTH
+    agree(index, exact)
+    for one in (index, exact):
+        one.remove(np.arange(100))
+        one.add(np.arange(1200, 1300), rows_of(100, seed=81))
+    agree(index, exact)
+    index.settle()
+    gone = rows_of(1200)[:50]
+    assert index.save_graph(tmp_path / "token.graph")
+    saved = sorted(tmp_path.glob("token.*"))
+    assert [path.suffixes[0] for path in saved] == [".graph", ".rows"]
+    assert not any(holds(path, gone) for path in saved)
+    for one in (index, exact):  # what is done now is in no file of others
+        one.remove(np.arange(100, 200))
+        one.add(np.arange(100, 150), rows_of(50, seed=82))
+    index.settle()
+    again = PlannedIndex(WIDTH, crossover=500, means=means)
+    there = np.flatnonzero(exact.present)
+    again.add(there, exact.rows(there))
+    again.open_graph(tmp_path / "token.graph", {})
+    again.add(np.arange(100, 150), rows_of(50, seed=82))
+    again.settle()
+    agree(again, exact)
+    assert len(list((tmp_path / "index").glob("*.work"))) == 2
+    del index, again
+    assert list((tmp_path / "index").iterdir()) == []
 
 
 def holds(path: Path, vectors: Any) -> bool:

@@ -23,7 +23,7 @@ from lamina.index.arrays import read_arrays, write_arrays
 from lamina.index.packing import pack, unpack
 from lamina.index.planned import PlannedIndex
 from lamina.index.view import ScopeView
-from lamina.storage.index_files import LOCK, remove_file, remove_index_files
+from lamina.storage.index_files import LOCK, remove_file, remove_index_files, remove_workplaces
 from lamina.storage.protocol import Space, Store
 
 log = logging.getLogger("lamina.index")
@@ -135,7 +135,7 @@ class Beside:
             committed = self._commit(view.scope, {"token": token, "version": header["version"], "graph": graph})
         finally:
             if not committed:
-                for path in paths:
+                for path in self.folder.glob(token + ".*"):
                     remove_file(path)
         if not committed:
             return False
@@ -163,6 +163,7 @@ class Beside:
         for path in self.folder.iterdir():
             if path.name != LOCK and path.is_file() and path.name.split(".")[0] not in tokens:
                 path.unlink(missing_ok=True)
+        remove_workplaces(self.folder)
 
     # ------------------------------------------------------------------------------------------------------ removing
     def purge(self) -> None:
@@ -208,7 +209,7 @@ class Beside:
         """Bytes on disk."""
         if self.folder is None or not self.folder.is_dir():
             return 0
-        return sum(path.stat().st_size for path in self.folder.iterdir() if path.is_file())
+        return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
 
 
 def _name(scope: str) -> str:

@@ -69,7 +69,12 @@ class Form:
         return forms[int(np.argmin(errors))]
 
     def _error(
-        self, queries: NDArray[np.float32], rows: NDArray[np.float32], near: NDArray[np.int64], right: NDArray[np.float32], euclidean: bool
+        self,
+        queries: NDArray[np.float32],
+        rows: NDArray[np.float32],
+        near: NDArray[np.int64],
+        right: NDArray[np.float32],
+        euclidean: bool,
     ) -> float:
         """How far the differences of distances are off, in the mean of the squares."""
         asked = self.widened(self.encode_queries(queries, euclidean))

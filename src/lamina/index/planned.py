@@ -6,7 +6,9 @@ What searches quickly is built in the background. Until it is there, and for wha
 from __future__ import annotations
 
 import logging
+import os
 import threading
+import weakref
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +17,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lamina.errors import LaminaError, MissingExtraError
+from lamina.errors import LaminaError, MissingExtraError, StateError
 from lamina.index.flat import FlatIndex, inner_products, top
 from lamina.index.plans import EXACT, GRAPH, LISTS, Means, Plan, choose, has_kernels
 from lamina.index.scattered import FileRows, GraphRows
 from lamina.records import Run
+from lamina.storage.index_files import copy_file, remove_workplace, workplace
 
 log = logging.getLogger("lamina.index")
 
@@ -257,7 +260,7 @@ class PlannedIndex:
                 self._open(*self._opening)
         flat = self._flat
         new = not isinstance(flat, GraphRows)
-        graph = self._new_graph(self.plan) if new else flat.graph
+        graph = self._new_graph(self.plan.on_disk) if new else flat.graph
         with self._lock:
             self.doing, self._touched = "building" if new else "linking", set()
             slots = np.flatnonzero(self.present if new else flat.late)
@@ -287,10 +290,15 @@ class PlannedIndex:
             flat = self._flat
             self._flat = flat.handed_over(linked) if isinstance(flat, GraphRows) else GraphRows(flat, graph, linked)
 
-    def _new_graph(self, plan: Plan) -> Any:
+    def _new_graph(self, on_disk: bool) -> Any:
         from lamina.index.hnsw import HNSW
 
-        return HNSW(self.dim, form="int8", seed=self.means.run.seed)
+        if not on_disk or self.means.folder is None:
+            return HNSW(self.dim, form="int8", seed=self.means.run.seed)
+        place = workplace(self.means.folder)
+        graph = HNSW(self.dim, form="int8", full=place / "rows", seed=self.means.run.seed)
+        weakref.finalize(graph, remove_workplace, place, os.getpid())
+        return graph
 
     def _tune(self, run: Run) -> None:
         """Choose ef for the target recall on recent queries, or on vectors of the view where too few were asked."""
@@ -314,6 +322,9 @@ class PlannedIndex:
             flat.graph.remove(stale)
             flat.graph.repair()
             flat.graph.save(path)
+            if flat.graph.full is not None:  # others must not see what is written there from now on
+                for file in flat.graph.full.parent.glob("rows.*"):
+                    copy_file(file, path.with_suffix(f".{file.name}"))
             return True
 
     def open_graph(self, path: Path, tuned: Mapping[str, Any]) -> None:
@@ -327,8 +338,13 @@ class PlannedIndex:
 
     def _open(self, path: Path, tuned: Mapping[str, Any]) -> None:
         """Take a graph over from its file; where that is gone or damaged, one will be built."""
-        graph = self._new_graph(self.plan)
+        rows = list(path.parent.glob(path.stem + ".rows.*"))
         try:
+            if not rows and self.plan.on_disk:
+                raise StateError("its vectors are to lie on disk now")
+            graph = self._new_graph(bool(rows))
+            if graph.full is not None:
+                copy_file(rows[0], graph.full.parent / rows[0].name.removeprefix(path.stem + "."))
             graph.load(path)
             ef, recall = tuned.get("ef"), tuned.get("recall")
         except LaminaError as error:

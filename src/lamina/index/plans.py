@@ -86,11 +86,10 @@ def choose(count: int, dim: int, means: Means, taken: int, *, method: str, disk:
             continue
         if one == LISTS and find_spec("lamina.index.spann") is None:
             continue
-        above = estimate(count, dim, one)
         if one != LISTS:
-            options.append(Plan(one, False, rows + above, room))
+            options.append(Plan(one, False, rows + estimate(count, dim, one), room))
         if means.folder is not None:
-            options.append(Plan(one, True, PLACE * count + above, room))
+            options.append(Plan(one, True, PLACE * count + estimate(count, dim, one, on_disk=True), room))
     fitting = [plan for plan in options if plan.nbytes <= room]
     if fitting:
         return fitting[0]
@@ -103,12 +102,12 @@ def choose(count: int, dim: int, means: Means, taken: int, *, method: str, disk:
     )  # fmt: skip
 
 
-def estimate(count: int, dim: int, method: str) -> int:
-    """Bytes in memory that searching by a method takes beside the vectors themselves."""
+def estimate(count: int, dim: int, method: str, *, on_disk: bool = False) -> int:
+    """Bytes in memory that searching by a method takes beside the vectors that are compared while it is built."""
     if method == GRAPH:
         from lamina.index.hnsw import HNSW
 
-        return HNSW.estimate(count, dim, form="int8")
+        return HNSW.estimate(count, dim, form="int8", full=on_disk)
     if method == LISTS:
         from lamina.index.spann import SPANN
 

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
+import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from lamina.errors import NotFoundError, StoreFullError
+
 SUFFIX: Final = ".index"
 LOCK: Final = "lock"
 """The file in the folder that whoever writes there holds locked."""
+WORK: Final = ".work"
+"""How the names of folders end in which one process works."""
 _BLOCK: Final = 1 << 20
 
 
@@ -45,4 +51,56 @@ def remove_index_files(folder: Path) -> int:
     files = [path for path in folder.iterdir() if path.name != LOCK and path.is_file()]
     for path in files:
         remove_file(path)
+    remove_workplaces(folder, every=True)
     return len(files)
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file, for its owner alone, whole or not at all. Raises `StoreFullError`, `NotFoundError`."""
+    try:
+        with source.open("rb") as old, open(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as new:
+            shutil.copyfileobj(old, new, _BLOCK)
+            new.flush()
+            os.fsync(new.fileno())
+    except FileNotFoundError:
+        raise NotFoundError(f"there is no index file {source}") from None
+    except OSError as error:
+        target.unlink(missing_ok=True)
+        raise StoreFullError(f"{target} could not be written: {error.strerror}") from error
+
+
+def workplace(folder: Path) -> Path:
+    """A new folder below the folder of index files, for what this process alone works with; it bears the process's number."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    place = folder / f"{secrets.token_hex(8)}.{os.getpid()}{WORK}"
+    place.mkdir(mode=0o700)
+    return place
+
+
+def remove_workplace(place: Path, process: int) -> None:
+    """Remove a workplace with all that is in it; not in a child of the process that it belongs to."""
+    if os.getpid() == process:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def remove_workplaces(folder: Path, *, every: bool = False) -> None:
+    """Remove the workplaces of processes that are no more; `every` one, and what lay in it is overwritten where nobody can be using it."""
+    for place in folder.glob("*" + WORK):
+        alive = _alive(place.name.removesuffix(WORK).rpartition(".")[2])
+        if alive and not every:
+            continue
+        if not alive:
+            for path in place.rglob("*"):
+                if path.is_file():
+                    remove_file(path)
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _alive(number: str) -> bool:
+    try:
+        os.kill(int(number), 0)
+    except (ProcessLookupError, ValueError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
