@@ -543,7 +543,7 @@ class Memory(OpenMemory):
     def build_index(self, *, run: Run | None = None, **whose: Unpack[ScopeArguments]) -> dict[str, Any]:
         """Embed what waits, and build what recall from a scope searches with now instead of in the background; returns its entry in `stats`.
 
-        It is kept beside the store. Below some 50,000 vectors there is nothing to build. Raises `BudgetError` where the memory budget has no room for it,
+        It is kept beside the store. Below some 100,000 vectors there is nothing to build. Raises `BudgetError` where the memory budget has no room for it,
         `Cancelled` where `run` is.
         """
         used = run or self._run

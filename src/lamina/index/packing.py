@@ -16,7 +16,7 @@ from lamina.storage.protocol import Version
 
 Arrays = dict[str, NDArray[Any]]
 
-CHUNK: Final = 8192  # vectors read at once
+CHUNK: Final = 1024  # vectors read at once
 CODED: Final = {"session": "sessions", "role": "roles", "speaker": "speakers", "place": "places"}
 """Columns of codes, and where the view keeps what they stand for."""
 PLAIN: Final = ("_keys", "_status", "_flags", "_before", "_after", "_position")

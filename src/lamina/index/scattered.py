@@ -233,9 +233,12 @@ class GraphRows(ScatteredIndex):
 
     def rows(self, slots: NDArray[np.int64]) -> NDArray[np.float32]:
         """The vectors of some slots, zeros where there is none, shape (slots, dim)."""
-        out = np.zeros((len(slots), self.dim), np.float32)
         places, there = self._place.view[slots], self._present.view[slots]
         late = places >= 0
+        if there.all() and not late.any():
+            rows: NDArray[np.float32] = self.graph.rows(slots)
+            return rows
+        out = np.zeros((len(slots), self.dim), np.float32)
         out[late] = self._late.view[places[late]]
         linked = np.flatnonzero(there & ~late)
         if len(linked):

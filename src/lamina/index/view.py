@@ -74,6 +74,7 @@ class ScopeView:
     def _clear(self, space: Space | None) -> None:
         self.space = space
         self.version = Version(0, 0, 0)
+        self._sample: tuple[Version, NDArray[np.int64], NDArray[np.float32]] | None = None
         self.kept: tuple[int, list[int]] | None = None  # items and version of the file that stands for the view
         self._keys = GrowingArray(np.int64)
         self._times = {name: GrowingArray(np.int64) for name in ("at", "until", "recorded_at", "retired_at")}
@@ -165,6 +166,12 @@ class ScopeView:
         places = np.minimum(np.searchsorted(self.keys, wanted), len(self) - 1)
         slots: NDArray[np.int64] = places[self.keys[places] == wanted]
         return slots
+
+    def sampled(self, slots: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The vectors of some slots, kept for the next recall that asks for the same: what likeness is judged against changes seldom."""
+        if self._sample is None or self._sample[0] != self.version or not np.array_equal(self._sample[1], slots):
+            self._sample = self.version, slots, self.flat.rows(slots)
+        return self._sample[2]
 
     def items(self, slots: NDArray[np.int64]) -> list[Item | None]:
         """The items of some slots as the store has them now, None where one is gone."""
