@@ -69,7 +69,7 @@ class Memory(OpenMemory):
             `EmbedderMismatchError`.
         reranker: judges the best hits of a search once more: a spec such as "cross-encoder:<name or folder>", or a reranker.
         index: how vectors are searched: "auto" exactly in small scopes and by a graph, or lists on disk, in large ones (extra "index"), "exact" always
-            exactly; "hnsw", "spann" and "usearch" (extra "ann") choose the method for large scopes. See the guide on indexes.
+            exactly; "hnsw", "spann" and "usearch" (extra "ann") choose the method for large scopes. See the guide on settings.
         key: of an encrypted file (extra "encryption"): a passphrase, or 32 bytes. Default: `LAMINA_KEY`, or what the file holds that
             `LAMINA_KEY_FILE` names. A new file is encrypted with it.
         redact: what is taken out of messages before anything is stored: kinds such as "email,phone", "all", a function from text to text, or an object with

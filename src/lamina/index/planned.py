@@ -27,7 +27,7 @@ from lamina.storage.index_files import copy_file, remove_workplace, workplace
 log = logging.getLogger("lamina.index")
 
 CROSSOVER: Final = 100_000
-"""Vectors from which a graph is worth building: whole recalls take as long with it as without it there; see docs/guides/indexes.md."""
+"""Vectors from which a graph is worth building: whole recalls take as long with it as without it there; see docs/guides/settings.md."""
 LEAST_PENDING: Final = 1024  # vectors that are searched one by one before they are linked
 PENDING_SHARE: Final = 0.01  # … or this share of all, if that is more
 CHUNK: Final = 8192  # vectors handed to the graph at once
