@@ -31,6 +31,7 @@ SELECTIONS = ("heuristic", "simple")
 FEWEST_DEAD = 64  # tombstones below which no repair begins by itself
 RERANKED = 6  # vectors ordered by their full rows beyond the k that are wanted, at least; half of k
 FITTED = 1 << 16  # vectors from which on the step of int8 vectors is fitted anew only where many do not fit
+TRIES = 4  # searches that are begun again because vectors were replaced meanwhile
 CLIPPED = 1e-3  # share of components beyond the step from which it is fitted anew
 NEVER = np.zeros(0, np.uint8)
 
@@ -299,8 +300,9 @@ class HNSW:
         levels = levels_of(self._generator, new, self.M, self.flat)
         self._full_file()
         self._fit(vectors)
-        self._layers.reserve(self._layers.count + new, self._layers.rows + int(levels.sum(dtype=np.int64)))
         self.grow(int(slots.max()) + 1)
+        certain = max(int((self._node_of[slots[order]] < 0).sum()) - len(self._free), 0)
+        self._layers.reserve(self._layers.count + certain, self._layers.rows + int(levels[:certain].sum(dtype=np.int64)))
         self._publish()
         try:
             self._link(slots, vectors, order, levels, run)
@@ -333,38 +335,85 @@ class HNSW:
         levels: NDArray[np.int8],
         run: Run | None,
     ) -> None:
-        layers, done, drawn = self._layers, 0, 0
+        done, rest = 0, levels
         with workers(self.threads) as each:
             linker = self._linker(each)
             while done < len(order):
                 if run is not None:
                     run.report("linking vectors", done, len(order))
-                size = min(linker.size(layers.count - len(self._free)), len(order) - done)
-                again = len(self._free) > 0
-                if again:
-                    first = int(self._free[0])
-                    size = min(size, int(np.argmax(np.append(np.diff(self._free[:size]) != 1, True))) + 1)
-                    tall = layers.graph.levels[first : first + size]
-                else:
-                    first, tall = layers.count, levels[drawn : drawn + size]
-                higher = np.flatnonzero(tall > layers.top) if layers.count else np.zeros(1, np.int64)
-                size = int(higher[0]) + 1 if len(higher) else size  # one that is higher becomes the entry of those after it
+                size = linker.size(self._layers.count - len(self._free))
                 part = order[done : done + size]
-                layers.put(first, vectors[part], slots[part])
-                if again:
-                    self._free = self._free[size:]
-                else:
-                    layers.append(tall[:size])
-                    drawn += size
-                self._let_die(slots[part])
-                self._node_of[slots[part]] = np.arange(first, first + size)
-                self._live += size
-                if layers.count == 1 and not again:
-                    layers.entry, layers.top = 0, int(tall[0])
-                else:
-                    linker.link(first, first + size)
+                rest = self._link_batch(linker, slots[part], vectors[part], rest, len(order) - done)
                 self._publish()
-                done += size
+                done += len(part)
+
+    def _link_batch(
+        self, linker: Linker, slots: NDArray[np.int64], vectors: NDArray[np.float32], levels: NDArray[np.int8], coming: int
+    ) -> NDArray[np.int8]:
+        """Give nodes to some slots; returns the levels that were not used."""
+        layers = self._layers
+        encoded = layers.form.encode(vectors)
+        heads = layers.equal(encoded, coming, self._outside())
+        seen: dict[bytes, int] = {}
+        same = np.array([i if heads[i] >= 0 else seen.setdefault(encoded[i].tobytes(), i) for i in range(len(slots))])
+        fresh = np.flatnonzero((heads < 0) & (same == np.arange(len(slots))))
+        at = 0
+        while at < len(fresh):
+            first, tall = self._room_for(len(fresh) - at, levels)
+            higher = np.flatnonzero(tall > layers.top) if layers.count else np.zeros(1, np.int64)
+            tall = tall[: int(higher[0]) + 1] if len(higher) else tall  # one that is higher becomes the entry of those after it
+            part = fresh[at : at + len(tall)]
+            levels = self._put(first, slots[part], vectors[part], tall, levels)
+            if layers.count == 1:
+                layers.entry, layers.top = 0, int(tall[0])
+            else:
+                linker.link(first, first + len(part))
+            layers.enter(first, first + len(part))
+            heads[part] = np.arange(first, first + len(part))
+            at += len(part)
+        for i in np.setdiff1d(np.arange(len(slots)), fresh, assume_unique=True).tolist():
+            self._pair(slots[i : i + 1], vectors[i : i + 1], int(heads[same[i]]))
+        return levels
+
+    def _pair(self, slot: NDArray[np.int64], vector: NDArray[np.float32], head: int) -> None:
+        """Give a slot a node behind another one with the same vector; nothing changes where it has that vector already."""
+        layers, before = self._layers, int(self._node_of[slot[0]])
+        if before >= 0 and (before == head or (len(layers.head) and layers.head[before] == head + 1)):
+            if layers.full is None or np.array_equal(layers.full.read(np.array([before]))[0], vector[0].astype(np.float16)):
+                return
+        none = np.zeros(1, np.int8)
+        first, _ = self._room_for(1, none)
+        self._put(first, slot, vector, none, none)
+        layers.pair(first, head)
+
+    def _room_for(self, count: int, levels: NDArray[np.int8]) -> tuple[int, NDArray[np.int8]]:
+        """The first of up to `count` nodes in a row to use next, and the levels of these."""
+        if not len(self._free):
+            return self._layers.count, levels[:count]
+        some = self._free[:count]
+        some = some[: int(np.argmax(np.append(np.diff(some) != 1, True))) + 1]
+        return int(some[0]), self._layers.graph.levels[some]
+
+    def _put(
+        self, first: int, slots: NDArray[np.int64], vectors: NDArray[np.float32], tall: NDArray[np.int8], levels: NDArray[np.int8]
+    ) -> NDArray[np.int8]:
+        """Let the nodes from `first` on be those of these slots; returns the levels that are left."""
+        layers = self._layers
+        layers.reserve(first + len(slots), layers.rows + int(tall.sum(dtype=np.int64)))
+        layers.put(first, vectors, slots)
+        if first < layers.count:
+            self._free = self._free[len(slots) :]
+        else:
+            layers.append(tall)
+            levels = levels[len(tall) :]
+        self._let_die(slots)
+        self._node_of[slots] = np.arange(first, first + len(slots))
+        self._live += len(slots)
+        return levels
+
+    def _outside(self) -> NDArray[np.int32]:
+        """The nodes that are in no list, ascending."""
+        return np.sort(np.concatenate([self._free, self._unsaved, *(nodes for _, nodes in self._waiting)]))
 
     def _linker(self, each: Any) -> Linker:
         return Linker(self._layers, self.ef_construction, self.selection == "simple", self.threads, each)
@@ -405,7 +454,7 @@ class HNSW:
             linker = self._linker(each)
             healed = removal.heal(layers, linker) if layers.tombstones else 0
             removal.reconnect(layers, linker)
-        known = np.concatenate([self._free, self._unsaved, *(nodes for _, nodes in self._waiting)])
+        known = self._outside()
         gone = np.setdiff1d(np.flatnonzero(layers.dead[: layers.count]), known).astype(np.int32)
         layers.tombstones = 0
         self._publish()
@@ -489,11 +538,14 @@ class HNSW:
         token = object()
         self._active.add(token)
         try:
-            now = self._now
-            nodes, scores = self._search(now, queries, k, max(ef, k), allow)
-            slots = np.where(nodes >= 0, now.slot_of[nodes] if now.used else -1, -1)
-            if self._now is not now:
-                _drop_repeated(slots, scores)
+            for _ in range(TRIES):
+                now = self._now
+                nodes, scores = self._search(now, queries, k, max(ef, k), allow)
+                slots = np.where(nodes >= 0, now.slot_of[nodes] if now.used else -1, -1)
+                if self._now is now and not len(now.twins):
+                    break
+                if not _drop_repeated(slots, scores):
+                    break
             return slots, scores
         finally:
             self._active.discard(token)
@@ -553,7 +605,7 @@ class HNSW:
         def work(part: slice) -> int:
             marks, epoch = self.room(now)
             epoch, total = answer(
-                now.graph, now.top, now.entry, encoded[part], norms[part], barred, ef, marks, epoch, rerank, full_rows, handle, start,
+                now.graph, now.top, now.entry, encoded[part], norms[part], barred, now.twins, ef, marks, epoch, rerank, full_rows, handle, start,
                 full_queries[part], nodes[part], near[part], found[part],
             )  # fmt: skip
             self.give_back(marks, epoch)
@@ -599,7 +651,7 @@ class HNSW:
         """
         self._release()
         layers, full = self._layers, self._layers.full
-        free = np.sort(np.concatenate([self._free, self._unsaved, *(nodes for _, nodes in self._waiting)]))
+        free = self._outside()
         meta = {
             "dim": self.dim, "metric": self.metric, "form": self.form, "M": self.M, "ef_construction": self.ef_construction, "ef": self.ef,
             "seed": self.seed, "selection": self.selection, "flat": self.flat, "entry": layers.entry, "top": layers.top,
@@ -706,7 +758,7 @@ class HNSW:
 
     def verify(self) -> list[str]:
         """What is wrong with the index, in words (nothing: all is well): ids in range, layers, slots, ways to all vectors, the vectors themselves."""
-        free = np.sort(np.concatenate([self._free, self._unsaved, *(nodes for _, nodes in self._waiting)]))
+        free = self._outside()
         return checking.problems(self._layers, saving.packed(self._layers, self.node_of, free))
 
 
@@ -718,14 +770,17 @@ def barred_by(now: Snapshot, allow: NDArray[np.bool_]) -> NDArray[np.uint8]:
     return barred.view(np.uint8)
 
 
-def _drop_repeated(slots: NDArray[np.int64], scores: NDArray[np.float32]) -> None:
-    """Leave the first of equal slots in each row: a vector that was replaced during the search may have been found twice."""
+def _drop_repeated(slots: NDArray[np.int64], scores: NDArray[np.float32]) -> bool:
+    """Leave the first of equal slots in each row, and say whether there were some: a vector that was replaced meanwhile may be found twice."""
+    repeated = False
     for row in range(len(slots)):
         here = slots[row]
         _, first = np.unique(here, return_index=True)
         if len(first) == len(here):
             continue
         keep = np.sort(first[here[first] >= 0])
+        repeated = repeated or len(keep) < int((here >= 0).sum())
         kept, given = here[keep], scores[row, keep]
         slots[row], scores[row] = -1, -np.inf
         slots[row, : len(kept)], scores[row, : len(kept)] = kept, given
+    return repeated

@@ -36,6 +36,7 @@ def check_shapes(arrays: Arrays, form: Form, M: int, euclidean: bool, inside: bo
         "slot_of": (np.int64, (count,)),
         "node_of": (np.int32, (len(arrays["node_of"]),)),
         "free": (np.int32, (len(arrays["free"]),)),
+        "head": (np.int32, (count if len(arrays["head"]) else 0,)),
         "full": (np.uint16, (count if inside else 0, form.dim)),
     }
     expect(count <= MOST_NODES, "there are too many nodes")
@@ -61,6 +62,7 @@ def check_structure(arrays: Arrays, entry: int, top: int) -> None:
     nodes = node_of[slots]
     expect(np.array_equal(slot_of[nodes], slots) and not dead[nodes].any(), "slots and nodes do not fit each other")
     expect(len(slots) == count - int(dead.sum()), "there are nodes without a slot")
+    check_heads(arrays["head"], count)
     if len(free):
         expect(free.min() >= 0 and free.max() < count, "a free node is out of range")
         expect((np.diff(free) > 0).all() and dead[free].all(), "the free nodes are not in order, or alive")
@@ -73,6 +75,13 @@ def check_lists(lists: NDArray[np.int32], count: int, where: str) -> None:
         expect(sizes.min() >= 0 and sizes.max() < lists.shape[1], f"a list of {where} is longer than it can be")
         named = lists[:, 1:]
         expect(named.min() >= 0 and named.max() < max(count, 1), f"a list of {where} names a node that is not there")
+
+
+def check_heads(head: NDArray[np.int32], count: int) -> None:
+    """Refuse equal vectors that are listed behind a node that is not there, or is listed itself."""
+    if len(head):
+        expect(head.min() >= 0 and head.max() <= count, "an equal vector is listed behind a node that is not there")
+        expect(not head[head[head > 0] - 1].any(), "an equal vector is listed behind one that is listed itself")
 
 
 def check_upper(upper: NDArray[np.int32], upper_at: NDArray[np.int64], levels: NDArray[np.int8]) -> None:
@@ -103,14 +112,16 @@ def in_degrees(links: NDArray[np.int32], living: NDArray[np.bool_]) -> NDArray[n
 def shape_of(layers: Layers) -> dict[str, Any]:
     """Figures of a graph: nodes, living ones, tombstones, degrees, layers, and the share of the living that can be reached."""
     links, living = layers.graph.links[: layers.count], ~layers.dead[: layers.count]
-    levels = layers.graph.levels[: layers.count][living]
-    there = max(int(living.sum()), 1)
+    behind = layers.behind()
+    linked = living & ~behind
+    levels = layers.graph.levels[: layers.count][linked]
+    there = max(int(linked.sum()), 1)
     return {
-        "nodes": layers.count, "living": int(living.sum()), "tombstones": layers.tombstones, "entry": layers.entry, "top": layers.top,
-        "mean_degree": float(links[living, 0].mean()) if living.any() else 0.0,
+        "nodes": layers.count, "living": int(living.sum()), "twins": int((living & behind).sum()), "tombstones": layers.tombstones, "entry": layers.entry, "top": layers.top,
+        "mean_degree": float(links[linked, 0].mean()) if linked.any() else 0.0,
         "nodes_by_layer": [int((levels >= layer).sum()) for layer in range(int(levels.max(initial=0)) + 1)],
-        "unnamed": int((in_degrees(links, living)[living] == 0).sum()) if layers.count > 1 else 0,
-        "reachable": float((reached(layers) & living).sum() / there) if living.any() else 1.0,
+        "unnamed": int((in_degrees(links, living)[linked] == 0).sum()) if layers.count > 1 else 0,
+        "reachable": float((reached(layers) & linked).sum() / there) if linked.any() else 1.0,
     }  # fmt: skip
 
 
@@ -122,7 +133,7 @@ def problems(layers: Layers, arrays: Arrays) -> list[str]:
         check_vectors(arrays, layers)
     except ValueError as error:
         return [str(error)]
-    living = ~layers.dead[: layers.count]
+    living = ~layers.dead[: layers.count] & ~layers.behind()
     if not living.any():
         return []
     lost = int((living & ~reached(layers)).sum())

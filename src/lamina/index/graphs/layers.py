@@ -12,6 +12,7 @@ from lamina.index.arrays import aligned_zeros
 from lamina.index.forms import Form
 from lamina.index.graphs.full import FullRows
 from lamina.index.kernels.distances import Graph
+from lamina.index.kernels.twins import enter, find
 from lamina.index.sketches import Sketches
 
 MOST_NODES = 1 << 30  # the keys of a search hold a node in 31 bits
@@ -30,6 +31,9 @@ class Snapshot(NamedTuple):
         entry, top: where searches begin, and its layer.
         tombstones: dead nodes that lists may still name.
         layers: what it was taken of.
+        head: (capacity,) int32, of a node whose vector another one has that stands in the graph, that one plus 1; else 0. Of shape (0,) where no
+            vectors are equal.
+        twins: the same, of each node the next one with its vector, plus 1.
     """
 
     graph: Graph
@@ -42,6 +46,8 @@ class Snapshot(NamedTuple):
     top: int
     tombstones: int
     layers: Layers
+    head: NDArray[np.int32]
+    twins: NDArray[np.int32]
 
 
 class Layers:
@@ -58,6 +64,8 @@ class Layers:
         self.changes = 0  # counted whenever a slot gets or loses its node: what was made of slots before holds no longer
         self._sketches: Sketches | None = None  # made when a search first wants them
         self._sketching = threading.Lock()
+        self.head, self.twins = np.zeros(0, np.int32), np.zeros(0, np.int32)
+        self.table: NDArray[np.int32] | None = None  # of hashes, by which equal vectors are found
         self.dead = np.zeros(0, np.bool_)
         self.slot_of = np.zeros(0, np.int64)
         self.graph = Graph(
@@ -73,21 +81,24 @@ class Layers:
     def snapshot(self) -> Snapshot:
         """What a reader takes."""
         return Snapshot(
-            self.graph, self.form, self.full, self.slot_of, self.dead, self.count, self.entry, self.top, self.tombstones, self
-        )
+            self.graph, self.form, self.full, self.slot_of, self.dead, self.count, self.entry, self.top, self.tombstones, self,
+            self.head, self.twins,
+        )  # fmt: skip
 
     def reserve(self, nodes: int, rows: int) -> None:
         """Make room for so many nodes, and rows of the upper layers."""
         graph = self.graph
-        if nodes > self.capacity:
+        if nodes > self.capacity:  # all is replaced: no list that an older reader holds may ever name a node beyond its arrays
             nodes = max(nodes, min(self.capacity + self.capacity // 8, MOST_NODES), 64)
             norms = larger(graph.norms, nodes) if self.euclidean else graph.norms
             graph = graph._replace(
                 vectors=larger(graph.vectors, nodes), norms=norms, links=larger(graph.links, nodes),
-                upper_at=larger(graph.upper_at, nodes), levels=larger(graph.levels, nodes),
+                upper_at=larger(graph.upper_at, nodes), levels=larger(graph.levels, nodes), upper=graph.upper.copy(),
             )  # fmt: skip
             self.full = self.full.grown(nodes) if self.full is not None else None
             self.slot_of, self.dead = larger(self.slot_of, nodes), larger(self.dead, nodes)
+            if len(self.twins):
+                self.head, self.twins = larger(self.head, nodes), larger(self.twins, nodes)
         if rows > len(graph.upper):
             graph = graph._replace(upper=larger(graph.upper, max(rows, len(graph.upper) + len(graph.upper) // 8, 16)))
         self.graph = graph
@@ -116,9 +127,37 @@ class Layers:
             if self._sketches is not None:
                 self._sketches.put(min(first, len(self._sketches)), self.graph.vectors[min(first, len(self._sketches)) : stop])
 
+    def equal(self, encoded: NDArray[Any], coming: int, outside: NDArray[np.int32]) -> NDArray[np.int64]:
+        """The nodes in the graph that have these rows, or -1; `coming` nodes more are to be entered soon, those `outside` are in no list."""
+        if self.table is None or 2 * (self.count + coming) > len(self.table):
+            self.table = np.full(1 << max((2 * (self.count + coming)).bit_length(), 6), -1, np.int32)
+            linked = ~self.behind()
+            linked[outside] = False
+            enter(self.graph.vectors.view(np.uint16), np.flatnonzero(linked), self.table)
+        found = np.empty(len(encoded), np.int64)
+        find(encoded.view(np.uint16), self.graph.vectors.view(np.uint16), self.table, found)
+        return found
+
+    def enter(self, first: int, stop: int) -> None:
+        """Let the vectors of these nodes be found by `equal`."""
+        assert self.table is not None
+        enter(self.graph.vectors.view(np.uint16), np.arange(first, stop), self.table)
+
+    def pair(self, node: int, head: int) -> None:
+        """List a node behind one in the graph that has the same vector."""
+        if not len(self.twins):
+            self.head, self.twins = np.zeros(self.capacity, np.int32), np.zeros(self.capacity, np.int32)
+        self.head[node] = head + 1
+        self.twins[node] = self.twins[head]
+        self.twins[head] = node + 1
+
+    def behind(self) -> NDArray[np.bool_]:
+        """Which nodes are listed behind another instead of standing in the graph, shape (count,)."""
+        return self.head[: self.count] > 0 if len(self.head) else np.zeros(self.count, np.bool_)
+
     def clear(self, nodes: NDArray[np.int64]) -> None:
         """Leave nothing of nodes that no list names."""
-        graph = self.graph
+        graph, self.table = self.graph, None
         graph.vectors[nodes] = 0
         graph.links[nodes, 0] = 0
         with self._sketching:
@@ -145,6 +184,7 @@ class Layers:
             if self.euclidean:
                 norms[nodes] = form.norms(vectors[nodes])
         with self._sketching:
+            self.table = None
             self.form, self.graph, self._sketches = form, self.graph._replace(vectors=vectors, norms=norms), None
 
     def sketched(self, nodes: int) -> Sketches:
@@ -158,7 +198,8 @@ class Layers:
 
     def nbytes(self) -> int:
         """Bytes of memory, with the room ahead."""
-        arrays: list[NDArray[Any]] = [*self.graph, self.slot_of, self.dead]
+        arrays: list[NDArray[Any]] = [*self.graph, self.slot_of, self.dead, self.head, self.twins]
+        arrays += [self.table] if self.table is not None else []
         beside = (self.full, self._sketches)
         return sum(int(array.nbytes) for array in arrays) + sum(part.nbytes() for part in beside if part is not None)
 

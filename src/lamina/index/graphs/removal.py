@@ -17,6 +17,8 @@ ROUNDS = 3
 
 def heal(layers: Layers, linker: Linker) -> int:
     """Choose all lists that name dead nodes anew, and a living entry; returns how many lists there were."""
+    promote(layers, linker)
+    layers.table = None
     graph, dead = layers.graph, layers.dead.view(np.uint8)
 
     def work(part: int) -> int:
@@ -25,11 +27,43 @@ def heal(layers: Layers, linker: Linker) -> int:
         return int(healed)
 
     healed = sum(linker.each(work, linker.threads))
-    living = np.flatnonzero(~layers.dead[: layers.count])
+    living = np.flatnonzero(~layers.dead[: layers.count] & ~layers.behind())
     if len(living) and layers.dead[layers.entry]:
         layers.entry = int(living[graph.levels[living].argmax()])
         layers.top = int(graph.levels[layers.entry])
     return healed
+
+
+def promote(layers: Layers, linker: Linker) -> None:
+    """Take the dead out of the lists of equal vectors; where it is the one in the graph, the next takes its place."""
+    behind = np.flatnonzero(layers.behind())
+    if not len(behind):
+        return
+    heads = layers.head[behind] - 1
+    order = np.lexsort((behind, heads))
+    names, starts = np.unique(heads[order], return_index=True)
+    layers.head, layers.twins = np.zeros_like(layers.head), np.zeros_like(layers.twins)  # searches under way keep the older ones
+    for head, members in zip(names.tolist(), np.split(behind[order], starts[1:]), strict=True):
+        living = members[~layers.dead[members]].tolist()
+        if layers.dead[head] and living:
+            head = living.pop(0)
+            linker.link(head, head + 1)
+        for node in reversed(living):
+            layers.pair(node, head)
+
+
+def chained(head: NDArray[np.int32]) -> NDArray[np.int32]:
+    """For each node the next one with its vector, plus 1, from what `head` says of all: in the order of their numbers."""
+    twins = np.zeros_like(head)
+    behind = np.flatnonzero(head)
+    order = np.lexsort((behind, head[behind]))
+    ordered, heads = behind[order], head[behind][order] - 1
+    first = np.ones(len(ordered), np.bool_)
+    first[1:] = heads[1:] != heads[:-1]
+    twins[heads[first]] = ordered[first] + 1
+    follows = np.flatnonzero(~first)
+    twins[ordered[follows - 1]] = ordered[follows] + 1
+    return twins
 
 
 def reached(layers: Layers) -> NDArray[np.bool_]:
@@ -47,7 +81,7 @@ def reconnect(layers: Layers, linker: Linker) -> int:
         marks = np.zeros(layers.capacity, np.uint8)
         queue = np.empty(layers.capacity, np.int32)
         spread(layers.graph.links, layers.entry, marks, queue)
-        lost = np.flatnonzero((marks[: layers.count] == 0) & ~layers.dead[: layers.count])
+        lost = np.flatnonzero((marks[: layers.count] == 0) & ~layers.dead[: layers.count] & ~layers.behind())
         if not len(lost):
             break
         missing = missing or len(lost)
@@ -81,6 +115,11 @@ def packed(layers: Layers, keep: NDArray[np.int64]) -> Layers:
     new.graph.upper[: new.rows, 0] = graph.upper[rows, 0]
     new.graph.upper[: new.rows, 1:] = number[graph.upper[rows, 1:]]
     new.slot_of[: len(keep)] = layers.slot_of[keep]
+    if len(layers.head):
+        heads = layers.head[keep]
+        new.head = np.zeros(new.capacity, np.int32)
+        new.head[: len(keep)] = np.where(heads > 0, number[np.maximum(heads - 1, 0)] + 1, 0)
+        new.twins = chained(new.head)
     if len(keep):
         new.entry, new.top = int(number[layers.entry]), layers.top
     return new

@@ -13,6 +13,7 @@ from lamina.index.forms import Form
 from lamina.index.graphs.checking import check_shapes, check_structure, expect
 from lamina.index.graphs.full import FullFile, FullRows
 from lamina.index.graphs.layers import Layers
+from lamina.index.graphs.removal import chained
 from lamina.index.kernels.distances import Graph
 
 Arrays = dict[str, NDArray[Any]]
@@ -30,6 +31,7 @@ def packed(layers: Layers, node_of: NDArray[np.int32], free: NDArray[np.int32]) 
         "vectors": vectors, "norms": graph.norms[: count if layers.euclidean else 0], "links": graph.links[:count],
         "upper": graph.upper[: max(layers.rows, 1)], "upper_at": graph.upper_at[:count], "levels": graph.levels[:count],
         "dead": layers.dead[:count], "slot_of": layers.slot_of[:count], "node_of": node_of, "free": free, "full": full,
+        "head": layers.head[:count],
     }  # fmt: skip
 
 
@@ -52,6 +54,7 @@ def unpacked(
     names = ("vectors", "norms", "links", "upper", "upper_at", "levels")
     layers.graph = Graph(*(arrays[name] for name in names))
     layers.slot_of, layers.dead = arrays["slot_of"], arrays["dead"]
+    layers.head, layers.twins = arrays["head"], chained(arrays["head"])
     layers.count, layers.rows = count, int(arrays["levels"].sum(dtype=np.int64))
     layers.entry, layers.top = entry, top
     return layers

@@ -17,6 +17,7 @@ from lamina.index.kernels.intrinsics import as_distance, as_key, fetch_ahead, in
 from lamina.index.kernels.jit import compiled
 from lamina.index.kernels.linking import LAST_EPOCH
 from lamina.index.kernels.search import LOW, ONE, descend, grow, place
+from lamina.index.kernels.twins import shut, unfold
 
 pread = types.ExternalFunction("pread", types.int64(types.int32, types.intp, types.uint64, types.int64))
 FAILED = -1  # instead of a count: a row could not be read
@@ -57,9 +58,10 @@ def take_first(heap: Any, size: int) -> int:
 
 @compiled
 def grow_past(
-    graph: Graph, query: int, norm: float, barred: Any, start: int, best: float, pool: Any, ef: int, visited: Any, epoch: int
-) -> tuple[int, int]:
-    """The same as `grow` where some nodes are `barred` (nodes,) uint8: these lead on but do not enter the pool.
+    graph: Graph, query: int, norm: float, barred: Any, twins: Any, start: int, best: float, pool: Any, ef: int, visited: Any, epoch: int,
+) -> tuple[int, int]:  # fmt: skip
+    """The same as `grow` where some nodes are `barred` (nodes,) uint8: these lead on but do not enter the pool, unless one of
+    their `twins` is not barred (see `lamina.index.kernels.twins`; of shape (0,) where there are none).
 
     Begins at `start`, whose distance is `best`. Returns how many keys the pool holds, nearest first, and how many distances were computed.
     """
@@ -71,7 +73,7 @@ def grow_past(
     heap[0] = key
     size, count, computed = 1, 0, 0
     visited[start] = epoch
-    if not barred[start]:
+    if not shut(barred, twins, start):
         pool[0] = key
         count = 1
     while size > 0:
@@ -100,7 +102,7 @@ def grow_past(
                 heap = wider
             sift_up(heap, size, key)
             size += 1
-            if not barred[neighbour]:
+            if not shut(barred, twins, neighbour):
                 place(pool, count, ef, key)
                 if count < ef:
                     count += 1
@@ -137,7 +139,7 @@ def refine(pool: Any, count: int, rerank: int, full: Any, handle: int, start: in
 
 @compiled
 def answer(
-    graph: Graph, top: int, entry: int, queries: Any, norms: Any, barred: Any, ef: int, visited: Any, epoch: int,
+    graph: Graph, top: int, entry: int, queries: Any, norms: Any, barred: Any, twins: Any, ef: int, visited: Any, epoch: int,
     rerank: int, full: Any, handle: int, start: int, full_queries: Any, nodes: Any, near: Any, found: Any,
 ) -> tuple[int, int]:  # fmt: skip
     """Search for many queries; returns the epoch used last and how many distances were computed.
@@ -148,6 +150,7 @@ def answer(
     """
     k = nodes.shape[1]
     pool = np.empty(ef, np.uint64)
+    wide = np.empty(max(k, rerank) if twins.shape[0] else 0, np.uint64)
     fresh = np.empty(graph.links.shape[1] + 1, np.int32)
     stride = queries.shape[1] * queries.itemsize
     full_stride = full_queries.shape[1] * 2
@@ -162,19 +165,23 @@ def answer(
         current, best, computed = descend(graph, top, entry, query, norm, 0)
         total += computed
         if barred.shape[0]:
-            count, computed = grow_past(graph, query, norm, barred, current, best, pool, ef, visited, np.uint8(epoch))
+            count, computed = grow_past(graph, query, norm, barred, twins, current, best, pool, ef, visited, np.uint8(epoch))
         else:
             visited[current] = np.uint8(epoch)
             pool[0] = as_key(best, np.uint32(current << 1))
             count, computed = grow(graph, query, norm, pool, 1, ef, visited, np.uint8(epoch), fresh)
         total += computed
+        best_keys = pool
+        if twins.shape[0]:
+            count = unfold(pool, count, barred, twins, wide)
+            best_keys = wide
         if rerank:
             at = full_queries.ctypes.data + q * full_stride
-            count = refine(pool, count, rerank, full, handle, start, at, graph.norms.shape[0] > 0)
+            count = refine(best_keys, count, rerank, full, handle, start, at, graph.norms.shape[0] > 0)
         found[q] = min(k, count)
         for j in range(min(k, count)):
-            nodes[q, j] = np.int64((pool[j] & LOW) >> ONE)
-            near[q, j] = as_distance(pool[j])
+            nodes[q, j] = np.int64((best_keys[j] & LOW) >> ONE)
+            near[q, j] = as_distance(best_keys[j])
     return epoch, total
 
 
