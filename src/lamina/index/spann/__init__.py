@@ -1,0 +1,1 @@
+"""Lists of vectors on disk behind a graph of their heads in memory."""

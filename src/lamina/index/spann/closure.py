@@ -1,0 +1,128 @@
+"""Into which lists each point is copied: those of the nearest heads that lie in different directions, as far as there is room.
+
+Source: Q. Chen et al., "SPANN: Highly-efficient Billion-scale Approximate Nearest Neighbor Search", 2021 (and its published code). That points
+which every full list turned away get a place after all is an addition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lamina.errors import InputError
+from lamina.index.forms import Form
+from lamina.index.kernels.lists import Heads
+from lamina.index.kernels.lists import closure as choose_lists
+from lamina.records import Run
+
+BLOCK = 1 << 13  # points whose lists are chosen together
+
+Rows = Callable[[NDArray[np.int64]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Closure:
+    """Chooses lists.
+
+    Parameters: `replicas`, lists of a point, at most; `candidates`, heads looked at; `factor`, how strict the rule of relative neighbourhood is
+    (larger: more copies); `reach`, how many times farther than the nearest head others may be (the source's 1 + ε); `rule`: without it the nearest
+    lists are taken (for comparison).
+    """
+
+    replicas: int = 8
+    candidates: int = 64
+    factor: float = 1.0
+    reach: float = 11.0
+    rule: bool = True
+
+    def __post_init__(self) -> None:
+        if self.replicas < 1 or self.candidates < self.replicas:
+            raise InputError(
+                f"replicas must be at least 1 and candidates no fewer than replicas, not {self.replicas} and {self.candidates}"
+            )
+        if not self.factor > 0 or not self.reach >= 1:
+            raise InputError(f"factor must be above 0 and reach at least 1, not {self.factor} and {self.reach}")
+
+    def of(
+        self, heads: Heads, queries: NDArray[Any], norms: NDArray[np.float32]
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """The lists of rows in the heads' type, shape (rows, replicas), -1 where there are fewer, with their squared distances."""
+        lists, near = np.empty((len(queries), self.replicas), np.int32), np.zeros((len(queries), self.replicas), np.float32)
+        visited = np.zeros(heads.graph.links.shape[0], np.uint8)
+        wide = min(self.candidates, heads.graph.links.shape[0])
+        choose_lists(
+            heads, queries, norms, wide, self.replicas, self.factor, self.reach**2, not self.rule, visited, 0,
+            lists, near,
+        )  # fmt: skip
+        return lists, near
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Which points each list holds, nearest first.
+
+    Parameters: `points` (copies,), list after list; `counts` (lists,); `cut`, copies that did not fit; `orphans`, points that no list had kept and
+    that were put where there was room.
+    """
+
+    points: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    cut: int
+    orphans: int
+
+
+def copies(
+    count: int, rows: Rows, heads: Heads, form: Form, closure: Closure, lists: int, limit: int, threads: int, run: Run
+) -> Copies:
+    """Deal `count` points into `lists` lists of up to `limit`; no point is lost."""
+    chosen, near = np.empty((count, closure.replicas), np.int32), np.empty((count, closure.replicas), np.float32)
+
+    def work(start: int) -> int:
+        stop = min(start + BLOCK, count)
+        encoded = form.encode(rows(np.arange(start, stop)))
+        chosen[start:stop], near[start:stop] = closure.of(heads, encoded, form.norms(encoded))
+        return stop
+
+    with ThreadPoolExecutor(threads) as pool:
+        for done in pool.map(work, range(0, count, BLOCK)):
+            run.report("assigning", done, count)
+    points, column = np.nonzero(chosen >= 0)
+    owners = chosen[points, column]
+    order = np.lexsort((near[points, column], owners))
+    owners, points = owners[order], points[order]
+    sizes = np.bincount(owners, minlength=lists)
+    within = np.arange(len(owners)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    kept = within < limit
+    cut = int((~kept).sum())
+    owners, points = owners[kept], points[kept]
+    held = np.bincount(points, minlength=count)
+    orphans = np.flatnonzero(held == 0)
+    counts = np.minimum(sizes, limit)
+    if len(orphans):
+        more = _places(orphans, rows, heads, form, closure, counts, limit)
+        owners, points = np.concatenate([owners, more]), np.concatenate([points, orphans])
+        order = np.argsort(owners, kind="stable")
+        points = points[order]
+    return Copies(points, counts, cut, len(orphans))
+
+
+def _places(
+    orphans: NDArray[np.int64], rows: Rows, heads: Heads, form: Form, closure: Closure, counts: NDArray[np.int64], limit: int
+) -> NDArray[np.int32]:
+    """A list with room for each orphan, the nearest there is; `counts` grows."""
+    wide = Closure(replicas=min(512, len(heads.number)), candidates=min(512, len(heads.number)), rule=False)
+    out = np.empty(len(orphans), np.int32)
+    for start in range(0, len(orphans), BLOCK):
+        part = orphans[start : start + BLOCK]
+        encoded = form.encode(rows(part))
+        lists, _ = wide.of(heads, encoded, form.norms(encoded))
+        for place, row in enumerate(lists, start):
+            free = [one for one in row.tolist() if one >= 0 and counts[one] < limit]
+            out[place] = free[0] if free else int(np.argmin(counts))
+            counts[out[place]] += 1
+    return out

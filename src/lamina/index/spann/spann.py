@@ -1,0 +1,472 @@
+"""SPANN: short lists of vectors on disk, and the points that stand for them in memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lamina.errors import CorruptStoreError, InputError, StateError, VectorError
+from lamina.index.arrays import aligned_zeros
+from lamina.index.flat import check_finite
+from lamina.index.forms import Form, halves
+from lamina.index.graphs.full import FullFile
+from lamina.index.hnsw import HNSW
+from lamina.index.kernels.lists import HEADER, PAGE, Heads, Lists, Probing, probe
+from lamina.index.spann.closure import Closure, Copies, copies
+from lamina.index.spann.clustering import BalancedTree
+from lamina.index.spann.heads import choose_heads
+from lamina.index.spann.postings import PostingFile
+from lamina.index.spann.saving import LISTS, ROWS, problems, restore, save
+from lamina.records import Run
+
+METRICS = ("cosine", "ip", "l2")
+BLOCK = 1 << 14
+ALIKE = 1e-2  # how much squared lengths may differ where inner products are to order like distances
+LISTED = 118  # vectors of a list, at least
+PAGES = 3  # pages of a list, at least
+
+
+class State(NamedTuple):
+    """What a reader takes once and then works with.
+
+    Parameters: `heads`, the graph in memory; `lists`, the file; `slots` (rows,) int32, the slot of each row or -1; `versions` (rows,) uint8: copies
+    of another version do not count; `used`, rows.
+    """
+
+    heads: Heads
+    lists: Lists
+    slots: NDArray[np.int32]
+    versions: NDArray[np.uint8]
+    used: int
+
+
+class SPANN:
+    """Finds nearly all of the best slots by reading a few short lists from disk; in memory stand the heads of the lists alone.
+
+    Scores are negative squared distances ("l2"), or inner products of vectors of one length ("cosine" makes them so, "ip" refuses others):
+    larger is better. All lies in a folder: `lists`, `rows` (the vectors as float16, by which the best found are ordered), `heads`.
+    One thread may change the index while others search.
+
+    Parameters:
+        dim: components of a vector.
+        folder: where the files lie; made if it is not there.
+        metric: "cosine", "ip" or "l2".
+        share: of the points that stand for lists.
+        closure: how points are copied into lists.
+        form: of the vectors in the lists: "int8", "float16" or "float32".
+        probes: lists read for a query, at most. ratio: no list whose head is farther than so many times the squared distance of the nearest is
+            read (0: all are), unless that is below `guard`. Fewer than k found: lists are read all the same.
+        patience: lists that bring nothing for the best k, after which no list is read whose head is farther than `margin` times the squared distance
+            of the k-th best (0: any number).
+        candidates: heads looked at in memory to find the nearest (None: twice `probes`).
+        keep: the best found that are ordered by their float16 rows (None: 2k + 10).
+        pages: of 4096 bytes, that a list may fill (0: as many as 118 vectors need, at least 3).
+        tree: how clusters are made; its threads are those of building.
+        seed: of the heads' graph.
+
+    Source: Q. Chen et al., "SPANN: Highly-efficient Billion-scale Approximate Nearest Neighbor Search", 2021. Heads that stand in their own lists,
+    and the order by float16 rows, are our choices.
+
+    >>> import tempfile
+    >>> rows = np.random.default_rng(0).normal(size=(500, 8)).astype(np.float32)
+    >>> index = SPANN(8, Path(tempfile.mkdtemp()), metric="l2")
+    >>> index.build(np.arange(500), rows)
+    >>> index.search(rows[7:8], k=1)[0].tolist()
+    [[7]]
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        folder: Path,
+        *,
+        metric: str = "ip",
+        share: float = 0.1,
+        closure: Closure | None = None,
+        form: str = "int8",
+        probes: int = 64,
+        ratio: float = 0.0,
+        guard: float = 0.1,
+        patience: int = 0,
+        margin: float = 1.15,
+        candidates: int | None = None,
+        keep: int | None = None,
+        pages: int = 0,
+        tree: BalancedTree | None = None,
+        seed: int = 0,
+    ) -> None:
+        if dim < 1:
+            raise InputError(f"a vector has at least 1 dimension, not {dim}")
+        if metric not in METRICS:
+            raise InputError(f"metric is one of {METRICS}, not {metric!r}")
+        if not 0 < share <= 1:
+            raise InputError(f"the share of heads lies above 0 and up to 1, not {share}")
+        if probes < 1 or ratio < 0 or guard < 0 or (keep is not None and keep < 1):
+            raise InputError(
+                f"probes and keep must be at least 1, ratio and guard not below 0, not {probes}, {keep}, {ratio}, {guard}"
+            )
+        self.dim, self.folder, self.metric, self.share, self.form = dim, Path(folder), metric, share, form
+        self.closure, self.tree, self.seed = closure or Closure(), tree or BalancedTree(), seed
+        self.probes, self.ratio, self.guard, self.keep = probes, ratio, guard, keep
+        self.patience, self.margin, self.candidates, self.length = patience, margin, candidates, 1.0
+        self.codes = Form(form, dim)
+        self.record = HEADER + self.codes.width * np.dtype(self.codes.dtype).itemsize
+        self.pages = pages or max(PAGES, math.ceil(LISTED * self.record / PAGE))
+        self.limit = self.pages * PAGE // self.record
+        if self.limit < 2:
+            raise InputError(f"a list of {pages} pages holds {self.limit} vectors of {self.record} bytes: allow it more pages")
+        self.heads_read = self.compared = self.lists_read = self.bytes_read = 0  # by searches so far
+        self.plan = "lists"
+        self.built: dict[str, Any] = {}  # what building found
+        self._node_of = np.full(0, -1, np.int32)  # (slots,): the row, or -1
+        self._spare: list[tuple[NDArray[np.uint8], int, NDArray[np.uint8]]] = []
+        self._heads: HNSW | None = None
+        self._state: State | None = None
+        self.postings: PostingFile | None = None
+        self.full: FullFile | None = None
+
+    # ------------------------------------------------------------------------------------------------- what there is
+    def __len__(self) -> int:
+        return int((self._node_of >= 0).sum())
+
+    @property
+    def approximate(self) -> bool:
+        """Whether `search` may miss some of the best."""
+        return True
+
+    @property
+    def present(self) -> NDArray[np.bool_]:
+        """Which slots have a vector, shape (slots,)."""
+        return np.asarray(self._node_of >= 0)
+
+    @property
+    def heads(self) -> HNSW:
+        """The graph of heads; a slot in it is the number of a list."""
+        if self._heads is None:
+            raise StateError("the index has not been built yet: call build or add first")
+        return self._heads
+
+    def state(self) -> State:
+        """What a search works with."""
+        if self._state is None:
+            raise StateError("the index has not been built yet: call build or add first")
+        return self._state
+
+    def rows(self, slots: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The vectors of some slots as float16 holds them, zeros where there is none, shape (slots, dim)."""
+        out = np.zeros((len(slots), self.dim), np.float32)
+        if self.full is None:
+            return out
+        inside = (slots >= 0) & (slots < len(self._node_of))
+        nodes = np.where(inside, self._node_of[np.where(inside, slots, 0)], -1)
+        out[nodes >= 0] = self.full.read(nodes[nodes >= 0].astype(np.int64))
+        return out
+
+    def nbytes(self) -> int:
+        """Bytes of memory held."""
+        held = int(self._node_of.nbytes) + sum(int(one.nbytes) + int(two.nbytes) for one, _, two in self._spare)
+        if self._state is not None and self._heads is not None and self.postings is not None:
+            held += (
+                self._heads.nbytes() + self.postings.nbytes() + int(self._state.slots.nbytes) + int(self._state.versions.nbytes)
+            )
+        return held
+
+    @staticmethod
+    def estimate(count: int, dim: int, *, share: float = 0.1) -> int:
+        """Bytes of memory of so many vectors.
+
+        >>> SPANN.estimate(1_000_000, 256) // 2**20
+        80
+        """
+        return HNSW.estimate(math.ceil(count * share), dim, form="float16") + math.ceil(count * (9 + share * 12))
+
+    # ------------------------------------------------------------------------------------------------------ building
+    def build(self, slots: NDArray[np.int64], vectors: Any, run: Run | None = None) -> None:
+        """Build from vectors (slots, dim): an array, or one that is mapped from a file; they are read in blocks, several times.
+
+        Raises `VectorError` for vectors that are not of this form, `InputError` for slots that are not numbers, each once, and
+        `StateError` where there is something already.
+        """
+        if self._state is not None:
+            raise StateError("the index has been built already: add to it, or build another one in another folder")
+        run = run or Run()
+        slots = np.asarray(slots, np.int64)
+        count = len(slots)
+        if vectors.shape != (count, self.dim) or not count:
+            raise VectorError(
+                f"expected {count} vectors of {self.dim} dimensions, at least one, got an array of shape {vectors.shape}"
+            )
+        if slots.min() < 0 or slots.max() >= 1 << 30 or len(np.unique(slots)) != count:
+            raise InputError(f"slots are numbers from 0 up to {(1 << 30) - 1:,}, each once")
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        full = FullFile.fresh(self.folder / ROWS, self.dim)
+        lengths = np.empty(count, np.float32)
+        sample = []
+        for start in range(0, count, BLOCK):
+            block = self._prepared(vectors[start : start + BLOCK])
+            self.codes.check(block)
+            full.write(start, block)
+            lengths[start : start + len(block)] = np.einsum("ij,ij->i", block, block)
+            sample.append(block[:: max(1, count // BLOCK)])
+            run.report("reading", start + len(block), count)
+        self._same_lengths(lengths)
+        self.codes = self.codes.fitted(np.concatenate(sample))
+        tree = self.tree.grow(count, full.read, run)
+        chosen = choose_heads(tree, self.share)
+        heads = HNSW(self.dim, metric="l2", ef_construction=100, form="float16", seed=self.seed, threads=self.tree.threads)
+        heads.add(np.arange(len(chosen)), full.read(chosen), run)
+        dealt = copies(
+            count,
+            full.read,
+            self._graph_of(heads),
+            Form("float16", self.dim),
+            self.closure,
+            len(chosen),
+            self.limit,
+            self.tree.threads,
+            run,
+        )
+        postings = PostingFile.create(self.folder / LISTS, self.record, self.pages)
+        postings.write_all(dealt.counts, self._records(full, dealt, run))
+        self.built = {
+            "heads": len(chosen), "mean_replicas": len(dealt.points) / count, "cut": dealt.cut, "orphans": dealt.orphans,
+            "mean_list": float(dealt.counts.mean()), "longest_list": int(dealt.counts.max()),
+            "evenness": float(dealt.counts.std() / max(dealt.counts.mean(), 1e-9)),
+        }  # fmt: skip
+        self.length = float(lengths[0])
+        self.take(heads, postings, full, slots.astype(np.int32), np.zeros(count, np.uint8), count)
+        self.save()
+
+    def take(
+        self, heads: HNSW, postings: PostingFile, full: FullFile, slots: NDArray[np.int32], versions: NDArray[np.uint8], used: int
+    ) -> None:
+        """Work with these from now on."""
+        living = np.flatnonzero(slots >= 0)
+        node_of = np.full(int(slots.max(initial=-1)) + 1, -1, np.int32)
+        node_of[slots[living]] = living
+        self._node_of, self._heads, self.postings, self.full = node_of, heads, postings, full
+        self.publish(slots, versions, used)
+
+    def publish(self, slots: NDArray[np.int32], versions: NDArray[np.uint8], used: int) -> None:
+        """Let searches see heads, lists and rows as they are now."""
+        postings = self.postings
+        assert postings is not None
+        lists = Lists(postings.handle, postings.offsets, postings.counts, self.record)
+        self._state = State(self._graph_of(self.heads), lists, slots, versions, used)
+
+    @staticmethod
+    def _graph_of(heads: HNSW) -> Heads:
+        now = heads.snapshot()
+        return Heads(now.graph, now.top, now.entry, now.slot_of, now.dead)
+
+    def _records(self, full: FullFile, dealt: Copies, run: Run) -> Iterator[NDArray[np.uint8]]:
+        """The records of each list in turn."""
+        ends = np.cumsum(dealt.counts)
+        first = 0
+        while first < len(ends):
+            begin = int(ends[first - 1]) if first else 0
+            last = max(int(np.searchsorted(ends, begin + BLOCK, "right")), first + 1)
+            points = dealt.points[begin : int(ends[last - 1])]
+            block = self.encoded(points, full.read(points), np.zeros(len(points), np.uint8))
+            yield from np.split(block, ends[first : last - 1] - begin)
+            run.report("writing lists", last, len(ends))
+            first = last
+
+    def encoded(self, nodes: NDArray[np.int64], rows: NDArray[np.float32], versions: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Records (rows, record) of vectors: row, squared length in units of the code, version, code."""
+        codes = self.codes.encode(rows)
+        out = np.zeros((len(nodes), self.record), np.uint8)
+        out[:, 0:4] = nodes.astype(np.int32)[:, None].view(np.uint8)
+        out[:, 4:8] = self.codes.norms(codes)[:, None].view(np.uint8)
+        out[:, 8:12] = versions.astype(np.int32)[:, None].view(np.uint8)
+        out[:, HEADER:] = codes.view(np.uint8)
+        return out
+
+    def _prepared(self, vectors: Any) -> NDArray[np.float32]:
+        block = np.ascontiguousarray(vectors, np.float32)
+        check_finite(block)
+        if self.metric == "cosine":
+            lengths = np.linalg.norm(block, axis=1, keepdims=True)
+            if (lengths == 0).any():
+                raise VectorError(
+                    f"vector {int(np.flatnonzero(lengths[:, 0] == 0)[0])} is zero: it has no direction, leave it out"
+                )
+            block = block / lengths
+        return block
+
+    def _same_lengths(self, lengths: NDArray[np.float32]) -> None:
+        if self.metric == "ip" and len(lengths) and float(lengths.max() - lengths.min()) > ALIKE * float(lengths.max()):
+            raise VectorError(
+                f"the squared lengths of vectors lie between {lengths.min():.3g} and {lengths.max():.3g}: lists are chosen by distance, which orders "
+                "like the inner product for vectors of one length only; take metric='cosine'"
+            )
+
+    # -------------------------------------------------------------------------------------------------------- search
+    def search(
+        self,
+        vectors: NDArray[np.float32],
+        k: int,
+        allow: NDArray[np.bool_] | None = None,
+        *,
+        probes: int | None = None,
+        ratio: float | None = None,
+        patience: int | None = None,
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The best k slots for each query with their scores, -1 and -inf where there are fewer, shape (queries, k).
+
+        `allow`, a mask over slots: where it lets few through, more lists are read, or all that pass are compared.
+        """
+        queries = np.asarray(vectors, np.float32)
+        if k < 1:
+            raise InputError(f"k must be at least 1, not {k}")
+        if queries.ndim != 2 or queries.shape[1] != self.dim:
+            raise VectorError(f"expected queries of {self.dim} dimensions, shape (queries, {self.dim}), got {queries.shape}")
+        check_finite(queries, "query")
+        found, scores = np.full((len(queries), k), -1, np.int64), np.full((len(queries), k), -np.inf, np.float32)
+        if self._state is None or not len(queries) or not len(self):
+            return found, scores
+        if self.metric == "cosine":
+            queries = self._prepared(queries)
+        most = probes or self.probes
+        barred, few = self._barred(allow)
+        if barred is not None:
+            passing = len(few)
+            if passing <= max(4 * k, most * self.limit // 2):
+                self.plan = "exact"
+                return self._exact(queries, k, few)
+            most = min(math.ceil(most * len(self) / passing), len(self._state.lists.count))
+            ratio, patience = 0.0, 0
+        self.plan = "lists"
+        nodes, near, counts = self._probe(
+            queries, k, barred, most, self.ratio if ratio is None else ratio, self.patience if patience is None else patience
+        )
+        self._fill(queries, nodes, near, counts, found, scores)
+        short = np.flatnonzero(counts < min(k, len(few) if barred is not None else len(self)))
+        if len(short):  # the lists that were read hold too few
+            every = few if barred is not None else np.flatnonzero(self.present)
+            if barred is None and most < len(self._state.lists.count):
+                wider = min(8 * most + 64, len(self._state.lists.count))
+                found[short], scores[short] = self.search(vectors[short], k, probes=wider, ratio=0.0, patience=0)
+            else:
+                found[short], scores[short] = self._exact(queries[short], k, every)
+        return found, scores
+
+    def _barred(self, allow: NDArray[np.bool_] | None) -> tuple[NDArray[np.uint8] | None, NDArray[np.int64]]:
+        if allow is None:
+            return None, np.empty(0, np.int64)
+        wide = np.zeros(len(self._node_of), np.bool_)
+        size = min(len(wide), len(allow))
+        wide[:size] = allow[:size]
+        return (~wide).view(np.uint8), np.flatnonzero(wide & self.present)
+
+    def _probe(
+        self, queries: NDArray[np.float32], k: int, barred: NDArray[np.uint8] | None, most: int, ratio: float, patience: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]:
+        state, full = self.state(), self.full
+        assert full is not None
+        near_form = Form("float16", self.dim)
+        head_queries = near_form.encode(np.clip(queries, -6e4, 6e4))
+        codes = self.codes.encode(queries)
+        ef = min(max(self.candidates or 2 * most, most, 32), len(state.heads.number))
+        keep = self.keep or 2 * k + 10
+        probing = Probing(min(most, ef), ef, ratio, self.guard, patience, self.margin, False)
+        unit = self.codes.step**2 if self.form == "int8" else 1.0
+        shape = (len(queries), k)
+        nodes, near, counts = np.full(shape, -1, np.int64), np.empty(shape, np.float32), np.zeros(len(queries), np.int64)
+        work = np.zeros((len(queries), 4), np.int64)
+        visited, epoch, buffer = self._room(len(state.heads.graph.links))
+        epoch = probe(
+            state.heads, state.lists, probing, head_queries, near_form.norms(head_queries), codes, self.codes.norms(codes), unit,
+            state.slots, state.versions, np.zeros(0, np.uint8) if barred is None else barred, full.handle, full.start, halves(queries),
+            max(keep, k), visited, epoch, buffer, nodes, near, counts, work,
+        )  # fmt: skip
+        if epoch < 0:
+            raise CorruptStoreError(f"a list or a row in {self.folder} cannot be read: delete the folder, an index is built anew")
+        self._spare.append((visited, epoch, buffer))
+        self.work = work
+        heads, compared, lists, size = work.sum(axis=0).tolist()
+        self.heads_read += heads
+        self.compared += compared
+        self.lists_read += lists
+        self.bytes_read += size
+        return nodes, near, counts
+
+    def _room(self, nodes: int) -> tuple[NDArray[np.uint8], int, NDArray[np.uint8]]:
+        try:
+            visited, epoch, buffer = self._spare.pop()
+            if len(visited) == nodes:
+                return visited, epoch, buffer
+        except IndexError:
+            pass
+        return np.zeros(nodes, np.uint8), 0, aligned_zeros(((self.pages + 1) * PAGE,), np.uint8)
+
+    def _fill(
+        self, queries: NDArray[np.float32], nodes: NDArray[np.int64], near: NDArray[np.float32], counts: NDArray[np.int64],
+        found: NDArray[np.int64], scores: NDArray[np.float32],
+    ) -> None:  # fmt: skip
+        """Rows and squared distances as slots and scores."""
+        there = np.arange(nodes.shape[1]) < counts[:, None]
+        found[there] = self.state().slots[nodes[there]]
+        if self.metric == "l2":
+            scores[there] = -near[there]
+            return
+        lengths = np.einsum("ij,ij->i", queries, queries)
+        where = np.nonzero(there)
+        length = np.float32(self.length)
+        scores[there] = (lengths[where[0]] + length - near[there]) / 2
+
+    def _exact(
+        self, queries: NDArray[np.float32], k: int, slots: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The best k of some slots, each compared by its float16 row."""
+        found, scores = np.full((len(queries), k), -1, np.int64), np.full((len(queries), k), -np.inf, np.float32)
+        for start in range(0, len(slots), BLOCK):
+            part = slots[start : start + BLOCK]
+            rows = self.rows(part)
+            given = queries @ rows.T
+            if self.metric == "l2":
+                lengths = np.einsum("ij,ij->i", rows, rows) + np.einsum("ij,ij->i", queries, queries)[:, None]
+                given = 2 * given - lengths
+            both = np.concatenate([scores, given], axis=1)
+            names = np.concatenate([found, np.broadcast_to(part, given.shape)], axis=1)
+            order = np.argsort(-both, axis=1, kind="stable")[:, :k]
+            scores, found = np.take_along_axis(both, order, 1), np.take_along_axis(names, order, 1)
+        return found, scores
+
+    # --------------------------------------------------------------------------------------------------------- files
+    def save(self) -> None:
+        """Commit what there is to the folder; a kill before the end leaves what was committed before.
+
+        Raises `StoreFullError` where the disk is full; the last commit is then unharmed.
+        """
+        self.state()
+        save(self)
+
+    def load(self) -> None:
+        """Take over what the folder holds.
+
+        Raises `NotFoundError` for an empty folder, `VectorError` for vectors of another width, `StoreError` for another metric or form,
+        `CorruptStoreError` for files that are damaged or do not belong together; the index then stays as it was.
+        """
+        restore(self)
+
+    def verify(self, run: Run | None = None) -> list[str]:
+        """What is wrong with the index, in words (nothing: all is well); reads all of it."""
+        return problems(self, run or Run())
+
+    def stats(self) -> dict[str, Any]:
+        """Figures: settings, lists and their lengths, copies, bytes of memory and on disk."""
+        settings = {"dim": self.dim, "metric": self.metric, "form": self.form, "probes": self.probes, "ratio": self.ratio}
+        if self.postings is None:
+            return {**settings, "vectors": 0, "bytes": self.nbytes()}
+        counts = self.postings.counts[self.postings.counts > 0]
+        return {
+            **settings, "vectors": len(self), "lists": len(counts), "copies": int(counts.sum()), "longest_list": int(counts.max(initial=0)),
+            "evenness": float(counts.std() / max(counts.mean(), 1e-9)) if len(counts) else 0.0, "bytes": self.nbytes(),
+            "bytes_on_disk": self.postings.bytes_on_disk, **{f"built_{name}": value for name, value in self.built.items()},
+        }  # fmt: skip
