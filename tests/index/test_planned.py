@@ -374,6 +374,18 @@ def test_the_plan_follows_the_budget(tmp_path: Path) -> None:
     assert choose(1000, 256, Means(budget=100_000, folder=tmp_path), 0, method="exact").name == "exact, vectors on disk"
 
 
+@pytest.mark.parametrize("dim", [16, 256, 300])
+def test_estimates_are_those_of_the_indexes(dim: int) -> None:
+    from lamina.index.hnsw import HNSW
+    from lamina.index.spann import SPANN
+
+    for count in (10_000, 3_000_000):
+        assert plans.estimate(count, dim, "graph") == pytest.approx(HNSW.estimate(count, dim, form="int8"), rel=0.1)
+        on_disk = plans.estimate(count, dim, "graph", on_disk=True)
+        assert on_disk == pytest.approx(HNSW.estimate(count, dim, form="int8", full=True), rel=0.1)
+        assert plans.estimate(count, dim, "lists") == pytest.approx(SPANN.estimate(count, dim), rel=0.1)
+
+
 def test_where_nothing_fits_the_plan_that_takes_least_is_taken_and_says_so(tmp_path: Path) -> None:
     plan = choose(100_000, 256, Means(budget=1_000_000, folder=tmp_path), 0, method="graph", disk=False)
     assert plan.on_disk

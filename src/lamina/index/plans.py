@@ -15,6 +15,10 @@ EXACT: Final = "exact"
 GRAPH: Final = "graph"
 LISTS: Final = "lists"
 
+WIDE: Final = 64  # components of a code are filled up to a multiple of this
+LINKS: Final = 160  # bytes of a node's links and of its place in the graph, with M = 16
+HEADS: Final = 0.1  # of the vectors stand for lists
+LISTED: Final = 11  # bytes of memory for each vector in lists
 PLACE: Final = 17
 """Bytes that a vector on disk takes in memory: its place, whether it is there, whether it is linked."""
 
@@ -103,13 +107,13 @@ def choose(count: int, dim: int, means: Means, taken: int, *, method: str, disk:
 
 
 def estimate(count: int, dim: int, method: str, *, on_disk: bool = False) -> int:
-    """Bytes in memory that searching by a method takes beside the vectors that are compared while it is built."""
+    """Bytes in memory that searching by a method takes beside the vectors that are compared while it is built.
+
+    What `HNSW.estimate` and `SPANN.estimate` say, reckoned here so that asking does not load the compiler.
+    """
+    codes = -(-dim // WIDE) * WIDE
     if method == GRAPH:
-        from lamina.index.hnsw import HNSW
-
-        return HNSW.estimate(count, dim, form="int8", full=on_disk)
+        return count * (codes + LINKS + (0 if on_disk else 2 * dim))
     if method == LISTS:
-        from lamina.index.spann import SPANN
-
-        return SPANN.estimate(count, dim)
+        return int(count * (HEADS * (2 * codes + LINKS) + LISTED))
     return 0

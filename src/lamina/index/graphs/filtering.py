@@ -14,10 +14,9 @@ from lamina.index.forms import halves
 from lamina.index.graphs.full import FullFile
 from lamina.index.graphs.layers import Snapshot
 from lamina.index.kernels.filtered import answers, search_allowed
-from lamina.index.kernels.scan import scan_nodes, scan_sketches
+from lamina.index.kernels.scan import PLANES, scan_nodes, scan_sketches, split
 from lamina.index.kernels.twins import unfold_all
 from lamina.index.planning import Allowance, Costs, Situation, choose
-from lamina.index.sketches import planes
 
 if TYPE_CHECKING:
     from lamina.index.hnsw import HNSW
@@ -26,7 +25,8 @@ STARTS = 4  # allowed nodes that join the entry of a search by two hops
 HOPS = 32  # allowed nodes for each node looked at, beyond which no second hop is made
 PILOT = 4  # queries of a batch from which it is seen whether the graph will do for the rest
 RUNS = 3  # of each measurement; the fastest counts
-ROWS = 2048  # vectors of a measurement
+ROWS = 8192  # vectors of a measurement
+ASKED = 32  # queries of a measurement
 LIKELY = 240  # … that are compared exactly after their sketches
 
 
@@ -78,10 +78,13 @@ class _Run:
         self.computed = 0
 
     def _part(self, rows: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.float32], NDArray[np.uint64], NDArray[np.int64]]:
+        if len(rows) == len(self.queries):
+            return self.encoded, self.norms, self.keys, self.counts
         return self.encoded[rows], self.norms[rows], self.keys[rows], self.counts[rows]
 
     def _done(self, rows: NDArray[np.int64], keys: NDArray[np.uint64], counts: NDArray[np.int64]) -> None:
-        self.keys[rows], self.counts[rows] = keys, counts
+        if keys is not self.keys:
+            self.keys[rows], self.counts[rows] = keys, counts
         self.computed += int(counts[:, 1].sum())
 
     def scanned(self, rows: NDArray[np.int64], plan: str) -> None:
@@ -90,7 +93,7 @@ class _Run:
         if plan == "sketches":
             sketches = self.now.layers.sketched(self.now.used)
             likely = max(self.situation.likely, keys.shape[1])
-            bits, steps, sums = planes(encoded)
+            bits, steps, sums = _planes(self.now.form.widened(encoded), sketches.bits.shape[1])
             scan_sketches(
                 self.now.graph, sketches.bits, sketches.factors, encoded, norms, bits, steps, sums, 0, len(rows), self.allowance.nodes, likely,
                 keys, counts,
@@ -150,6 +153,14 @@ class _Run:
         return nodes, -np.maximum(near, 0) if self.euclidean else -near
 
 
+def _planes(queries: NDArray[np.float32], words: int) -> tuple[NDArray[np.uint64], NDArray[np.float32], NDArray[np.float32]]:
+    """Queries as int8 in planes of bits, their steps, and the sums of their components."""
+    bits = np.zeros((len(queries), words, PLANES), np.uint64)
+    steps, sums = np.empty(len(queries), np.float32), np.empty(len(queries), np.float32)
+    split(queries, bits, steps, sums)
+    return bits, steps, sums
+
+
 def measured_costs(now: Snapshot, seed: int = 0) -> Costs:
     """What the kinds of work cost with these vectors on this machine, by the time of this thread; takes some milliseconds once compiled.
 
@@ -159,50 +170,39 @@ def measured_costs(now: Snapshot, seed: int = 0) -> Costs:
     living = np.flatnonzero(~now.dead[: now.used])
     if len(living) < 1000:
         return Costs.of(width)
-    drawn = np.random.default_rng(seed).choice(living, min(ROWS, len(living)), replace=False)
-    nodes, few = np.sort(drawn).astype(np.int32), drawn[:32]
-    queries, norms = graph.vectors[few], graph.norms[few] if len(graph.norms) else np.zeros(len(few), np.float32)
-    keys, counts = np.zeros((len(few), 10), np.uint64), np.zeros((len(few), 3), np.int64)
+    generator = np.random.default_rng(seed)
+    drawn = [np.sort(generator.choice(living, min(ROWS, len(living)), replace=False)).astype(np.int32) for _ in range(ASKED)]
+    few = generator.choice(living, ASKED)
+    queries, norms = graph.vectors[few], graph.norms[few] if len(graph.norms) else np.zeros(ASKED, np.float32)
+    keys, counts = np.zeros((ASKED, 10), np.uint64), np.zeros((ASKED, 3), np.int64)
     mask, marks = np.ones(len(now.slot_of), np.uint8), np.zeros(len(now.slot_of), np.uint8)
     sketches = now.layers.sketched(now.used)
-    bits, steps, sums = planes(queries)
+    bits, steps, sums = _planes(now.form.widened(queries), sketches.bits.shape[1])
 
     def through() -> None:
         marks[:] = 0
         search_allowed(
-            graph, now.top, now.entry, queries, norms, 0, len(few), mask, nodes[:0], 0, 0, 64, 0.0, 1e9, marks, 0, keys, counts
+            graph, now.top, now.entry, queries, norms, 0, ASKED, mask, drawn[0][:0], 0, 0, 64, 0.0, 1e9, marks, 0, keys, counts
         )
 
     def scanned() -> None:
-        for row in range(len(few)):
+        for row, nodes in enumerate(drawn):
             scan_nodes(graph, queries, norms, row, row + 1, nodes, keys, counts)
 
-    def sketched(part: NDArray[np.int32]) -> None:
-        for row in range(len(few)):
+    def sketched(share: int) -> None:
+        for row, nodes in enumerate(drawn):
             scan_sketches(
-                graph,
-                sketches.bits,
-                sketches.factors,
-                queries,
-                norms,
-                bits,
-                steps,
-                sums,
-                row,
-                row + 1,
-                part,
-                LIKELY,
-                keys,
-                counts,
-            )
+                graph, sketches.bits, sketches.factors, queries, norms, bits, steps, sums, row, row + 1, nodes[: len(nodes) // share], LIKELY,
+                keys, counts,
+            )  # fmt: skip
 
     took = _fastest(through)
     distance = took / max(int(counts[:, 1].sum()), 1)
-    scan = _fastest(scanned) / (len(few) * len(nodes))
-    half = nodes[: len(nodes) // 2]
-    whole, part = _fastest(lambda: sketched(nodes)) / len(few), _fastest(lambda: sketched(half)) / len(few)
-    sketch = max((whole - part) / (len(nodes) - len(half)), 1.0)
-    return Costs(distance, scan, sketch, Costs.reading, max(whole - sketch * len(nodes), 0.0))
+    rows = len(drawn[0])
+    scan = _fastest(scanned) / (ASKED * rows)
+    whole, part = _fastest(lambda: sketched(1)) / ASKED, _fastest(lambda: sketched(2)) / ASKED
+    sketch = max((whole - part) / (rows - rows // 2), 1.0)
+    return Costs(distance, scan, sketch, Costs.reading, max(whole - sketch * rows, 0.0))
 
 
 def _fastest(work: Callable[[], None]) -> float:
