@@ -329,6 +329,31 @@ def test_with_too_little_memory_vectors_lie_on_disk(tmp_path: Path) -> None:
         assert memory.stats()["memory_budget"] == rest + 3000
 
 
+def test_with_still_less_its_lists_lie_on_disk_and_every_process_reads_them(tmp_path: Path) -> None:
+    with memory_at(tmp_path, 400, index="spann") as memory:
+        told = memory.build_index()
+        assert (told["plan"], told["state"], told["kept"]) == ("lists, vectors on disk", "ready", True)
+        before = found(memory)
+        assert files(tmp_path) == [".lists", ".view"]
+        with memory_at(tmp_path, read_only=True, index="spann") as reader:
+            assert found(reader) == before
+        with memory_at(tmp_path, index="spann") as other:
+            assert found(other) == before
+            assert other._views.wait()
+            assert plan(other)["state"] == "ready"
+            (secret,) = other.search("a storm at sea near the reef", k=1)
+            other.delete(secret.item.id)
+            assert secret.text not in found(other) + found(memory)
+            space = memory.store.vectors.active()
+            assert space is not None
+        names = files(tmp_path)
+    assert files(tmp_path) == names
+    with memory_at(tmp_path, index="spann") as memory:
+        memory.scrub()
+        assert files(tmp_path) == []
+        assert memory.build_index()["vectors"] == 399
+
+
 def test_where_nothing_fits_search_goes_on_and_building_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with memory_at(tmp_path, 150, memory_budget="1kB") as memory:
         assert len(found(memory)) == 10

@@ -23,7 +23,7 @@ from lamina.index.arrays import read_arrays, write_arrays
 from lamina.index.packing import pack, unpack
 from lamina.index.planned import PlannedIndex
 from lamina.index.view import ScopeView
-from lamina.storage.index_files import LOCK, remove_file, remove_index_files, remove_workplaces
+from lamina.storage.index_files import LISTS, LOCK, remove_file, remove_index_files, remove_lists, remove_workplaces
 from lamina.storage.protocol import Space, Store
 
 log = logging.getLogger("lamina.index")
@@ -79,8 +79,8 @@ class Beside:
             view._clear(space)
             unpack(view, header, arrays)
             view.kept = len(view), header["version"]
-            if named.get("graph") and isinstance(view.flat, PlannedIndex):
-                view.flat.open_graph(self.folder / f"{token}.graph", header.get("tuned") or {})
+            if isinstance(named.get("graph"), str) and isinstance(view.flat, PlannedIndex):
+                view.flat.open_graph(self.folder / Path(named["graph"]).name, header.get("tuned") or {})
         return True
 
     def has(self, scope: str) -> bool:
@@ -124,19 +124,26 @@ class Beside:
     def _write(self, view: ScopeView) -> bool:
         assert self.folder is not None
         token = secrets.token_hex(8)
-        graph, paths, committed = False, (self.folder / f"{token}.view", self.folder / f"{token}.graph"), False
+        graph: str | None = None
+        paths, committed = (self.folder / f"{token}.view", self.folder / f"{token}.graph"), False
         try:
             with view.lock:
                 header, arrays = pack(view)
             if isinstance(view.flat, PlannedIndex):
                 graph = view.flat.save_graph(paths[1])
-                header["tuned"] = {"ef": view.flat.ef, "recall": view.flat.recall}
+                header["tuned"] = view.flat.tuned
             write_arrays(paths[0], KIND, {**header, "token": token}, arrays)
             committed = self._commit(view.scope, {"token": token, "version": header["version"], "graph": graph})
         finally:
             if not committed:
                 for path in self.folder.glob(token + ".*"):
                     remove_file(path)
+                if (
+                    graph is not None
+                    and graph.endswith(LISTS)
+                    and graph not in {one.get("graph") for one in self._named().values()}
+                ):
+                    remove_lists(self.folder / graph)
         if not committed:
             return False
         view.kept = len(arrays["_keys"]), header["version"]
@@ -159,10 +166,13 @@ class Beside:
     def _tidy(self) -> None:
         """Remove what the store does not name: older files, and those of writers that were killed."""
         assert self.folder is not None
-        tokens = {one.get("token") for one in self._named().values()}
+        named = list(self._named().values())
+        tokens, graphs = {one.get("token") for one in named}, {one.get("graph") for one in named}
         for path in self.folder.iterdir():
             if path.name != LOCK and path.is_file() and path.name.split(".")[0] not in tokens:
                 path.unlink(missing_ok=True)
+            if path.suffix == LISTS and path.name not in graphs:
+                remove_lists(path)
         remove_workplaces(self.folder)
 
     # ------------------------------------------------------------------------------------------------------ removing

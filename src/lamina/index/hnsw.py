@@ -31,7 +31,6 @@ SELECTIONS = ("heuristic", "simple")
 FEWEST_DEAD = 64  # tombstones below which no repair begins by itself
 RERANKED = 6  # vectors ordered by their full rows beyond the k that are wanted, at least; half of k
 FITTED = 1 << 16  # vectors from which on the step of int8 vectors is fitted anew only where many do not fit
-TRIES = 4  # searches that are begun again because vectors were replaced meanwhile
 CLIPPED = 1e-3  # share of components beyond the step from which it is fitted anew
 NEVER = np.zeros(0, np.uint8)
 
@@ -300,9 +299,8 @@ class HNSW:
         levels = levels_of(self._generator, new, self.M, self.flat)
         self._full_file()
         self._fit(vectors)
+        self._layers.reserve(self._layers.count + new, self._layers.rows + int(levels.sum(dtype=np.int64)))
         self.grow(int(slots.max()) + 1)
-        certain = max(int((self._node_of[slots[order]] < 0).sum()) - len(self._free), 0)
-        self._layers.reserve(self._layers.count + certain, self._layers.rows + int(levels[:certain].sum(dtype=np.int64)))
         self._publish()
         try:
             self._link(slots, vectors, order, levels, run)
@@ -378,9 +376,8 @@ class HNSW:
     def _pair(self, slot: NDArray[np.int64], vector: NDArray[np.float32], head: int) -> None:
         """Give a slot a node behind another one with the same vector; nothing changes where it has that vector already."""
         layers, before = self._layers, int(self._node_of[slot[0]])
-        if before >= 0 and (before == head or (len(layers.head) and layers.head[before] == head + 1)):
-            if layers.full is None or np.array_equal(layers.full.read(np.array([before]))[0], vector[0].astype(np.float16)):
-                return
+        if before >= 0 and layers.full is None and (before == head or (len(layers.head) and layers.head[before] == head + 1)):
+            return
         none = np.zeros(1, np.int8)
         first, _ = self._room_for(1, none)
         self._put(first, slot, vector, none, none)
@@ -399,7 +396,6 @@ class HNSW:
     ) -> NDArray[np.int8]:
         """Let the nodes from `first` on be those of these slots; returns the levels that are left."""
         layers = self._layers
-        layers.reserve(first + len(slots), layers.rows + int(tall.sum(dtype=np.int64)))
         layers.put(first, vectors, slots)
         if first < layers.count:
             self._free = self._free[len(slots) :]
@@ -538,14 +534,11 @@ class HNSW:
         token = object()
         self._active.add(token)
         try:
-            for _ in range(TRIES):
-                now = self._now
-                nodes, scores = self._search(now, queries, k, max(ef, k), allow)
-                slots = np.where(nodes >= 0, now.slot_of[nodes] if now.used else -1, -1)
-                if self._now is now and not len(now.twins):
-                    break
-                if not _drop_repeated(slots, scores):
-                    break
+            now = self._now
+            nodes, scores = self._search(now, queries, k, max(ef, k), allow)
+            slots = np.where(nodes >= 0, now.slot_of[nodes] if now.used else -1, -1)
+            if self._now is not now or len(now.twins):
+                _drop_repeated(slots, scores)
             return slots, scores
         finally:
             self._active.discard(token)
@@ -770,17 +763,14 @@ def barred_by(now: Snapshot, allow: NDArray[np.bool_]) -> NDArray[np.uint8]:
     return barred.view(np.uint8)
 
 
-def _drop_repeated(slots: NDArray[np.int64], scores: NDArray[np.float32]) -> bool:
-    """Leave the first of equal slots in each row, and say whether there were some: a vector that was replaced meanwhile may be found twice."""
-    repeated = False
+def _drop_repeated(slots: NDArray[np.int64], scores: NDArray[np.float32]) -> None:
+    """Leave the first of equal slots in each row: a vector that was replaced during the search may have been found twice."""
     for row in range(len(slots)):
         here = slots[row]
         _, first = np.unique(here, return_index=True)
         if len(first) == len(here):
             continue
         keep = np.sort(first[here[first] >= 0])
-        repeated = repeated or len(keep) < int((here >= 0).sum())
         kept, given = here[keep], scores[row, keep]
         slots[row], scores[row] = -1, -np.inf
         slots[row, : len(kept)], scores[row, : len(kept)] = kept, given
-    return repeated

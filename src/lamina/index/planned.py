@@ -17,11 +17,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lamina.errors import LaminaError, MissingExtraError, StateError
+from lamina.errors import LaminaError, MissingExtraError, NotFoundError, StateError
 from lamina.index.flat import FlatIndex, inner_products, top
 from lamina.index.plans import EXACT, GRAPH, LISTS, Means, Plan, choose, has_kernels
 from lamina.index.scattered import FileRows, GraphRows
 from lamina.records import Run
+from lamina.storage.index_files import LISTS as LISTS_SUFFIX
 from lamina.storage.index_files import copy_file, remove_workplace, workplace
 
 log = logging.getLogger("lamina.index")
@@ -30,6 +31,7 @@ CROSSOVER: Final = 100_000
 """Vectors from which a graph is worth building: whole recalls take as long with it as without it there; see docs/guides/settings.md."""
 LEAST_PENDING: Final = 1024  # vectors that are searched one by one before they are linked
 PENDING_SHARE: Final = 0.01  # … or this share of all, if that is more
+REBUILT_SHARE: Final = 0.1  # share of new vectors and removed ones from which lists are built anew
 CHUNK: Final = 8192  # vectors handed to the graph at once
 RECENT: Final = 256  # queries that are kept for tuning
 FEW: Final = 32  # … and how many there must be, else vectors of the view stand for them
@@ -192,9 +194,10 @@ class PlannedIndex:
     @property
     def due(self) -> bool:
         """Whether something is to be built, or enough has come to be linked."""
-        if not isinstance(self._flat, GraphRows):
+        flat = self._flat
+        if not isinstance(flat, GraphRows):
             return self.method(len(self)) != EXACT
-        return self.pending > max(LEAST_PENDING, PENDING_SHARE * len(self))
+        return self.pending > max(LEAST_PENDING, (REBUILT_SHARE if _fixed(flat.graph) else PENDING_SHARE) * len(self))
 
     # ------------------------------------------------------------------------------------------------------ searching
     def search(
@@ -219,10 +222,11 @@ class PlannedIndex:
         count = int(np.count_nonzero(inside))
         if count <= 2 * k or not len(vectors):
             return flat.search(vectors, k, allow)
+        setting = _setting(flat.graph)
         if ef is None and self.ef is not None:
-            ef = max(self.ef, -(-self.ef * k // ASKED))
+            ef = max(self.ef, -(-self.ef * k // ASKED)) if setting == "ef" else self.ef
         every = count == len(flat.graph)
-        found, scores = flat.graph.search(vectors, k, None if every else inside, **({} if ef is None else {"ef": max(ef, k)}))
+        found, scores = flat.graph.search(vectors, k, None if every else inside, **({} if ef is None else {setting: ef}))
         if len(late):
             found, scores = _merged(found, scores, late, flat.rows(late), vectors)
         for row in np.flatnonzero((found < 0).any(axis=1) & (count + len(late) >= k)).tolist():  # what is allowed lies apart
@@ -259,27 +263,52 @@ class PlannedIndex:
             if self._opening is not None:
                 self._open(*self._opening)
         flat = self._flat
-        new = not isinstance(flat, GraphRows)
-        graph = self._new_graph(self.plan.on_disk) if new else flat.graph
+        graph = flat.graph if isinstance(flat, GraphRows) else None
+        if graph is not None and _fixed(graph):
+            if not self.due:
+                return
+            graph = None  # lists are built anew
         with self._lock:
-            self.doing, self._touched = "building" if new else "linking", set()
-            slots = np.flatnonzero(self.present if new else flat.late)
+            self.doing, self._touched = "building" if graph is None else "linking", set()
+            slots = np.flatnonzero(self.present if graph is None else flat.late)  # type: ignore[attr-defined]
             stale, self._stale = np.array(sorted(self._stale), np.int64), set()
-        if not new and len(stale):
+        if not len(slots) + len(stale):
+            return
+        if graph is None:
+            self._build(slots, run)
+            self.unsaved = True
+        else:
             graph.remove(stale)
+            graph.reserve(len(self.present))
+            self._link(graph, slots, run)
+        if len(self):
+            self.doing = "tuning"
+            self._tune(run)
+
+    def _build(self, slots: NDArray[np.int64], run: Run) -> None:
+        """Build what the plan says from the vectors of slots."""
+        plan = self.plan
+        if plan.method == LISTS and self.means.folder is not None:
+            from lamina.index.lists import ViewLists, build
+
+            lists = ViewLists(self.dim, self.means.folder, seed=self.means.run.seed)
+            build(lists, self.rows, slots, run)
+            self._hand_over(lists, slots)
+            return
+        graph = self._new_graph(plan.on_disk)
         graph.reserve(len(self.present))
+        self._link(graph, slots, run, whole=True)
+
+    def _link(self, graph: Any, slots: NDArray[np.int64], run: Run, *, whole: bool = False) -> None:
+        """Have the graph link the vectors of slots, a batch at a time; it is taken over batch by batch, or when it is `whole`."""
         for start in range(0, len(slots), CHUNK):
             part = slots[start : start + CHUNK]
             graph.add(part, self.rows(part), replace(run, progress=None))
-            if not new:
+            if not whole:
                 self._hand_over(graph, part)
             run.report("indexing", min(start + CHUNK, len(slots)), len(slots))
-        if new:
+        if whole:
             self._hand_over(graph, slots)
-            self.unsaved = True
-        if len(stale) + len(slots) and len(self):
-            self.doing = "tuning"
-            self._tune(run)
 
     def _hand_over(self, graph: Any, slots: NDArray[np.int64]) -> None:
         """The graph has the vectors of these slots now; of those that changed while they were handed to it, it has old ones."""
@@ -287,8 +316,8 @@ class PlannedIndex:
             touched = np.array(sorted(self._touched or ()), np.int64)
             self._stale.update(np.intersect1d(touched, slots).tolist())
             linked = np.setdiff1d(slots, touched)
-            flat = self._flat
-            self._flat = flat.handed_over(linked) if isinstance(flat, GraphRows) else GraphRows(flat, graph, linked)
+            flat, known = self._flat, isinstance(self._flat, GraphRows) and self._flat.graph is graph
+            self._flat = flat.handed_over(linked) if known else GraphRows(flat, graph, linked)  # type: ignore[attr-defined]
 
     def _new_graph(self, on_disk: bool) -> Any:
         from lamina.index.hnsw import HNSW
@@ -306,17 +335,28 @@ class PlannedIndex:
 
         with self._lock:
             queries = self._recent[: min(self._asked, RECENT)].copy()
+        flat, k, name, least = self._flat, min(ASKED, len(self)), "ef", 1
+        if isinstance(flat, GraphRows) and _fixed(
+            flat.graph
+        ):  # as many lists as hold twice what is wanted: where they hold too few they are read on
+            name, least = "probes", -(-2 * k * int(flat.graph.stats()["lists"]) // len(flat.graph))
         run.report("tuning", 0, 1)
-        tuned = tune(_Unheard(self), queries if len(queries) >= FEW else None, k=min(ASKED, len(self)), target=TARGET)
+        tuned = tune(_Unheard(self), queries if len(queries) >= FEW else None, k=k, target=TARGET, name=name, least=least)
         self.ef, self.recall = int(tuned.ef), float(tuned.recall)
 
     # ------------------------------------------------------------------------------------------------------ files
-    def save_graph(self, path: Path) -> bool:
-        """Write the graph to a file, without a trace of what was taken out of it; False where there is none, or it cannot be kept."""
+    def save_graph(self, path: Path) -> str | None:
+        """Write the graph to a file, without a trace of what was taken out of it; of lists, give them a name in the same folder.
+
+        Returns the name of the file, or of the folder of lists; None where there is neither.
+        """
         with self._work:
             flat = self._flat
             if not isinstance(flat, GraphRows):
-                return False
+                return None
+            if _fixed(flat.graph):
+                name: str | None = flat.graph.kept_as()
+                return name
             with self._lock:
                 stale, self._stale = np.array(sorted(self._stale), np.int64), set()
             flat.graph.remove(stale)
@@ -325,27 +365,30 @@ class PlannedIndex:
             if flat.graph.full is not None:  # others must not see what is written there from now on
                 for file in flat.graph.full.parent.glob("rows.*"):
                     copy_file(file, path.with_suffix(f".{file.name}"))
-            return True
+            return path.name
 
     def open_graph(self, path: Path, tuned: Mapping[str, Any]) -> None:
         """Have the graph that belongs to the vectors here read from its file when the work of `settle` begins; see `save_graph`.
 
-        What it has that has no vector here, or another one, is taken out of it then. `tuned`: `ef` and `recall`.
+        What it has that has no vector here, or another one, is taken out of it then. `tuned`: `ef` and `recall`; and `stale`, slots whose vector in
+        lists is not theirs.
         """
         with self._lock:
             self._opening = path, tuned
-            self._changed_early.clear()
+            self._changed_early = set(tuned.get("stale") or ())
+
+    @property
+    def tuned(self) -> dict[str, Any]:
+        """What belongs to the graph and stands in no file of its own; see `open_graph`."""
+        flat = self._flat
+        with self._lock:
+            stale = sorted(self._stale) if isinstance(flat, GraphRows) and _fixed(flat.graph) else []
+            return {"ef": self.ef, "recall": self.recall, "stale": stale}
 
     def _open(self, path: Path, tuned: Mapping[str, Any]) -> None:
         """Take a graph over from its file; where that is gone or damaged, one will be built."""
-        rows = list(path.parent.glob(path.stem + ".rows.*"))
         try:
-            if not rows and self.plan.on_disk:
-                raise StateError("its vectors are to lie on disk now")
-            graph = self._new_graph(bool(rows))
-            if graph.full is not None:
-                copy_file(rows[0], graph.full.parent / rows[0].name.removeprefix(path.stem + "."))
-            graph.load(path)
+            graph = self._read(path)
             ef, recall = tuned.get("ef"), tuned.get("recall")
         except LaminaError as error:
             log.warning("the graph of a view is built anew (%s)", error)
@@ -361,6 +404,22 @@ class PlannedIndex:
             self._stale = set(np.setdiff1d(has, known).tolist())
             self._flat = GraphRows(self._flat, graph, known)
             self.ef, self.recall = None if ef is None else int(ef), None if recall is None else float(recall)
+
+    def _read(self, path: Path) -> Any:
+        rows = list(path.parent.glob(path.stem + ".rows.*"))
+        if path.suffix == LISTS_SUFFIX:
+            from lamina.index.lists import ViewLists
+
+            if not path.is_dir():
+                raise NotFoundError(f"there are no lists {path}")
+            return ViewLists(self.dim, path.parent, name=path.name)
+        if self.plan.method != GRAPH or (not rows and self.plan.on_disk):
+            raise StateError("it would not keep the memory budget")
+        graph = self._new_graph(bool(rows))
+        if graph.full is not None:
+            copy_file(rows[0], graph.full.parent / rows[0].name.removeprefix(path.stem + "."))
+        graph.load(path)
+        return graph
 
     def save(self, path: Path) -> None:
         """Write the vectors to a file; see `FlatIndex.save`. A graph is built anew by whoever reads it."""
@@ -387,12 +446,22 @@ class PlannedIndex:
             "vectors": len(self),
             "state": self.doing or ("exact" if graph is None else "ready"),
             "pending": self.pending,
-            "ef": None if graph is None else self.ef or int(graph.ef),
+            "ef": None if graph is None else self.ef or int(getattr(graph, _setting(graph))),
             "recall": None if graph is None else self.recall,
             "bytes": self.nbytes(),
             "estimate": plan.nbytes,
             **({"notice": plan.notice} if plan.notice else {}),
         }
+
+
+def _fixed(graph: Any) -> bool:
+    """Whether a graph is not changed any more: lists are not."""
+    return _setting(graph) != "ef"
+
+
+def _setting(graph: Any) -> str:
+    """What says how much is looked at in a search."""
+    return "probes" if hasattr(graph, "probes") else "ef"
 
 
 class _Unheard:
@@ -402,8 +471,8 @@ class _Unheard:
         self._index = index
         self.dim, self.present, self.rows = index.dim, index.present, index.rows
 
-    def search(self, vectors: NDArray[np.float32], k: int, *, ef: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        return self._index._find(vectors, k, None, ef)
+    def search(self, vectors: NDArray[np.float32], k: int, **setting: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        return self._index._find(vectors, k, None, next(iter(setting.values())))
 
 
 def _merged(

@@ -88,8 +88,6 @@ def choose(count: int, dim: int, means: Means, taken: int, *, method: str, disk:
     for one in {EXACT: (EXACT,), GRAPH: (GRAPH, LISTS) if disk else (GRAPH,), LISTS: (LISTS,)}[method]:
         if one == LISTS and means.folder is None:
             continue
-        if one == LISTS and find_spec("lamina.index.spann") is None:
-            continue
         if one != LISTS:
             options.append(Plan(one, False, rows + estimate(count, dim, one), room))
         if means.folder is not None:

@@ -72,13 +72,14 @@ def _graph(form: str) -> None:
 
 
 def _lists() -> None:
-    from lamina.index.spann import SPANN
+    from lamina.index.spann.spann import SPANN
 
     vectors = _vectors()
     with tempfile.TemporaryDirectory() as folder:
-        index = SPANN(WIDTH, path=Path(folder) / "lists")
-        index.add(np.arange(COUNT), vectors)
-        index.search(vectors[:2], 5, None)
+        index = SPANN(WIDTH, Path(folder))
+        index.build(np.arange(COUNT), vectors)
+        for allow in (None, np.arange(COUNT) % 2 == 0):
+            index.search(vectors[:2], 5, allow)
 
 
 def _vectors() -> Any:  # float32 (COUNT, WIDTH)

@@ -17,6 +17,10 @@ LOCK: Final = "lock"
 """The file in the folder that whoever writes there holds locked."""
 WORK: Final = ".work"
 """How the names of folders end in which one process works."""
+LISTS: Final = ".lists"
+"""How the names of folders end that hold lists on disk."""
+IN_USE: Final = "in-use"
+"""The file in such a folder that whoever reads there holds locked."""
 _BLOCK: Final = 1 << 20
 
 
@@ -52,7 +56,22 @@ def remove_index_files(folder: Path) -> int:
     for path in files:
         remove_file(path)
     remove_workplaces(folder, every=True)
+    for place in folder.glob("*" + LISTS):
+        remove_lists(place)
     return len(files)
+
+
+def remove_lists(place: Path) -> None:
+    """Remove a folder of lists; where nobody reads there, what lay in it is overwritten."""
+    try:
+        with (place / IN_USE).open("a+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for path in place.iterdir():
+                if path.name != IN_USE:
+                    remove_file(path)
+    except OSError:  # in use, or gone
+        pass
+    shutil.rmtree(place, ignore_errors=True)
 
 
 def copy_file(source: Path, target: Path) -> None:
