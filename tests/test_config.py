@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lamina.config import Config, load_config
+from lamina.config import Config, load_config, read_bytes
 from lamina.errors import ConfigError
 
 
@@ -44,8 +44,12 @@ def test_a_path_object_is_a_path(tmp_path: Path) -> None:
         ("patience", float("nan")),
         ("patience", float("inf")),
         ("patience", True),
-        ("cache_bytes", 1.5),
-        ("cache_bytes", "many"),
+        ("memory_budget", 1.5),
+        ("memory_budget", "many"),
+        ("memory_budget", "2 iB"),
+        ("memory_budget", "-5MB"),
+        ("memory_budget", True),
+        ("index", "annoy"),
         ("path", 5),
         ("path", ""),
         ("path", "a\0b"),
@@ -84,3 +88,26 @@ def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
 def test_an_unknown_zone_is_refused(zone: str) -> None:
     with pytest.raises(ConfigError, match="is not a time zone"):
         Config(zone=zone).timezone()
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("0", 0),
+        ("12", 12),
+        ("1k", 1000),
+        ("1.5 GB", 1_500_000_000),
+        ("64MiB", 64 << 20),
+        ("2gib", 2 << 30),
+        (" 3 TB ", 3 * 10**12),
+        (7, 7),
+        ("9b", 9),
+    ],
+)
+def test_sizes_are_read(text: object, size: int) -> None:
+    assert read_bytes(text) == size
+    assert load_config(environment={}, memory_budget=text).memory_budget == size
+
+
+def test_the_budget_comes_from_the_environment() -> None:
+    assert load_config(environment={"LAMINA_MEMORY_BUDGET": "500MB"}).memory_budget == 500_000_000

@@ -74,6 +74,7 @@ class AsyncMemory:
     consolidate = _threaded(Memory.consolidate)
     rebuild = _threaded(Memory.rebuild)
     undo = _threaded(Memory.undo)
+    build_index = _threaded(Memory.build_index)
     flush = _threaded(Memory.flush)
     export = _threaded(Memory.export)
     import_ = _threaded(Memory.import_)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, tzinfo
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from lamina.errors import ConfigError
+
+INDEXES: Final = ("auto", "exact", "hnsw", "spann", "usearch")
+_SIZE: Final = re.compile(r"(?P<number>\d+(\.\d+)?)\s*((?P<prefix>[kmgt]?)(?P<binary>(?<=[kmgt])i)?b?)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -18,11 +22,11 @@ class Config:
     """Settings of a memory.
 
     `path` of the store file; `durability` ("process" or "power"); `embedder` and `model`, specs as `lamina.models` reads
-    them; `zone`, the time zone of naive times (an IANA name); `cache_bytes`, what in-memory views may take; `patience`,
-    seconds to wait for another process's write lock; `language`, in which the texts of a new file are analysed (a language
-    `lamina.terms.languages` lists); `index`, how vectors are searched: "exact", or "usearch" (extra "ann":
-    a graph in views of 200,000 vectors and more, which may miss some of the best); `redact`, what is taken out of messages before they are
-    stored: "none", "all", or kinds such as "email,phone"; `gate`, what becomes of messages that are no memory: "none", "mark" or "refuse".
+    them; `zone`, the time zone of naive times (an IANA name); `memory_budget`, bytes that in-memory views may take (also as text: "500MB");
+    `patience`, seconds to wait for another process's write lock; `language`, in which the texts of a new file are analysed (a language
+    `lamina.terms.languages` lists); `index`, how vectors are searched: "auto", "exact", "hnsw", "spann" or "usearch" (see
+    `lamina.index.planned`); `redact`, what is taken out of messages before they are stored: "none", "all", or kinds such as "email,phone";
+    `gate`, what becomes of messages that are no memory: "none", "mark" or "refuse".
     """
 
     path: str = "lamina.db"
@@ -30,9 +34,9 @@ class Config:
     embedder: str = "wordllama"
     model: str | None = None
     zone: str = "UTC"
-    cache_bytes: int = 1 << 30
+    memory_budget: int = 2 * 10**9
     patience: float = 60.0
-    index: str = "exact"
+    index: str = "auto"
     language: str = "english"
     redact: str = "none"
     gate: str = "none"
@@ -55,7 +59,7 @@ def load_config(file: str | os.PathLike[str] | None = None, environment: Mapping
     Raises `ConfigError` for a setting that does not exist or has the wrong type.
 
     >>> load_config(environment={"LAMINA_PATH": "a.db", "LAMINA_PATIENCE": "5"}, durability="power")
-    Config(path='a.db', durability='power', embedder='wordllama', model=None, zone='UTC', cache_bytes=1073741824, patience=5.0, index='exact', language='english', redact='none', gate='none')
+    Config(path='a.db', durability='power', embedder='wordllama', model=None, zone='UTC', memory_budget=2000000000, patience=5.0, index='auto', language='english', redact='none', gate='none')
     """
     known = {field.name: field.type for field in fields(Config)}
     environ = os.environ if environment is None else environment
@@ -88,26 +92,44 @@ def _read_file(path: Path, known: Mapping[str, object]) -> dict[str, Any]:
 
 def _convert(name: str, value: Any) -> Any:
     """A setting in its type; numbers may also come as text, as they do from the environment."""
-    if name in ("cache_bytes", "patience"):
-        return _number(name, value, int if name == "cache_bytes" else float)
+    if name == "memory_budget":
+        return read_bytes(value, name)
+    if name == "patience":
+        return _number(name, value)
     if name == "path" and isinstance(value, os.PathLike):
         value = os.fspath(value)
     if not isinstance(value, str) or not value or "\0" in value:
         raise ConfigError(f"the setting {name} must be text, not {value!r}")
-    known = {"durability": ("process", "power"), "gate": ("none", "mark", "refuse")}.get(name)
+    known = {"durability": ("process", "power"), "gate": ("none", "mark", "refuse"), "index": INDEXES}.get(name)
     if known is not None and value not in known:
         raise ConfigError(f"{name} must be {' or '.join(map(repr, known))}, not {value!r}")
     return value
 
 
-def _number(name: str, value: Any, wanted: type[int] | type[float]) -> int | float:
-    words = "a whole number" if wanted is int else "a number"
-    if isinstance(value, bool) or not isinstance(value, (str, int, wanted)):
-        raise ConfigError(f"the setting {name} must be {words}, not {value!r}")
+def read_bytes(value: object, name: str = "the size") -> int:
+    """A number of bytes, given as such or as text such as "500MB", "2 GB" or "1.5GiB" (1 MB is 10**6 bytes, 1 MiB is 2**20).
+
+    Raises `ConfigError` for anything else.
+
+    >>> read_bytes("1.5GB"), read_bytes("64 MiB"), read_bytes(4096)
+    (1500000000, 67108864, 4096)
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    found = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is None:
+        raise ConfigError(f"{name} must be a number of bytes such as '500MB' or '2GiB', not {value!r}")
+    prefix = found["prefix"].lower()
+    return int(float(found["number"]) * (1024 if found["binary"] else 1000) ** " kmgt".index(prefix or " "))
+
+
+def _number(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise ConfigError(f"the setting {name} must be a number, not {value!r}")
     try:
-        converted = wanted(value)
+        converted = float(value)
     except ValueError:
-        raise ConfigError(f"the setting {name} must be {words}, not {value!r}") from None
+        raise ConfigError(f"the setting {name} must be a number, not {value!r}") from None
     if not 0 <= converted < float("inf"):
         raise ConfigError(f"the setting {name} must be finite and not negative, not {value!r}")
     return converted

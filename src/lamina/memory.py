@@ -1,18 +1,14 @@
-"""The facade: one object that remembers. It delegates to a writer, a recaller, a keeper and the stages of consolidation."""
+"""The facade: one object that remembers. It delegates to a writer, a recaller, a keeper and the stages of consolidation; see `lamina.opening`."""
 
 from __future__ import annotations
 
-import logging
 import os
-import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from lamina.config import load_config
-from lamina.errors import ConfigError, InputError, LaminaError
-from lamina.index.views import Views
+from lamina.errors import InputError
 from lamina.keeping.arguments import (
     Conditions,
     ScopeArguments,
@@ -24,21 +20,15 @@ from lamina.keeping.arguments import (
     read_vector,
     whole_number,
 )
-from lamina.keeping.consents import ConsentKeeper
-from lamina.keeping.echoes import Echoes
-from lamina.keeping.embedding import Embedding
-from lamina.keeping.feedback import FeedbackKeeper, Told, id_of
+from lamina.keeping.feedback import Told, id_of
 from lamina.keeping.gate import Gate, load_gate
-from lamina.keeping.keeper import Keeper
 from lamina.keeping.messages import Content, Message, read_correction, read_drafts
 from lamina.keeping.redaction import Redactor, load_redactor
-from lamina.keeping.writer import Writer
 from lamina.models.registry import load_reranker
-from lamina.recall.recaller import Recaller
+from lamina.opening import OpenMemory
 from lamina.recall.reranking import reranking
 from lamina.records import Filter, Hit, Item, Page, Recall, Report, Run
 from lamina.scopes import check_scope
-from lamina.storage import open_store
 from lamina.storage.consents import Consent, in_force
 from lamina.storage.protocol import Durability, Order, ScrubReport, Store
 from lamina.text import check_text
@@ -60,12 +50,8 @@ if TYPE_CHECKING:
     from lamina.storage.sqlite.doctor import Finding
     from lamina.storage.transfer import ImportReport
 
-log = logging.getLogger("lamina")
 
-_living: weakref.WeakSet[Memory] = weakref.WeakSet()
-
-
-class Memory:
+class Memory(OpenMemory):
     """A memory in one file.
 
     Parameters:
@@ -74,13 +60,16 @@ class Memory:
         durability: "process" (what was acknowledged survives a killed process) or "power" (also a power cut).
         read_only: refuse every write.
         zone: IANA name of the time zone that naive times are in.
-        cache_bytes: what views in RAM may take; patience: seconds to wait for another process's write lock.
+        memory_budget: what views in RAM may take with their indexes, in bytes or as text such as "500MB" (default: 2 GB); with too little, vectors are
+            kept on disk.
+        patience: seconds to wait for another process's write lock.
         language: in which texts are analysed, such as "german", or "none"; a file keeps its own until it is opened with
             another one given here, which builds its lexicon anew. Default for a new file: `LAMINA_LANGUAGE` or "english".
         rebuild: where the file was made with another embedder, embed everything anew instead of raising
             `EmbedderMismatchError`.
         reranker: judges the best hits of a search once more: a spec such as "cross-encoder:<name or folder>", or a reranker.
-        index: "exact", or "usearch" (extra "ann"): a graph for views of 200,000 vectors and more, which may miss some of the best.
+        index: how vectors are searched: "auto" exactly in small scopes and by a graph, or lists on disk, in large ones (extra "index"), "exact" always
+            exactly; "hnsw", "spann" and "usearch" (extra "ann") choose the method for large scopes. See the guide on settings.
         key: of an encrypted file (extra "encryption"): a passphrase, or 32 bytes. Default: `LAMINA_KEY`, or what the file holds that
             `LAMINA_KEY_FILE` names. A new file is encrypted with it.
         redact: what is taken out of messages before anything is stored: kinds such as "email,phone", "all", a function from text to text, or an object with
@@ -107,7 +96,7 @@ class Memory:
         durability: Durability | None = None,
         read_only: bool = False,
         zone: str | None = None,
-        cache_bytes: int | None = None,
+        memory_budget: int | str | None = None,
         patience: float | None = None,
         index: str | None = None,
         language: str | None = None,
@@ -121,83 +110,20 @@ class Memory:
             path=path,
             durability=durability,
             zone=zone,
-            cache_bytes=cache_bytes,
+            memory_budget=memory_budget,
             patience=patience,
             index=index,
             language=language,
             redact=redact if isinstance(redact, str) else None,
             gate=gate if isinstance(gate, str) else None,
         )
-        self._redactor = load_redactor(self.config.redact if redact is None or isinstance(redact, str) else redact)
-        self._gate = gate if isinstance(gate, Gate) else load_gate(self.config.gate)
         self._zone = self.config.timezone()
         self._run = run or Run()
+        self._redactor = load_redactor(self.config.redact if redact is None or isinstance(redact, str) else redact)
+        self._gate = gate if isinstance(gate, Gate) else load_gate(self.config.gate)
         self._reranker = load_reranker(reranker)
-        level = cast("Durability", self.config.durability)
-        self._closed = False
-        self._store: Store = open_store(
-            self.config.path, durability=level, read_only=read_only, patience=self.config.patience, language=self.config.language,
-            key=read_key(key, self.config.path),
-        )  # fmt: skip
-        try:
-            self._speak(language)
-            self._open(embedder, rebuild)
-        except BaseException:
-            self._store.close()
-            raise
-        _living.add(self)
-
-    def _speak(self, language: str | None) -> None:
-        """Have the file's texts analysed in a language, if one is asked for that is not the file's own."""
-        if language is None or language == self._store.language:
-            return
-        if self._store.read_only:
-            raise ConfigError(
-                f"the texts of {self.config.path} are analysed in {self._store.language!r}: to change that to {language!r}, "
-                "open it once for writing with this language"
-            )
-        log.info("the lexicon is built anew in %r", language)
-        self._store.relex(lambda done, total: self._run.report("relexing", done, total), language)
-
-    def _open(self, embedder: str | Embedder | None, rebuild: bool) -> None:
-        from lamina.models.registry import load_embedder
-
-        recorded = self._store.meta("embedder")
-        spec = embedder if embedder is not None else recorded or self.config.embedder
-        chosen = load_embedder(spec)
-        self._echoes = Echoes()
         self._counter: TokenCounter | None = None
-        if rebuild:
-            self._embed_anew(spec, chosen)
-            return
-        self._assemble(Embedding(self._store, chosen))
-        if isinstance(spec, str) and spec != recorded and not self._store.read_only:
-            with self._store.transaction():
-                self._store.set_meta("embedder", spec)
-
-    def _embed_anew(self, spec: str | Embedder, chosen: Embedder) -> None:
-        """Embed everything with another embedder, and go on with it."""
-        from lamina.consolidation.embedding_anew import embed_anew
-
-        embed_anew(self._store, chosen, self._run, spec if isinstance(spec, str) else None)
-        self._assemble(Embedding(self._store, chosen))
-
-    def _assemble(self, embedding: Embedding) -> None:
-        self._embedding = embedding
-        self._views = Views(self._store, self.config.cache_bytes, self.config.index)
-        self._writer = Writer(self._store, embedding, self._echoes, self._run, self._redactor, self._gate)
-        self._recaller = Recaller(self._store, self._views, lambda: embedding.embedder, self._run)
-        self._keeper = Keeper(self._store, self._writer, embedding)
-        self._consents = ConsentKeeper(self._store, self._keeper, self._writer, self._run)
-        self._feedback = FeedbackKeeper(self._store, self._keeper, self._writer, self._run)
-
-    def _after_fork(self) -> None:
-        """In a forked child: locks may be held by threads that are not there, ids must not be those of the parent."""
-        self._echoes.after_fork()
-        if self._gate is not None:
-            self._gate.after_fork()
-        self._embedding.after_fork()
-        self._assemble(self._embedding)
+        self._open(embedder, language, rebuild, read_only, read_key(key, self.config.path))
 
     # -------------------------------------------------------------------------------------------------- writing
     def add(
@@ -546,7 +472,7 @@ class Memory:
 
     def scrub(self) -> ScrubReport:
         """Take what deletions left on disk away; the report says whether a reader holds it up."""
-        self._views.clear()
+        self._views.purge()
         return self._store.scrub()
 
     # -------------------------------------------------------------------------------------------------- consent
@@ -578,6 +504,7 @@ class Memory:
         self._flush(run or self._run)
         reports = Pipeline(stages).run(self._store, scope, run or self._run)
         self._embedding.notify()
+        self._views.settle(run or self._run)
         return reports
 
     def rebuild(
@@ -613,14 +540,19 @@ class Memory:
         self._embedding.notify()
         return report
 
+    def build_index(self, *, run: Run | None = None, **whose: Unpack[ScopeArguments]) -> dict[str, Any]:
+        """Embed what waits, and build what recall from a scope searches with now instead of in the background; returns its entry in `stats`.
+
+        It is kept beside the store. Below some 100,000 vectors there is nothing to build. Raises `BudgetError` where the memory budget has no room for it,
+        `Cancelled` where `run` is.
+        """
+        used = run or self._run
+        self._flush(used)
+        return self._views.build(read_scope(whose), used)
+
     def flush(self) -> int:
         """Wait until everything is embedded; returns how many items that took. Raises what the embedder raises."""
         return self._flush(self._run)
-
-    def _flush(self, run: Run) -> int:
-        if self._store.read_only:
-            return 0
-        return self._embedding.flush(lambda done: run.report("embedding", done, 0))
 
     # -------------------------------------------------------------------------------------------------- the file
     def export(self, path: str | os.PathLike[str], *, vectors: bool = True, **whose: Unpack[ScopeArguments]) -> int:
@@ -657,19 +589,27 @@ class Memory:
 
         found = treat(self._store, repair)
         if repair:
-            self._views.clear()
+            self._views.purge()
         return found
 
     def stats(self, **whose: Unpack[ScopeArguments]) -> dict[str, Any]:
-        """Counts by kind, scopes, feedback, waiting embeddings, the embedder, and bytes on disk and in views. (JSON values.)"""
+        """Counts by kind, scopes, feedback, waiting embeddings, the embedder, bytes on disk and in views, and how vectors are searched. (JSON values.)
+
+        `index`, for each scope that was recalled from here: the plan, how many vectors there are and wait to be linked, ef, the recall estimated on recent
+        queries, bytes taken and estimated. `index_bytes` are those of the index files beside the store.
+        """
         from lamina.storage.statistics import statistics
 
-        counted = statistics(self._store, read_scope(whose, "*"))
+        scope = read_scope(whose, "*")
+        counted = statistics(self._store, scope)
         return {
             **counted,
             "embedder": self._embedding.embedder.name,
             "language": self._store.language,
             "view_bytes": self._views.nbytes(),
+            "memory_budget": self.config.memory_budget,
+            "index_bytes": self._views.beside.nbytes(),
+            "index": self._views.stats(scope),
         }
 
     def profile(self, **whose: Unpack[ScopeArguments]) -> Overview:
@@ -689,31 +629,3 @@ class Memory:
     def store(self) -> Store:
         """The store below, for those who build on it."""
         return self._store
-
-    def close(self) -> None:
-        """Embed what waits (where that is quick), then close the file. A second call does nothing."""
-        if self._closed:
-            return
-        self._closed = True
-        try:
-            if not self._store.read_only and self._embedding.embedder.instant:
-                self.flush()
-        except LaminaError as error:  # the traces are safe and stay pending: closing must not fail for want of vectors
-            log.warning("the memory is closed before everything has its vector (%s)", type(error).__name__)
-        finally:
-            self._embedding.close()
-            self._store.close()
-
-    def __enter__(self) -> Memory:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
-
-
-def _after_fork() -> None:
-    for memory in list(_living):
-        memory._after_fork()
-
-
-os.register_at_fork(after_in_child=_after_fork)

@@ -218,7 +218,7 @@ def test_a_graph_answers_as_exact_search_does(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_another_kind_of_index_is_refused() -> None:
-    with pytest.raises(ConfigError, match="'exact' or 'usearch'"):
+    with pytest.raises(ConfigError, match="'auto' or 'exact' or 'hnsw'"):
         Memory(":memory:", index="annoy")
 
 

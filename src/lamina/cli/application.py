@@ -28,6 +28,7 @@ from lamina.cli import (
     showing,
     tokens,
     transferring,
+    warming,
 )
 from lamina.cli.demo import command as demonstration
 from lamina.cli.failures import CommandGroup, FileFirst
@@ -82,6 +83,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, Callable[..., None]]]] = {
         "encrypt": transferring.encrypt,
         "decrypt": transferring.decrypt,
         "doctor": transferring.doctor,
+        "warm": warming.warm,
     },
     "Serve": {"serve": serving.serve, "mcp": serving.mcp},
     "Act": {"run": running.run},

@@ -64,7 +64,7 @@ def message_of(error: BaseException) -> str:
     elif isinstance(error, OSError):
         words = f"{error.filename or 'the file'}: {error.strerror or error}"
     else:
-        words = "there is not enough memory for this: set LAMINA_CACHE_BYTES lower, or name a narrower scope"
+        words = "there is not enough memory for this: set LAMINA_MEMORY_BUDGET lower, or name a narrower scope"
     return " ".join(words.split())
 
 

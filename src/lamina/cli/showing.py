@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -212,7 +212,21 @@ def stats(
         "time": f"{when(ends[0][0])} to {when(ends[1][0])}" if ends[0] else "",
         "embedder": found["embedder"] + (f" ({found['pending_embeddings']:,} waiting)" if found["pending_embeddings"] else ""),
         "language": found["language"],
-        "size": size(found["bytes"]),
+        "size": size(found["bytes"]) + (f" and {size(found['index_bytes'])} of index files" if found["index_bytes"] else ""),
+        "index": "; ".join(_index_line(one) for one in found["index"]),
+        "memory budget": size(found["memory_budget"]),
     }
     for line in fields_of(shown):
         console().print(line)
+
+
+def _index_line(one: dict[str, Any]) -> str:
+    """How the vectors of a scope are searched, in a few words."""
+    words = f"{clean(one['scope']) or 'the root'}: {one['plan']}, {one['vectors']:,} vectors"
+    if one.get("estimate"):
+        words += f", some {size(one['estimate'])} in memory"
+    if one.get("pending"):
+        words += f", {one['pending']:,} waiting to be linked"
+    if one.get("recall"):
+        words += f", recall {one['recall']:.2f} at ef {one['ef']}"
+    return words + (", kept beside the file" if one["kept"] else "") + (f" ({one['notice']})" if one.get("notice") else "")

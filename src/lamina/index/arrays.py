@@ -23,7 +23,8 @@ LINE = 64  # bytes: where arrays begin, so that rows lie in as few cache lines a
 PREFIX = struct.Struct("<8sIIQ")  # magic, version, CRC-32 of the header, its length in bytes
 MOST_HEADER = 1 << 26
 DTYPES = {
-    name: np.dtype(name).newbyteorder("<") for name in ("bool", "int8", "uint8", "uint16", "int32", "int64", "float32", "float64")
+    name: np.dtype(name).newbyteorder("<")
+    for name in ("bool", "int8", "uint8", "uint16", "uint32", "int32", "int64", "float16", "float32", "float64")
 }
 
 

@@ -51,6 +51,10 @@ class GrowingArray:
         """Append `count` rows of one value."""
         self.extend(np.full((count, *self._tail), value, self._rows.dtype))
 
+    def adopt(self, rows: NDArray[Any]) -> None:
+        """Take an array over as the rows there are, in place of those before."""
+        self._rows, self._count = rows if rows.flags.writeable else rows.copy(), len(rows)
+
     def nbytes(self) -> int:
         """Bytes held, with the room ahead."""
         return int(self._rows.nbytes)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from lamina.index.flat import FlatIndex
 from lamina.index.growing import GrowingArray
 from lamina.index.lexical import LexicalIndex
+from lamina.index.protocol import SlotIndex
 from lamina.records import FORGOTTEN, KINDS, STALE, Filter, Item
 from lamina.storage.protocol import Columns, Space, Store, Version
 
@@ -51,20 +52,30 @@ class Codes:
 class ScopeView:
     """What a recall in one scope can see. Slots are item places in the order of their keys; all arrays are by slot.
 
-    Parameters: `store`, `scope` (with its descendants; "*": everything), `make_index` (a vector index of a given width).
+    Parameters: `store`, `scope` (with its descendants; "*": everything), `make_index` (a vector index of a given width), `restore` (fills the view
+    from a file before it is first read, where there is one).
     """
 
-    def __init__(self, store: Store, scope: str, make_index: Callable[[int], FlatIndex] = FlatIndex) -> None:
+    def __init__(
+        self,
+        store: Store,
+        scope: str,
+        make_index: Callable[[int], SlotIndex] = FlatIndex,
+        restore: Callable[[ScopeView], object] | None = None,
+    ) -> None:
         self._store = store
         self.scope = scope
         self._make_index = make_index
         self.language = store.language  # in which the terms of this view were made: a cue for it must be read alike
+        self._restore = restore
         self.lock = threading.RLock()  # held while a recall reads the view
         self._clear(None)
 
     def _clear(self, space: Space | None) -> None:
         self.space = space
         self.version = Version(0, 0, 0)
+        self._sample: tuple[Version, NDArray[np.int64], NDArray[np.float32]] | None = None
+        self.kept: tuple[int, list[int]] | None = None  # items and version of the file that stands for the view
         self._keys = GrowingArray(np.int64)
         self._times = {name: GrowingArray(np.int64) for name in ("at", "until", "recorded_at", "retired_at")}
         self._status = GrowingArray(np.uint8)
@@ -77,7 +88,7 @@ class ScopeView:
         self._order: dict[int, list[int]] = {}  # session code → its trace slots in the order of time
         self.lexical = LexicalIndex()
         self.names = LexicalIndex()  # of the names in each item
-        self.flat = self._make_index(space.dim if space else 1)
+        self.flat: SlotIndex = self._make_index(space.dim if space else 1)
 
     # ------------------------------------------------------------------------------------------------- columns
     def __len__(self) -> int:
@@ -155,6 +166,12 @@ class ScopeView:
         places = np.minimum(np.searchsorted(self.keys, wanted), len(self) - 1)
         slots: NDArray[np.int64] = places[self.keys[places] == wanted]
         return slots
+
+    def sampled(self, slots: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The vectors of some slots, kept for the next recall that asks for the same: what likeness is judged against changes seldom."""
+        if self._sample is None or self._sample[0] != self.version or not np.array_equal(self._sample[1], slots):
+            self._sample = self.version, slots, self.flat.rows(slots)
+        return self._sample[2]
 
     def items(self, slots: NDArray[np.int64]) -> list[Item | None]:
         """The items of some slots as the store has them now, None where one is gone."""
@@ -243,6 +260,9 @@ class ScopeView:
 
     def _take_in(self, now: Version) -> None:
         self.language = self._store.language
+        restore, self._restore = self._restore, None
+        if restore is not None and not self.version.item:
+            restore(self)
         changed = self._store.changes(self.version.change) if self.version.item else []
         if changed is None:
             self._clear(self._store.vectors.active())

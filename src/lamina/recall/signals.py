@@ -221,7 +221,8 @@ class Signals:
         Where there is a graph, those of `SAMPLE` traces at even distances.
         """
         if self.view.flat.approximate:
-            scores = self.dense_beyond(_thinned(np.flatnonzero(self.traces), SAMPLE))
+            sample = self.view.sampled(_thinned(np.flatnonzero(self.traces), SAMPLE))
+            scores = np.zeros(len(sample), np.float32) if self.vector is None else inner_products(sample, self.vector)
         else:
             scores = self.dense[self.traces]
         if not len(scores):
@@ -242,11 +243,13 @@ class Signals:
             return self._session_best[sessions]
         names, place = np.unique(sessions, return_inverse=True)
         best = np.full(len(names), self.dense_spread[0], np.float32)
-        for row, session in enumerate(names.tolist()):
-            slots = self.view.session_slots(session)
-            slots = _thinned(slots[self.traces[slots]], SESSION_SAMPLE)
-            if len(slots):
-                best[row] = self.dense_beyond(slots).max()
+        every = [self.view.session_slots(session) for session in names.tolist()]
+        every = [_thinned(slots[self.traces[slots]], SESSION_SAMPLE) for slots in every]
+        lengths = np.array([len(slots) for slots in every], np.int64)
+        some = np.flatnonzero(lengths)
+        if len(some):
+            scores = self.dense_beyond(np.concatenate(every))
+            best[some] = np.maximum.reduceat(scores, (np.cumsum(lengths) - lengths)[some])
         return best[place]
 
     @cached_property

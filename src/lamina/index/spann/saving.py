@@ -53,7 +53,7 @@ def restore(index: SPANN) -> None:
     path = index.folder / LISTS
     if not path.exists():
         raise NotFoundError(f"there is no index in {index.folder}")
-    postings = PostingFile.open(path)
+    postings = PostingFile.open(path, read_only=index.read_only)
     try:
         meta, arrays = postings.meta, postings.arrays
         if meta["dim"] != index.dim:

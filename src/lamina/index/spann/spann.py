@@ -123,6 +123,7 @@ class SPANN:
             raise InputError(f"a list of {pages} pages holds {self.limit} vectors of {self.record} bytes: allow it more pages")
         self.heads_read = self.compared = self.lists_read = self.bytes_read = 0  # by searches so far
         self.plan = "lists"
+        self.read_only = False  # whether `load` leaves the writing of the lists to others
         self.built: dict[str, Any] = {}  # what building found
         self._node_of = np.full(0, -1, np.int32)  # (slots,): the row, or -1
         self._spare: list[tuple[NDArray[np.uint8], int, NDArray[np.uint8]]] = []

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from lamina.errors import InputError, NotADatabaseError, StoreBusyError, StoreError
+from lamina.storage.index_files import index_folder, remove_index_files
 from lamina.storage.sqlite.connection import open_here
 from lamina.storage.sqlite.engine import Engine, Key, is_plain, sqlcipher
 from lamina.storage.sqlite.failures import translated
@@ -40,6 +41,7 @@ def recrypt(path: str | os.PathLike[str], old: str | bytes | Key | None, new: st
         _check(part, after)
         with part.open("rb") as written:
             os.fsync(written.fileno())
+        remove_index_files(index_folder(file))  # vectors stand in them as they are
         _overwrite(file)
         part.replace(file)
     finally:
