@@ -162,6 +162,14 @@ def _planes(queries: NDArray[np.float32], words: int) -> tuple[NDArray[np.uint64
     return bits, steps, sums
 
 
+def adopt(index: HNSW, tuned: Tuned) -> None:
+    """Search with what tuning found from now on, and plan by what it and the kinds of work were measured to take."""
+    index.ef = tuned.ef
+    index.planner.learn(tuned)
+    if len(index):
+        index.planner.costs = measured_costs(index.snapshot())
+
+
 def measured_costs(now: Snapshot, seed: int = 0) -> Costs:
     """What the kinds of work cost with these vectors on this machine, by the time of this thread; takes some milliseconds once compiled.
 
