@@ -21,6 +21,7 @@ from lamina.index.sketches import words
 
 if TYPE_CHECKING:
     from lamina.index.graphs.searching import SearchedGraph
+    from lamina.index.tuning import Tuned
 
 STARTS = 4  # allowed nodes that join the entry of a search by two hops
 HOPS = 32  # allowed nodes for each node looked at, beyond which no second hop is made
@@ -162,7 +163,7 @@ def _planes(queries: NDArray[np.float32], words: int) -> tuple[NDArray[np.uint64
     return bits, steps, sums
 
 
-def adopt(index: HNSW, tuned: Tuned) -> None:
+def adopt(index: SearchedGraph, tuned: Tuned) -> None:
     """Search with what tuning found from now on, and plan by what it and the kinds of work were measured to take."""
     index.ef = tuned.ef
     index.planner.learn(tuned)
