@@ -14,7 +14,9 @@ pytest.importorskip("numba")
 from lamina.index.graphs.filtering import search_filtered
 from lamina.index.hnsw import HNSW
 from lamina.index.kernels.filtered import search_allowed
+from lamina.index.kernels.scan import PLANES, scan_sketches, split
 from lamina.index.planning import Allowance, Costs
+from lamina.index.sketches import Sketches
 from tests.index.sets import clustered
 
 DIM, COUNT, K = 32, 6000, 10
@@ -275,6 +277,69 @@ def test_equal_vectors_are_all_found_also_where_the_one_in_the_graph_is_not_allo
         for plan in PLANS:
             slots = planned(index, queries, allow, plan)
             assert recall(many, queries, slots, allow & index.present) >= 0.9, plan
+
+
+def test_what_is_added_is_found_through_a_mask_that_is_remembered() -> None:
+    rows, _ = clustered(700, DIM)
+    index = HNSW(DIM, M=6, ef_construction=40)
+    index.reserve(700)
+    index.add(np.arange(500), rows[:500])
+    allow = np.ones(700, np.bool_)
+    index.planner.costs = FREE
+    for plan in PLANS:
+        planned(index, rows[:3], allow, plan)
+    index.add(np.arange(500, 700), rows[500:])
+    for plan in PLANS:
+        assert (planned(index, rows[500:], allow, plan)[:, 0] == np.arange(500, 700)).mean() > 0.95, plan
+
+
+def test_sketches_of_nodes_that_are_used_again_are_made_anew() -> None:
+    rows, _ = clustered(600, DIM)
+    index = HNSW(DIM, M=4, ef_construction=20)
+    index.add(np.arange(400), rows[:400])
+    kept = index.snapshot().layers.sketched(400)
+    index.remove(np.arange(200))
+    index.repair()
+    index.add(np.arange(200), rows[400:])
+    now = index.snapshot()
+    assert now.used == 400
+    assert now.layers.sketched(400) is kept
+    fresh = Sketches(kept.middle)
+    fresh.put(0, now.graph.vectors[:400])
+    assert (fresh.bits == kept.bits).all()
+    assert (fresh.factors == kept.factors).all()
+
+
+@pytest.mark.parametrize("misled", [False, True])
+def test_a_sample_of_sketches_that_misleads_is_noticed(misled: bool) -> None:
+    """The likely best all lie where no sample is taken, or all samples lie among them."""
+    rows, _ = clustered(20_000, DIM, clusters=1, spread=3)
+    queries = rows[:5]
+    index = HNSW(DIM, M=4, ef_construction=10)
+    index.add(np.arange(0, 1), rows[:1])
+    sketches = Sketches(np.zeros(DIM, np.float32))
+    order = np.argsort(-(rows @ queries[0]))
+    rows = rows[order]  # the best come first
+    if misled:
+        step = len(rows) / 512
+        near, far = order[:512] * 0 + np.arange(512), np.arange(512, len(rows))
+        places = (np.arange(512) * step).astype(int)
+        mixed = np.empty(len(rows), np.int64)
+        mixed[places], mixed[np.setdiff1d(np.arange(len(rows)), places)] = near, far
+        rows = rows[mixed]  # every one that is sampled is among the best
+    sketches.put(0, rows)
+    graph = index.graph._replace(vectors=np.ascontiguousarray(rows), norms=np.zeros(0, np.float32))
+    bits, steps, sums = np.zeros((5, sketches.bits.shape[1], PLANES), np.uint64), np.zeros(5, np.float32), np.zeros(5, np.float32)
+    split(queries, bits, steps, sums)
+    keys, counts = np.zeros((5, K), np.uint64), np.zeros((5, 3), np.int64)
+    scan_sketches(
+        graph, sketches.bits, sketches.factors, queries, np.zeros(5, np.float32), bits, steps, sums, 0, 5, np.arange(len(rows), dtype=np.int32), 240,
+        keys, counts,
+    )  # fmt: skip
+    assert (counts[:, 0] == K).all()
+    assert (counts[:, 1] >= 120).all()
+    best = int(keys[0, 0] & np.uint64(0xFFFFFFFF)) >> 1
+    assert rows[best] @ queries[0] == (rows @ queries[0]).max()
 
 
 def test_sketches_hold_nothing_of_what_is_gone() -> None:
