@@ -143,6 +143,19 @@ class TestOfAnIndex:
         assert costs.sketch >= 1
         assert costs.scan < 5 * costs.graph  # a scan has less to do for each
 
+    def test_what_was_tuned_is_taken_over(self, made: Any) -> None:
+        from lamina.index.graphs.filtering import adopt
+        from lamina.index.tuning import tune
+
+        index, queries = made
+        before = index.ef
+        tuned = tune(index, queries, target=0.9)
+        adopt(index, tuned)
+        assert index.ef == tuned.ef
+        assert index.planner.measured == (tuned.ef, tuned.distances)
+        assert index.planner.costs is not None
+        index.ef, index.planner.measured, index.planner.costs = before, None, None
+
     def test_sketches_are_used_only_where_they_are_good(self, made: Any) -> None:
         from lamina.index.hnsw import HNSW
 

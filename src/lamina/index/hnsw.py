@@ -57,12 +57,14 @@ class HNSW(ChangingGraph, SearchedGraph, FiledGraph):
         """Bytes of memory of so many vectors; `full` says whether int8 vectors have their full rows in a file.
 
         >>> HNSW.estimate(1_000_000, 256) // 2**20, HNSW.estimate(1_000_000, 256, form="int8", full=True) // 2**20
-        (1128, 396)
+        (1140, 407)
         """
         kept = Form(form, dim)
         row = kept.width * np.dtype(kept.dtype).itemsize + (2 * dim if form == "int8" and not full else 0)
         links, upper = 4 * (2 * M + 1), 4 * (M + 1) / (M - 1)
-        own = 8 + 8 + 4 + 3  # slot, place of upper lists, node of the slot; level, mark of the dead, mark of the visited
+        own = (
+            8 + 8 + 4 + 3 + 12
+        )  # slot, place of upper lists, node of the slot; level, marks of dead and visited; table of hashes
         return math.ceil(count * (float(row) + links + upper + own))
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -114,13 +115,12 @@ class SearchedGraph(HeldGraph):
             return int(total)
 
         parts = min(self.threads, max(len(queries) // 4, 1))
-        cuts = np.linspace(0, len(queries), parts + 1).astype(int)
-        slices = [slice(a, b) for a, b in zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True)]
         if parts == 1:
-            self.computed += work(slices[0])
+            self.computed += work(slice(None))
         else:
+            cuts = np.linspace(0, len(queries), parts + 1).astype(int).tolist()
             with ThreadPoolExecutor(parts) as pool:
-                self.computed += sum(pool.map(work, slices))
+                self.computed += sum(pool.map(work, [slice(a, b) for a, b in itertools.pairwise(cuts)]))
         if full is not None and (found == FAILED).any():
             assert isinstance(full, FullFile)
             raise full.short()
