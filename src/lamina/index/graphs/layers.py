@@ -89,12 +89,12 @@ class Layers:
     def reserve(self, nodes: int, rows: int) -> None:
         """Make room for so many nodes, and rows of the upper layers."""
         graph = self.graph
-        if nodes > self.capacity:
+        if nodes > self.capacity:  # all is replaced: no list that an older reader holds may ever name a node beyond its arrays
             nodes = max(nodes, min(self.capacity + self.capacity // 8, MOST_NODES), 64)
             norms = larger(graph.norms, nodes) if self.euclidean else graph.norms
             graph = graph._replace(
                 vectors=larger(graph.vectors, nodes), norms=norms, links=larger(graph.links, nodes),
-                upper_at=larger(graph.upper_at, nodes), levels=larger(graph.levels, nodes),
+                upper_at=larger(graph.upper_at, nodes), levels=larger(graph.levels, nodes), upper=graph.upper.copy(),
             )  # fmt: skip
             self.full = self.full.grown(nodes) if self.full is not None else None
             self.slot_of, self.dead = larger(self.slot_of, nodes), larger(self.dead, nodes)
