@@ -312,7 +312,7 @@ class Collection:
         with self._lock:
             if hasattr(self.index, "compact"):
                 self.index.compact()
-            elif self._names.free:
+            elif self._names.free and not self._in_folder:
                 ids = list(self)
                 index = empty_like(self.index)
                 index.add(np.arange(len(ids)), self.index.rows(self._names.slots(ids)))
