@@ -319,7 +319,8 @@ def test_a_save_that_breaks_off_leaves_the_older_one(tmp_path: Path, monkeypatch
             assert "late" not in Collection.open(tmp_path)
             assert len(list(tmp_path.iterdir())) == 2
             patch.undo()
-    (tmp_path / "ids-9").write_bytes(b"of a save that was killed")
+    for name in ("ids-9", "ids-9.part", "index-8.part"):
+        (tmp_path / name).write_bytes(b"of a save that was killed")
     assert "late" not in Collection.open(tmp_path)
     collection.save(tmp_path)
     assert "late" in Collection.open(tmp_path)
