@@ -183,7 +183,7 @@ class SlotConformance:
     @pytest.mark.parametrize("shape", [(2, DIM + 1), (3, DIM), (2,), (2, DIM, 1)])
     def test_vectors_of_another_form_are_refused(self, shape: tuple[int, ...]) -> None:
         index = self.make()
-        with pytest.raises(VectorError, match="expected (2 vectors|a vector) of 8 dimensions"):
+        with pytest.raises(VectorError, match=r"expected (2 vectors|a vector) of 8 dimensions"):
             index.add(np.array([0, 1]), np.zeros(shape, np.float32))
 
     @pytest.mark.parametrize("shape", [(2, DIM + 1), (DIM,), (0,)])
@@ -196,7 +196,7 @@ class SlotConformance:
         index, _ = self.filled(5)
         with pytest.raises(InputError, match="k must be at least 1"):
             index.search(vectors(1), 0)
-        with pytest.raises(InputError, match="slots? (is a number|are numbers) from 0"):
+        with pytest.raises(InputError, match=r"slots? (is a number|are numbers) from 0"):
             index.add(np.array([-1]), vectors(1))
         with pytest.raises(InputError):
             self.make(0)
@@ -213,7 +213,7 @@ class SlotConformance:
         if self.metric == "cosine":
             with pytest.raises(VectorError, match="vector 1 is zero"):
                 index.add(np.array([30, 31]), some)
-            with pytest.raises(VectorError, match="(query|vector) 1 is zero"):
+            with pytest.raises(VectorError, match=r"(query|vector) 1 is zero"):
                 index.search(some, 3)
         else:
             index.add(np.array([30, 31]), some)

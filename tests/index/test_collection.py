@@ -319,7 +319,8 @@ def test_a_save_that_breaks_off_leaves_the_older_one(tmp_path: Path, monkeypatch
             assert "late" not in Collection.open(tmp_path)
             assert len(list(tmp_path.iterdir())) == 2
             patch.undo()
-    (tmp_path / "ids-9").write_bytes(b"of a save that was killed")
+    for name in ("ids-9", "ids-9.part", "index-8.part"):
+        (tmp_path / name).write_bytes(b"of a save that was killed")
     assert "late" not in Collection.open(tmp_path)
     collection.save(tmp_path)
     assert "late" in Collection.open(tmp_path)
@@ -458,6 +459,29 @@ def test_lists_on_disk_are_saved_and_opened_in_their_folder(tmp_path: Path) -> N
     opened.close()
     with pytest.raises(InputError, match="say in which folder"):
         make_index("spann", DIM)
+
+
+def test_what_was_not_saved_of_lists_on_disk_is_as_if_it_had_not_been(tmp_path: Path) -> None:
+    pytest.importorskip("numba")
+    collection = Collection(make_index("spann", DIM, folder=tmp_path / "lists-1", metric="l2", probes=1000))
+    rows = vectors(300)
+    collection.add(names(300), rows)
+    collection.save(tmp_path)
+    collection.upsert(["id5", "new"], vectors(2, seed=4))
+    collection.delete(["id9"])
+    assert "id9" not in {match.id for match in collection.search(rows[9:10], 300)[0]}
+    collection.close()  # without a save
+    opened = Collection.open(tmp_path)
+    assert set(names(300)) - {"id9"} <= set(opened) <= set(names(300))
+    assert opened.verify() == []
+    opened.upsert(["id9", "new"], vectors(2, seed=4))
+    opened.delete(["id7"])
+    opened.save(tmp_path)
+    opened.close()
+    again = Collection.open(tmp_path)
+    assert len(again) == 300
+    assert again.search(vectors(2, seed=4)[1:], 1)[0][0].id == "new"
+    again.close()
 
 
 def test_a_slot_whose_vector_went_to_the_disk_at_once_rests_until_the_ids_are_saved() -> None:

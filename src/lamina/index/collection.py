@@ -256,8 +256,8 @@ class Collection:
     def save(self, path: Path) -> None:
         """Write the collection into a folder, which is made. Killed at any moment, the folder holds the older collection or this one.
 
-        An index that keeps its vectors on disk must keep them in this folder. Changes of such an index go to the disk as they are made: killed before
-        this is done, ids added since the last save are lost, those deleted are gone, and one that was replaced has its older vector or its newer.
+        An index that keeps its vectors on disk must keep them in this folder. Changes of such an index may be on disk before this
+        is done: killed till then, ids added since the last save are lost, those deleted may be gone, and one that was replaced has either vector.
         Raises `StoreFullError` where the disk is full; what was there stays.
         """
         with self._lock:
@@ -312,7 +312,7 @@ class Collection:
         with self._lock:
             if hasattr(self.index, "compact"):
                 self.index.compact()
-            elif self._names.free:
+            elif self._names.free and not self._in_folder:
                 ids = list(self)
                 index = empty_like(self.index)
                 index.add(np.arange(len(ids)), self.index.rows(self._names.slots(ids)))
