@@ -22,6 +22,7 @@ from lamina.index.spann.clustering import BalancedTree
 from lamina.index.spann.heads import choose_heads
 from lamina.index.spann.postings import PostingFile
 from lamina.index.spann.saving import LISTS, ROWS, problems, restore, save
+from lamina.index.spann.updating import Updater
 from lamina.records import Run
 
 METRICS = ("cosine", "ip", "l2")
@@ -129,6 +130,7 @@ class SPANN:
         self._state: State | None = None
         self.postings: PostingFile | None = None
         self.full: FullFile | None = None
+        self._updater: Updater | None = None
 
     # ------------------------------------------------------------------------------------------------- what there is
     def __len__(self) -> int:
@@ -166,6 +168,18 @@ class SPANN:
         nodes = np.where(inside, self._node_of[np.where(inside, slots, 0)], -1)
         out[nodes >= 0] = self.full.read(nodes[nodes >= 0].astype(np.int64))
         return out
+
+    def nodes_of(self, slots: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The row of each slot, or -1; slots are not below 0."""
+        inside = slots < len(self._node_of)
+        return np.where(inside, self._node_of[np.where(inside, slots, 0)], -1).astype(np.int64)
+
+    def point(self, slots: NDArray[np.int64], rows: NDArray[np.int64] | int) -> None:
+        """Let slots have these rows (-1: none)."""
+        most = int(slots.max(initial=-1)) + 1
+        if most > len(self._node_of):
+            self._node_of = np.append(self._node_of, np.full(most + most // 8 - len(self._node_of), -1, np.int32))
+        self._node_of[slots] = rows
 
     def nbytes(self) -> int:
         """Bytes of memory held."""
@@ -208,13 +222,13 @@ class SPANN:
         lengths = np.empty(count, np.float32)
         sample = []
         for start in range(0, count, BLOCK):
-            block = self._prepared(vectors[start : start + BLOCK])
+            block = self.prepared(vectors[start : start + BLOCK])
             self.codes.check(block)
             full.write(start, block)
             lengths[start : start + len(block)] = np.einsum("ij,ij->i", block, block)
             sample.append(block[:: max(1, count // BLOCK)])
             run.report("reading", start + len(block), count)
-        self._same_lengths(lengths)
+        self.check_lengths(lengths)
         self.codes = self.codes.fitted(np.concatenate(sample))
         tree = self.tree.grow(count, full.read, run)
         chosen = choose_heads(tree, self.share)
@@ -223,7 +237,7 @@ class SPANN:
         dealt = copies(
             count,
             full.read,
-            self._graph_of(heads),
+            self.graph_of(heads),
             Form("float16", self.dim),
             self.closure,
             len(chosen),
@@ -257,12 +271,13 @@ class SPANN:
         postings = self.postings
         assert postings is not None
         lists = Lists(postings.handle, postings.offsets, postings.counts, self.record)
-        self._state = State(self._graph_of(self.heads), lists, slots, versions, used)
+        self._state = State(self.graph_of(self.heads), lists, slots, versions, used)
 
     @staticmethod
-    def _graph_of(heads: HNSW) -> Heads:
+    def graph_of(heads: HNSW) -> Heads:
+        """What kernels need of the heads as they are now; changes to come leave it useful."""
         now = heads.snapshot()
-        return Heads(now.graph, now.top, now.entry, now.slot_of, now.dead)
+        return Heads(now.graph, now.top, now.entry, now.slot_of.copy(), now.dead.copy())
 
     def _records(self, full: FullFile, dealt: Copies, run: Run) -> Iterator[NDArray[np.uint8]]:
         """The records of each list in turn."""
@@ -287,7 +302,8 @@ class SPANN:
         out[:, HEADER:] = codes.view(np.uint8)
         return out
 
-    def _prepared(self, vectors: Any) -> NDArray[np.float32]:
+    def prepared(self, vectors: Any) -> NDArray[np.float32]:
+        """Vectors as they are kept: finite, and of length 1 under "cosine"."""
         block = np.ascontiguousarray(vectors, np.float32)
         check_finite(block)
         if self.metric == "cosine":
@@ -299,12 +315,54 @@ class SPANN:
             block = block / lengths
         return block
 
-    def _same_lengths(self, lengths: NDArray[np.float32]) -> None:
+    def check_lengths(self, lengths: NDArray[np.float32]) -> None:
+        """Refuse vectors of different squared lengths where that would matter."""
         if self.metric == "ip" and len(lengths) and float(lengths.max() - lengths.min()) > ALIKE * float(lengths.max()):
             raise VectorError(
                 f"the squared lengths of vectors lie between {lengths.min():.3g} and {lengths.max():.3g}: lists are chosen by distance, which orders "
                 "like the inner product for vectors of one length only; take metric='cosine'"
             )
+
+    # ------------------------------------------------------------------------------------------------------- changes
+    @property
+    def updater(self) -> Updater:
+        """What adds and removes, with its figures."""
+        self.state()
+        if self._updater is None or self._updater.postings is not self.postings:
+            self._updater = Updater(self)
+        return self._updater
+
+    def add(self, slots: NDArray[np.int64], vectors: NDArray[np.float32], run: Run | None = None) -> None:
+        """Set the vectors of slots, shape (slots, dim), while others search; the first ones build the index. `save` makes it last.
+
+        Raises what `build` and `Updater.add` do.
+        """
+        if self._state is None:
+            slots = np.asarray(slots, np.int64)
+            _, last = np.unique(slots[::-1], return_index=True)
+            order = np.sort(len(slots) - 1 - last)
+            if vectors.shape != (len(slots), self.dim):
+                raise VectorError(
+                    f"expected {len(slots)} vectors of {self.dim} dimensions, got an array of shape {vectors.shape}"
+                )
+            if len(order):
+                self.build(slots[order], vectors[order], run)
+        else:
+            self.updater.add(slots, vectors, run)
+
+    def remove(self, slots: NDArray[np.int64]) -> None:
+        """Take the vectors of slots away, while others search; `save` makes it last."""
+        if self._state is not None:
+            self.updater.remove(slots)
+
+    def compact(self, run: Run | None = None) -> None:
+        """Write the lists anew, packed, and commit: of removed vectors nothing is left in the files."""
+        self.updater.collect(run)
+        self.updater.erase()
+        self.save()
+        assert self.postings is not None
+        self.postings.compact(run)
+        self.updater.publish()
 
     # -------------------------------------------------------------------------------------------------------- search
     def search(
@@ -331,7 +389,7 @@ class SPANN:
         if self._state is None or not len(queries) or not len(self):
             return found, scores
         if self.metric == "cosine":
-            queries = self._prepared(queries)
+            queries = self.prepared(queries)
         most = probes or self.probes
         barred, few = self._barred(allow)
         if barred is not None:
