@@ -358,8 +358,9 @@ class SPANN:
     def compact(self, run: Run | None = None) -> None:
         """Write the lists anew, packed, and commit: of removed vectors nothing is left in the files."""
         self.updater.collect(run)
-        self.updater.erase()
+        self.updater.renew_heads()
         self.save()
+        self.updater.erase()
         assert self.postings is not None
         self.postings.compact(run)
         self.updater.publish()

@@ -37,7 +37,8 @@ def halved(rows: NDArray[np.float32], most: int, seed: int = 0) -> NDArray[np.bo
 
 def parted(rows: NDArray[np.float32], most: int, seed: int = 0) -> list[NDArray[np.int64]]:
     """The points of clusters of up to `most` each, two or more; found by splitting again what is still too large."""
-    waiting, done = [np.arange(len(rows))], []
+    waiting: list[NDArray[np.int64]] = [np.arange(len(rows))]
+    done: list[NDArray[np.int64]] = []
     while waiting:
         points = waiting.pop()
         second = halved(rows[points], max(most, len(points) // 2 + 1), seed)

@@ -36,7 +36,8 @@ Rows = NDArray[np.int64]
 @dataclass
 class Counts:
     """What updates have done so far. `copies`, records written for new vectors; `looked_at`, vectors compared with new heads; `checked`, those for
-    which the nearest head was searched; `moved`, those that went elsewhere; `left`, splits after which none was looked at (see `depth`)."""
+    which the nearest head was searched; `copied`, those that were put into the list of
+    that head too; `moved`, those that went elsewhere; `left`, splits after which none was looked at (see `depth`)."""
 
     added: int = 0
     removed: int = 0
@@ -46,6 +47,7 @@ class Counts:
     cleaned: int = 0
     looked_at: int = 0
     checked: int = 0
+    copied: int = 0
     moved: int = 0
     left: int = 0
     lists_read: int = 0
@@ -167,18 +169,21 @@ class Updater:
         self._work()
         self.publish()
 
-    def erase(self) -> None:
-        """Write zeros over the rows of vectors that are gone, and put heads that no vector of their list has where one is."""
-        for row in np.flatnonzero(self._slots[: self._used] < 0).tolist():
-            self.full.write(row, np.zeros((1, self.index.dim), np.float32))
+    def renew_heads(self) -> None:
+        """Take for each list whose head no vector of its own has any more the one of them that is nearest."""
         numbers = np.flatnonzero(self.postings.counts)
         for number, point in zip(numbers.tolist(), self.heads.rows(numbers), strict=True):
             rows = self.full.read(_rows_of(self._living(number)))
             if len(rows) and not (rows == point).all(axis=1).any():
-                nearest = rows[np.argsort(_apart(rows, point), kind="stable")[:1]]
-                self._set_head(number, nearest[0])
+                self._set_head(number, rows[int(np.argmin(_apart(rows, point)))])
         self.heads.compact()
         self.publish()
+
+    def erase(self) -> None:
+        """Write zeros over the rows of vectors that are gone; the last commit must not hold them any more."""
+        for row in np.flatnonzero(self._slots[: self._used] < 0).tolist():
+            self.full.write(row, np.zeros((1, self.index.dim), np.float32))
+        self.full.sync()
 
     def publish(self) -> None:
         """Let searches see what there is."""
@@ -195,10 +200,10 @@ class Updater:
         old = before[before >= 0]
         if len(old) or int(rows[0]) < self._used - len(rows):  # readers must go on seeing what they see
             self._slots = self._slots.copy()
-        for first, block in _runs(rows, vectors):
-            self.full.write(first, block)
-        self._slots[rows] = slots
         try:  # the older rows count until the new ones stand: what is cleaned meanwhile keeps them
+            for first, block in _runs(rows, vectors):
+                self.full.write(first, block)
+            self._slots[rows] = slots
             self._place(rows, vectors, self._versions[rows], 0, np.zeros(len(rows), np.bool_))
         except BaseException:
             self._slots[rows] = -1
@@ -234,10 +239,10 @@ class Updater:
             self._versions, self._shared = self._versions.copy(), False
 
     def _forget(self, rows: Rows) -> None:
-        """Rows that are no longer alive: their lists are cleaned where half of one is dead."""
+        """Rows that are no longer alive: their lists are cleaned where much of one is dead."""
         self._freed += [(row, self.postings.commits) for row in rows.tolist()]
         lists, _ = self._closure(self.full.read(rows))
-        numbers, dead = np.unique(lists[lists >= 0], return_counts=True)
+        numbers, dead = np.unique(lists[lists >= 0].astype(np.int64), return_counts=True)
         self._count_dead(numbers, dead)
 
     def _count_dead(self, numbers: NDArray[np.int64], dead: NDArray[np.int64]) -> None:
@@ -302,7 +307,8 @@ class Updater:
         current = self._versions[rows] == versions
         if self._moving:
             current |= np.array([self._moving.get(row, -1) for row in rows.tolist()], np.int64) == versions
-        return records[inside & (self._slots[rows] >= 0) & current]
+        living: NDArray[np.uint8] = records[inside & (self._slots[rows] >= 0) & current]
+        return living
 
     @staticmethod
     def _once(records: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -409,8 +415,7 @@ class Updater:
         if not len(parts):
             return
         new = self.heads.rows(parts)
-        near = self.heads.search(job.old[None], min(self.neighbours + len(parts), len(self.heads)))[0][0]
-        around = near[(near >= 0) & ~np.isin(near, parts)][: self.neighbours]
+        around = self._around(np.concatenate([job.old[None], new]), parts)
         known: dict[int, set[int]] = {}
         candidates, places = [], []
         own = self.heads.rows(around)
@@ -429,6 +434,12 @@ class Updater:
             places.append(np.full(int(wrong.sum()), number))
         self._reconsider(np.concatenate(candidates), np.concatenate(places), known, job.depth)
 
+    def _around(self, points: NDArray[np.float32], parts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The lists nearest to some points but for the parts, taken in turn."""
+        near = self.heads.search(points, min(self.neighbours + len(parts), len(self.heads)))[0].T.reshape(-1)
+        near = near[(near >= 0) & ~np.isin(near, parts)]
+        return near[np.sort(np.unique(near, return_index=True)[1])][: self.neighbours]
+
     def _reconsider(self, records: NDArray[np.uint8], places: NDArray[np.int64], known: dict[int, set[int]], depth: int) -> None:
         """Move the vectors of records whose nearest head is another one than that of the list `places`, unless that list has a copy already.
 
@@ -445,8 +456,23 @@ class Updater:
                 known[number] = set(_rows_of(self._living(number)).tolist())
         right = zip(rows.tolist(), nearest.tolist(), places[first].tolist(), strict=True)
         wrong = np.array([number != place and number >= 0 and row not in known[number] for row, number, place in right], np.bool_)
-        if wrong.any():
-            self._move(rows[wrong], vectors[wrong], known, depth + 1)
+        if not wrong.any():
+            return
+        rows, vectors, nearest = rows[wrong], vectors[wrong], nearest[wrong]
+        lists, _ = self._closure(vectors)
+        stays = (lists == places[first][wrong][:, None]).any(axis=1)
+        if stays.any():
+            self._copy(records[first][wrong][stays], nearest[stays], depth + 1)
+        if not stays.all():
+            self._move(rows[~stays], vectors[~stays], known, depth + 1)
+
+    def _copy(self, records: NDArray[np.uint8], numbers: NDArray[np.int64], depth: int) -> None:
+        """Copy records into one more list each; a search knows copies by their being the same to the last bit."""
+        order = np.argsort(numbers, kind="stable")
+        owners, starts = np.unique(numbers[order], return_index=True)
+        for number, part in zip(owners.tolist(), np.split(order, starts[1:]), strict=True):
+            self._append(number, records[part], depth)
+        self.counts.copied += len(records)
 
     def _move(self, rows: Rows, vectors: NDArray[np.float32], known: dict[int, set[int]], depth: int) -> None:
         """Give vectors another version and put them where they belong now."""
@@ -484,8 +510,9 @@ def _rows_of(records: NDArray[np.uint8]) -> Rows:
 
 def _apart(rows: NDArray[np.float32], point: NDArray[np.float32]) -> NDArray[np.float32]:
     """Squared distances of rows to a point."""
-    apart = rows - point
-    return np.asarray(np.einsum("ij,ij->i", apart, apart), np.float32)
+    apart: NDArray[np.float32] = rows - point
+    squares: NDArray[np.float32] = np.vecdot(apart, apart) if hasattr(np, "vecdot") else np.einsum("ij,ij->i", apart, apart)
+    return squares
 
 
 def _runs(rows: Rows, vectors: NDArray[np.float32]) -> list[tuple[int, NDArray[np.float32]]]:
