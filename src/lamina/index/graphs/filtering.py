@@ -14,24 +14,30 @@ from lamina.index.forms import halves
 from lamina.index.graphs.full import FullFile
 from lamina.index.graphs.layers import Snapshot
 from lamina.index.kernels.filtered import answers, search_allowed
-from lamina.index.kernels.scan import scan_nodes, scan_sketches
+from lamina.index.kernels.scan import PLANES, scan_nodes, scan_sketches, split
 from lamina.index.kernels.twins import unfold_all
-from lamina.index.planning import Allowance, Costs, Situation, choose
-from lamina.index.sketches import planes
+from lamina.index.planning import LIKELY, Allowance, Costs, Situation
+from lamina.index.sketches import words
 
 if TYPE_CHECKING:
-    from lamina.index.hnsw import HNSW
+    from lamina.index.graphs.searching import SearchedGraph
 
 STARTS = 4  # allowed nodes that join the entry of a search by two hops
 HOPS = 32  # allowed nodes for each node looked at, beyond which no second hop is made
 PILOT = 4  # queries of a batch from which it is seen whether the graph will do for the rest
 RUNS = 3  # of each measurement; the fastest counts
-ROWS = 2048  # vectors of a measurement
-LIKELY = 240  # … that are compared exactly after their sketches
+ROWS = 8192  # vectors of a measurement
+ASKED = 32  # queries of a measurement
 
 
 def search_filtered(
-    index: HNSW, now: Snapshot, queries: NDArray[np.float32], k: int, allow: NDArray[np.bool_], ef: int, plan: str | None = None
+    index: SearchedGraph,
+    now: Snapshot,
+    queries: NDArray[np.float32],
+    k: int,
+    allow: NDArray[np.bool_],
+    ef: int,
+    plan: str | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """The best k allowed nodes for each query with their scores, -1 and -inf where there are fewer, each of shape (queries, k).
 
@@ -41,7 +47,7 @@ def search_filtered(
     planner = index.planner
     allowance = planner.allowance(now, allow)
     situation = planner.situation(now, allowance, k, ef)
-    chosen = choose(situation, planner.costs_of(now))
+    chosen = planner.choose(now, situation)
     if plan is not None:
         chosen = replace(chosen, name=plan, cost=chosen.costs.get(plan, float("nan")))
     run = _Run(index, now, queries, situation, allowance)
@@ -64,7 +70,7 @@ class _Run:
     """The work of one call."""
 
     def __init__(
-        self, index: HNSW, now: Snapshot, queries: NDArray[np.float32], situation: Situation, allowance: Allowance
+        self, index: SearchedGraph, now: Snapshot, queries: NDArray[np.float32], situation: Situation, allowance: Allowance
     ) -> None:
         self.index, self.now, self.queries, self.situation, self.allowance = index, now, queries, situation, allowance
         self.k = k = situation.k
@@ -78,10 +84,13 @@ class _Run:
         self.computed = 0
 
     def _part(self, rows: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.float32], NDArray[np.uint64], NDArray[np.int64]]:
+        if len(rows) == len(self.queries):
+            return self.encoded, self.norms, self.keys, self.counts
         return self.encoded[rows], self.norms[rows], self.keys[rows], self.counts[rows]
 
     def _done(self, rows: NDArray[np.int64], keys: NDArray[np.uint64], counts: NDArray[np.int64]) -> None:
-        self.keys[rows], self.counts[rows] = keys, counts
+        if keys is not self.keys:
+            self.keys[rows], self.counts[rows] = keys, counts
         self.computed += int(counts[:, 1].sum())
 
     def scanned(self, rows: NDArray[np.int64], plan: str) -> None:
@@ -90,7 +99,7 @@ class _Run:
         if plan == "sketches":
             sketches = self.now.layers.sketched(self.now.used)
             likely = max(self.situation.likely, keys.shape[1])
-            bits, steps, sums = planes(encoded)
+            bits, steps, sums = _planes(self.now.form.widened(encoded), sketches.bits.shape[1])
             scan_sketches(
                 self.now.graph, sketches.bits, sketches.factors, encoded, norms, bits, steps, sums, 0, len(rows), self.allowance.nodes, likely,
                 keys, counts,
@@ -117,18 +126,13 @@ class _Run:
         ef = max(situation.kept_by_hops if hops else situation.kept, self.keys.shape[1])
         encoded, norms, keys, counts = self._part(rows)
         marks, epoch = self.index.room(now)
-        mask, seeds = allowance.mask, allowance.seeds
-        if len(now.twins):  # a node leads to those that have the same vector
-            mask, behind = mask.copy(), np.flatnonzero(now.head)
-            np.maximum.at(mask, now.head[behind] - 1, mask[behind])
-            seeds = np.where(now.head[seeds] > 0, now.head[seeds] - 1, seeds).astype(np.int32)
         epoch = search_allowed(
-            now.graph, now.top, now.entry, encoded, norms, 0, len(rows), mask, seeds, starts, hops, ef, weight,
+            now.graph, now.top, now.entry, encoded, norms, 0, len(rows), allowance.ways, allowance.seeds, starts, hops, ef, weight,
             max(bound, 2.0 * self.k), marks, epoch, keys, counts,
         )  # fmt: skip
         self.index.give_back(marks, epoch)
-        if len(now.twins):
-            unfold_all(keys, counts, (allowance.mask == 0).view(np.uint8), now.twins)
+        if len(allowance.barred):
+            unfold_all(keys, counts, allowance.barred, now.twins)
         self._done(rows, keys, counts)
         left: NDArray[np.int64] = rows[counts[:, 0] < min(self.keys.shape[1], len(allowance.nodes))]
         return left
@@ -150,6 +154,14 @@ class _Run:
         return nodes, -np.maximum(near, 0) if self.euclidean else -near
 
 
+def _planes(queries: NDArray[np.float32], words: int) -> tuple[NDArray[np.uint64], NDArray[np.float32], NDArray[np.float32]]:
+    """Queries as int8 in planes of bits, their steps, and the sums of their components."""
+    bits = np.zeros((len(queries), words, PLANES), np.uint64)
+    steps, sums = np.empty(len(queries), np.float32), np.empty(len(queries), np.float32)
+    split(queries, bits, steps, sums)
+    return bits, steps, sums
+
+
 def measured_costs(now: Snapshot, seed: int = 0) -> Costs:
     """What the kinds of work cost with these vectors on this machine, by the time of this thread; takes some milliseconds once compiled.
 
@@ -158,51 +170,40 @@ def measured_costs(now: Snapshot, seed: int = 0) -> Costs:
     graph, width = now.graph, now.graph.vectors.shape[1] * now.graph.vectors.itemsize
     living = np.flatnonzero(~now.dead[: now.used])
     if len(living) < 1000:
-        return Costs.of(width)
-    drawn = np.random.default_rng(seed).choice(living, min(ROWS, len(living)), replace=False)
-    nodes, few = np.sort(drawn).astype(np.int32), drawn[:32]
-    queries, norms = graph.vectors[few], graph.norms[few] if len(graph.norms) else np.zeros(len(few), np.float32)
-    keys, counts = np.zeros((len(few), 10), np.uint64), np.zeros((len(few), 3), np.int64)
+        return Costs.of(width, words(graph.vectors.shape[1]))
+    generator = np.random.default_rng(seed)
+    drawn = [np.sort(generator.choice(living, min(ROWS, len(living)), replace=False)).astype(np.int32) for _ in range(ASKED)]
+    few = generator.choice(living, ASKED)
+    queries, norms = graph.vectors[few], graph.norms[few] if len(graph.norms) else np.zeros(ASKED, np.float32)
+    keys, counts = np.zeros((ASKED, 10), np.uint64), np.zeros((ASKED, 3), np.int64)
     mask, marks = np.ones(len(now.slot_of), np.uint8), np.zeros(len(now.slot_of), np.uint8)
     sketches = now.layers.sketched(now.used)
-    bits, steps, sums = planes(queries)
+    bits, steps, sums = _planes(now.form.widened(queries), sketches.bits.shape[1])
 
     def through() -> None:
         marks[:] = 0
         search_allowed(
-            graph, now.top, now.entry, queries, norms, 0, len(few), mask, nodes[:0], 0, 0, 64, 0.0, 1e9, marks, 0, keys, counts
+            graph, now.top, now.entry, queries, norms, 0, ASKED, mask, drawn[0][:0], 0, 0, 64, 0.0, 1e9, marks, 0, keys, counts
         )
 
     def scanned() -> None:
-        for row in range(len(few)):
+        for row, nodes in enumerate(drawn):
             scan_nodes(graph, queries, norms, row, row + 1, nodes, keys, counts)
 
-    def sketched(part: NDArray[np.int32]) -> None:
-        for row in range(len(few)):
+    def sketched(share: int) -> None:
+        for row, nodes in enumerate(drawn):
             scan_sketches(
-                graph,
-                sketches.bits,
-                sketches.factors,
-                queries,
-                norms,
-                bits,
-                steps,
-                sums,
-                row,
-                row + 1,
-                part,
-                LIKELY,
-                keys,
-                counts,
-            )
+                graph, sketches.bits, sketches.factors, queries, norms, bits, steps, sums, row, row + 1, nodes[: len(nodes) // share], LIKELY,
+                keys, counts,
+            )  # fmt: skip
 
     took = _fastest(through)
     distance = took / max(int(counts[:, 1].sum()), 1)
-    scan = _fastest(scanned) / (len(few) * len(nodes))
-    half = nodes[: len(nodes) // 2]
-    whole, part = _fastest(lambda: sketched(nodes)) / len(few), _fastest(lambda: sketched(half)) / len(few)
-    sketch = max((whole - part) / (len(nodes) - len(half)), 1.0)
-    return Costs(distance, scan, sketch, Costs.reading, max(whole - sketch * len(nodes), 0.0))
+    rows = len(drawn[0])
+    scan = _fastest(scanned) / (ASKED * rows)
+    whole, part = _fastest(lambda: sketched(1)) / ASKED, _fastest(lambda: sketched(2)) / ASKED
+    sketch = max((whole - part) / (rows - rows // 2), 1.0)
+    return Costs(distance, scan, sketch, Costs.reading, max(whole - sketch * rows, 0.0))
 
 
 def _fastest(work: Callable[[], None]) -> float:

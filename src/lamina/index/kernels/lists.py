@@ -204,7 +204,7 @@ def probe(
                 one = words[i * step]
                 if one < 0 or one >= slots.shape[0] or slots[one] < 0 or words[i * step + 2] != versions[one]:
                     continue
-                if barred.shape[0] and barred[slots[one]]:
+                if barred.shape[0] and (slots[one] >= barred.shape[0] or barred[slots[one]]):
                     continue
                 count = put_once(pool, count, keep, key)
                 if count == keep:

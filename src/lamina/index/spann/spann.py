@@ -401,10 +401,10 @@ class SPANN:
             most = min(math.ceil(most * len(self) / passing), len(self._state.lists.count))
             ratio, patience = 0.0, 0
         self.plan = "lists"
-        nodes, near, counts = self._probe(
+        slots, near, counts = self._probe(
             queries, k, barred, most, self.ratio if ratio is None else ratio, self.patience if patience is None else patience
         )
-        self._fill(queries, nodes, near, counts, found, scores)
+        self._fill(queries, slots, near, counts, found, scores)
         short = np.flatnonzero(counts < min(k, len(few) if barred is not None else len(self)))
         if len(short):  # the lists that were read hold too few
             every = few if barred is not None else np.flatnonzero(self.present)
@@ -453,6 +453,7 @@ class SPANN:
         self.compared += compared
         self.lists_read += lists
         self.bytes_read += size
+        nodes[nodes >= 0] = state.slots[nodes[nodes >= 0]]
         return nodes, near, counts
 
     def _room(self, nodes: int) -> tuple[NDArray[np.uint8], int, NDArray[np.uint8]]:
@@ -465,12 +466,12 @@ class SPANN:
         return np.zeros(nodes, np.uint8), 0, aligned_zeros(((self.pages + 1) * PAGE,), np.uint8)
 
     def _fill(
-        self, queries: NDArray[np.float32], nodes: NDArray[np.int64], near: NDArray[np.float32], counts: NDArray[np.int64],
+        self, queries: NDArray[np.float32], slots: NDArray[np.int64], near: NDArray[np.float32], counts: NDArray[np.int64],
         found: NDArray[np.int64], scores: NDArray[np.float32],
     ) -> None:  # fmt: skip
-        """Rows and squared distances as slots and scores."""
-        there = np.arange(nodes.shape[1]) < counts[:, None]
-        found[there] = self.state().slots[nodes[there]]
+        """Slots and squared distances as slots and scores."""
+        there = np.arange(slots.shape[1]) < counts[:, None]
+        found[there] = slots[there]
         if self.metric == "l2":
             scores[there] = -near[there]
             return
@@ -486,6 +487,7 @@ class SPANN:
         found, scores = np.full((len(queries), k), -1, np.int64), np.full((len(queries), k), -np.inf, np.float32)
         for start in range(0, len(slots), BLOCK):
             part = slots[start : start + BLOCK]
+            part = part[self.nodes_of(part) >= 0]  # some may have gone meanwhile
             rows = self.rows(part)
             given = queries @ rows.T
             if self.metric == "l2":

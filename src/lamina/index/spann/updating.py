@@ -146,6 +146,7 @@ class Updater:
         for start in range(0, len(slots), CHUNK):
             part = slots[start : start + CHUNK]
             rows = self.index.nodes_of(part)
+            self._slots = self._slots.copy()  # readers go on seeing what they see
             self._slots[rows] = -1
             self.index.point(part, -1)
             self.counts.removed += len(rows)
@@ -199,17 +200,16 @@ class Updater:
         old = before[before >= 0]
         if len(old) or int(rows[0]) < self._used - len(rows):  # readers must go on seeing what they see
             self._slots = self._slots.copy()
-        try:
+        try:  # the older rows count until the new ones stand: what is cleaned meanwhile keeps them
             for first, block in _runs(rows, vectors):
                 self.full.write(first, block)
             self._slots[rows] = slots
-            self._slots[old] = -1
             self._place(rows, vectors, self._versions[rows], 0, np.zeros(len(rows), np.bool_))
         except BaseException:
             self._slots[rows] = -1
-            self._slots[old] = slots[before >= 0]
             self._freed += [(row, self.postings.commits) for row in rows.tolist()]
             raise
+        self._slots[old] = -1
         self.index.point(slots, rows)
         if len(old):
             self._forget(old)
