@@ -22,7 +22,7 @@ from lamina.index.spann.clustering import BalancedTree
 from lamina.index.spann.heads import choose_heads
 from lamina.index.spann.postings import PostingFile
 from lamina.index.spann.saving import LISTS, ROWS, problems, restore, save
-from lamina.index.spann.updating import Updates
+from lamina.index.spann.updating import Updater
 from lamina.records import Run
 
 METRICS = ("cosine", "ip", "l2")
@@ -129,9 +129,9 @@ class SPANN:
         self._spare: list[tuple[NDArray[np.uint8], int, NDArray[np.uint8]]] = []
         self._heads: HNSW | None = None
         self._state: State | None = None
-        self._updates: Updates | None = None
         self.postings: PostingFile | None = None
         self.full: FullFile | None = None
+        self._updater: Updater | None = None
 
     # ------------------------------------------------------------------------------------------------- what there is
     def __len__(self) -> int:
@@ -169,6 +169,18 @@ class SPANN:
         nodes = np.where(inside, self._node_of[np.where(inside, slots, 0)], -1)
         out[nodes >= 0] = self.full.read(nodes[nodes >= 0].astype(np.int64))
         return out
+
+    def nodes_of(self, slots: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The row of each slot, or -1; slots are not below 0."""
+        inside = slots < len(self._node_of)
+        return np.where(inside, self._node_of[np.where(inside, slots, 0)], -1).astype(np.int64)
+
+    def point(self, slots: NDArray[np.int64], rows: NDArray[np.int64] | int) -> None:
+        """Let slots have these rows (-1: none)."""
+        most = int(slots.max(initial=-1)) + 1
+        if most > len(self._node_of):
+            self._node_of = np.append(self._node_of, np.full(most + most // 8 - len(self._node_of), -1, np.int32))
+        self._node_of[slots] = rows
 
     def nbytes(self) -> int:
         """Bytes of memory held."""
@@ -211,13 +223,13 @@ class SPANN:
         lengths = np.empty(count, np.float32)
         sample = []
         for start in range(0, count, BLOCK):
-            block = self._prepared(vectors[start : start + BLOCK])
+            block = self.prepared(vectors[start : start + BLOCK])
             self.codes.check(block)
             full.write(start, block)
             lengths[start : start + len(block)] = np.einsum("ij,ij->i", block, block)
             sample.append(block[:: max(1, count // BLOCK)])
             run.report("reading", start + len(block), count)
-        self._same_lengths(lengths)
+        self.check_lengths(lengths)
         self.codes = self.codes.fitted(np.concatenate(sample))
         tree = self.tree.grow(count, full.read, run)
         chosen = choose_heads(tree, self.share)
@@ -226,7 +238,7 @@ class SPANN:
         dealt = copies(
             count,
             full.read,
-            self._graph_of(heads),
+            self.graph_of(heads),
             Form("float16", self.dim),
             self.closure,
             len(chosen),
@@ -252,64 +264,21 @@ class SPANN:
         living = np.flatnonzero(slots >= 0)
         node_of = np.full(int(slots.max(initial=-1)) + 1, -1, np.int32)
         node_of[slots[living]] = living
-        self._node_of, self._heads, self.postings, self.full, self._updates = node_of, heads, postings, full, None
+        self._node_of, self._heads, self.postings, self.full = node_of, heads, postings, full
         self.publish(slots, versions, used)
-
-    # ------------------------------------------------------------------------------------------------------- changes
-    @property
-    def node_of(self) -> NDArray[np.int32]:
-        """The row of each slot, or -1, shape (slots,)."""
-        return self._node_of
-
-    @node_of.setter
-    def node_of(self, rows: NDArray[np.int32]) -> None:
-        self._node_of = rows
-
-    @property
-    def updates(self) -> Updates:
-        """What changes the lists, with counts of what it did."""
-        state = self.state()
-        if self._updates is None:
-            self._updates = Updates(self, state.slots, state.versions, state.used)
-        return self._updates
-
-    def add(self, slots: NDArray[np.int64], vectors: NDArray[np.float32], run: Run | None = None) -> None:
-        """Set the vectors of slots, shape (slots, dim); of a slot named twice the last one counts. Nothing is on disk for good before `save`.
-
-        Raises what `build` raises (nothing is then set), `StoreFullError` where the disk is full and `Cancelled`: what was finished by then stays.
-        """
-        slots = np.asarray(slots)
-        if slots.ndim != 1 or np.shape(vectors) != (len(slots), self.dim):
-            raise VectorError(f"expected a vector of {self.dim} dimensions for each slot, got an array of shape {np.shape(vectors)}")
-        if not len(slots):
-            return
-        if self._state is None:
-            _, last = np.unique(slots[::-1], return_index=True)
-            order = np.sort(len(slots) - 1 - last)
-            self.build(slots[order], np.asarray(vectors)[order], run)
-            return
-        block = self._prepared(vectors)
-        self.codes.check(block)
-        if self.metric == "ip":
-            self._same_lengths(np.append(np.einsum("ij,ij->i", block, block), np.float32(self.length)))
-        self.updates.insert(slots, block, run)
-
-    def remove(self, slots: NDArray[np.int64]) -> None:
-        """Take the vectors of slots away; a slot without one is passed over."""
-        if self._state is not None:
-            self.updates.remove(slots)
 
     def publish(self, slots: NDArray[np.int32], versions: NDArray[np.uint8], used: int) -> None:
         """Let searches see heads, lists and rows as they are now."""
         postings = self.postings
         assert postings is not None
         lists = Lists(postings.handle, postings.offsets, postings.counts, self.record)
-        self._state = State(self._graph_of(self.heads), lists, slots, versions, used)
+        self._state = State(self.graph_of(self.heads), lists, slots, versions, used)
 
     @staticmethod
-    def _graph_of(heads: HNSW) -> Heads:
+    def graph_of(heads: HNSW) -> Heads:
+        """What kernels need of the heads as they are now; changes to come leave it useful."""
         now = heads.snapshot()
-        return Heads(now.graph, now.top, now.entry, now.slot_of, now.dead)
+        return Heads(now.graph, now.top, now.entry, now.slot_of.copy(), now.dead.copy())
 
     def _records(self, full: FullFile, dealt: Copies, run: Run) -> Iterator[NDArray[np.uint8]]:
         """The records of each list in turn."""
@@ -334,7 +303,8 @@ class SPANN:
         out[:, HEADER:] = codes.view(np.uint8)
         return out
 
-    def _prepared(self, vectors: Any) -> NDArray[np.float32]:
+    def prepared(self, vectors: Any) -> NDArray[np.float32]:
+        """Vectors as they are kept: finite, and of length 1 under "cosine"."""
         block = np.ascontiguousarray(vectors, np.float32)
         check_finite(block)
         if self.metric == "cosine":
@@ -346,12 +316,55 @@ class SPANN:
             block = block / lengths
         return block
 
-    def _same_lengths(self, lengths: NDArray[np.float32]) -> None:
+    def check_lengths(self, lengths: NDArray[np.float32]) -> None:
+        """Refuse vectors of different squared lengths where that would matter."""
         if self.metric == "ip" and len(lengths) and float(lengths.max() - lengths.min()) > ALIKE * float(lengths.max()):
             raise VectorError(
                 f"the squared lengths of vectors lie between {lengths.min():.3g} and {lengths.max():.3g}: lists are chosen by distance, which orders "
                 "like the inner product for vectors of one length only; take metric='cosine'"
             )
+
+    # ------------------------------------------------------------------------------------------------------- changes
+    @property
+    def updater(self) -> Updater:
+        """What adds and removes, with its figures."""
+        self.state()
+        if self._updater is None or self._updater.postings is not self.postings:
+            self._updater = Updater(self)
+        return self._updater
+
+    def add(self, slots: NDArray[np.int64], vectors: NDArray[np.float32], run: Run | None = None) -> None:
+        """Set the vectors of slots, shape (slots, dim), while others search; the first ones build the index. `save` makes it last.
+
+        Raises what `build` and `Updater.add` do.
+        """
+        if self._state is None:
+            slots = np.asarray(slots, np.int64)
+            _, last = np.unique(slots[::-1], return_index=True)
+            order = np.sort(len(slots) - 1 - last)
+            if vectors.shape != (len(slots), self.dim):
+                raise VectorError(
+                    f"expected {len(slots)} vectors of {self.dim} dimensions, got an array of shape {vectors.shape}"
+                )
+            if len(order):
+                self.build(slots[order], vectors[order], run)
+        else:
+            self.updater.add(slots, vectors, run)
+
+    def remove(self, slots: NDArray[np.int64]) -> None:
+        """Take the vectors of slots away, while others search; `save` makes it last."""
+        if self._state is not None:
+            self.updater.remove(slots)
+
+    def compact(self, run: Run | None = None) -> None:
+        """Write the lists anew, packed, and commit: of removed vectors nothing is left in the files."""
+        self.updater.collect(run)
+        self.updater.renew_heads()
+        self.save()
+        self.updater.erase()
+        assert self.postings is not None
+        self.postings.compact(run)
+        self.updater.publish()
 
     # -------------------------------------------------------------------------------------------------------- search
     def search(
@@ -378,7 +391,7 @@ class SPANN:
         if self._state is None or not len(queries) or not len(self):
             return found, scores
         if self.metric == "cosine":
-            queries = self._prepared(queries)
+            queries = self.prepared(queries)
         most = probes or self.probes
         barred, few = self._barred(allow)
         if barred is not None:
@@ -389,10 +402,10 @@ class SPANN:
             most = min(math.ceil(most * len(self) / passing), len(self._state.lists.count))
             ratio, patience = 0.0, 0
         self.plan = "lists"
-        nodes, near, counts = self._probe(
+        slots, near, counts = self._probe(
             queries, k, barred, most, self.ratio if ratio is None else ratio, self.patience if patience is None else patience
         )
-        self._fill(queries, nodes, near, counts, found, scores)
+        self._fill(queries, slots, near, counts, found, scores)
         short = np.flatnonzero(counts < min(k, len(few) if barred is not None else len(self)))
         if len(short):  # the lists that were read hold too few
             every = few if barred is not None else np.flatnonzero(self.present)
@@ -441,6 +454,7 @@ class SPANN:
         self.compared += compared
         self.lists_read += lists
         self.bytes_read += size
+        nodes[nodes >= 0] = state.slots[nodes[nodes >= 0]]
         return nodes, near, counts
 
     def _room(self, nodes: int) -> tuple[NDArray[np.uint8], int, NDArray[np.uint8]]:
@@ -453,12 +467,12 @@ class SPANN:
         return np.zeros(nodes, np.uint8), 0, aligned_zeros(((self.pages + 1) * PAGE,), np.uint8)
 
     def _fill(
-        self, queries: NDArray[np.float32], nodes: NDArray[np.int64], near: NDArray[np.float32], counts: NDArray[np.int64],
+        self, queries: NDArray[np.float32], slots: NDArray[np.int64], near: NDArray[np.float32], counts: NDArray[np.int64],
         found: NDArray[np.int64], scores: NDArray[np.float32],
     ) -> None:  # fmt: skip
-        """Rows and squared distances as slots and scores."""
-        there = np.arange(nodes.shape[1]) < counts[:, None]
-        found[there] = self.state().slots[nodes[there]]
+        """Slots and squared distances as slots and scores."""
+        there = np.arange(slots.shape[1]) < counts[:, None]
+        found[there] = slots[there]
         if self.metric == "l2":
             scores[there] = -near[there]
             return
@@ -474,6 +488,7 @@ class SPANN:
         found, scores = np.full((len(queries), k), -1, np.int64), np.full((len(queries), k), -np.inf, np.float32)
         for start in range(0, len(slots), BLOCK):
             part = slots[start : start + BLOCK]
+            part = part[self.nodes_of(part) >= 0]  # some may have gone meanwhile
             rows = self.rows(part)
             given = queries @ rows.T
             if self.metric == "l2":

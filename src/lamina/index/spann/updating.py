@@ -1,470 +1,528 @@
-"""Changing lists in place: vectors come and go, a list that has grown too long is split, a short one is merged, and what then belongs elsewhere moves.
+"""Vectors that come and go after the lists were built: lists are split, merged, and what then stands in the wrong one is moved.
 
-Source: Y. Xu et al., "SPFresh: Incremental In-Place Update for Billion-Scale Vector Search", 2023 (the protocol LIRE). That a list is split before
-it would grow beyond its limit, never after, and that a vector whose versions are used up gets a new row, are our choices.
+Source: Y. Xu et al., "SPFresh: Incremental In-Place Update for Billion-Scale Vector Search", 2023 (the protocol LIRE). That a vector seen in a list
+whose head is still nearer than both new ones is not looked at further, that no move is made where the nearest list holds a copy already, and that
+lists are split at once instead of in the background, so that none is ever longer than it may be, are our choices.
 """
 
 from __future__ import annotations
 
+import time
 from collections import deque
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lamina.errors import InputError, StoreFullError, VectorError
+from lamina.errors import InputError, StateError, VectorError
 from lamina.index.forms import Form
-from lamina.index.graphs.full import FullFile
-from lamina.index.hnsw import HNSW
-from lamina.index.kernels.lists import Heads
-from lamina.index.spann.closure import Closure
-from lamina.index.spann.halving import divide, middle
-from lamina.index.spann.postings import PostingFile
+from lamina.index.kernels.lists import HEADER
+from lamina.index.spann.splitting import parted
 from lamina.records import Run
 
-MOST_SLOTS = 1 << 30
+if TYPE_CHECKING:
+    from lamina.index.spann.spann import SPANN
+
 LAST_VERSION = 255
-ALIKE = 1e-6  # of the squared length: heads that are not farther apart count as one
-NUDGE = 0.02  # of the length: how far a head is moved that another one stands on
+CHUNK = 64  # vectors that are put into lists before searches see them
+TRIED = 8  # lists that a short one may go to
+DEAD = 0.25  # share of a list that is dead when it is cleaned
+APART = 1e-3  # how far a head is moved, in parts of its length, where another one has its vector
 
-Numbers = NDArray[np.int64]
-Rows = NDArray[np.float32]
-
-
-class Parts(Protocol):
-    """What is changed: heads (a slot in their graph is the number of a list), lists, rows, and how they belong together."""
-
-    dim: int
-    limit: int  # records of a list, at most
-    closure: Closure
-    postings: PostingFile | None
-    full: FullFile | None  # the rows
-    node_of: NDArray[np.int32]  # the row of each slot, or -1
-
-    @property
-    def heads(self) -> HNSW:
-        """The graph of heads."""
-        ...
-
-    def encoded(self, nodes: Numbers, rows: Rows, versions: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Records of vectors: row (int32), squared length (float32), version (int32), code."""
-        ...
-
-    def publish(self, slots: NDArray[np.int32], versions: NDArray[np.uint8], used: int) -> None:
-        """Let searches see heads, lists and rows as they are now."""
-        ...
+Rows = NDArray[np.int64]
 
 
 @dataclass
-class Changes:
-    """What was done so far: counts of vectors (`moved`: to other lists; `checked`: asked whether they should) and of lists."""
+class Counts:
+    """What updates have done so far. `copies`, records written for new vectors; `looked_at`, vectors compared with new heads; `checked`, those for
+    which the nearest head was searched; `copied`, those that were put into the list of
+    that head too; `moved`, those that went elsewhere; `left`, splits after which none was looked at (see `depth`)."""
 
-    inserted: int = 0
+    added: int = 0
     removed: int = 0
-    checked: int = 0
-    moved: int = 0
+    copies: int = 0
     splits: int = 0
     merges: int = 0
     cleaned: int = 0
-    left: int = 0  # splits after which nothing was moved, because they were too far down a cascade
+    looked_at: int = 0
+    checked: int = 0
+    copied: int = 0
+    moved: int = 0
+    left: int = 0
+    lists_read: int = 0
+    most_lists_read: int = 0  # between two states that searches saw
 
 
-@dataclass(frozen=True, eq=False)
-class Job:
-    """Look at a list again. `old`: the head it had before it was split into `numbers` (None: clean it); `depth`: how many moves led here."""
+@dataclass(frozen=True)
+class _Job:
+    """A list was split: what its neighbours hold may belong to the parts, and the reverse."""
 
-    numbers: tuple[int, ...]
-    old: Rows | None = None
-    depth: int = 0
+    old: NDArray[np.float32]
+    parts: tuple[int, ...]
+    depth: int
 
 
-class Updates:
-    """Inserts and removes vectors of lists on disk.
+class Updater:
+    """Adds to and removes from a built SPANN; one thread at a time, while others search.
 
-    A vector is a row, which never changes, and copies of it in lists; copies of another version than the row has do not count. Searches go on
-    meanwhile: they see a state that is whole, before or after a step.
-
-    Parameters: `parts`; `slots` (rows,), `versions` (rows,) and `used`, as last published; `batch`, vectors whose lists are chosen together;
-    `nearby`, lists around a split one whose vectors are looked at (0: only those of the split list); `depth`, how long a chain of moves that split
-    lists may be; `shortest`, records below which a list is merged (None: an eighth of the limit).
+    Parameters:
+        index: what is updated; its `publish` lets searches see each step.
+        neighbours: lists around one that was split whose vectors are looked at.
+        shortest: records below which a list is merged into another (None: a twelfth of the most).
+        depth: splits that follow from each other's moves, at most; later ones move nothing more.
+        jobs: splits after which moves are made between two states that searches see, at most; others wait.
+        reassign: without it nothing is moved (for comparison).
     """
 
     def __init__(
         self,
-        parts: Parts,
-        slots: NDArray[np.int32],
-        versions: NDArray[np.uint8],
-        used: int,
+        index: SPANN,
         *,
-        batch: int = 256,
-        nearby: int = 64,
-        depth: int = 3,
+        neighbours: int = 64,
         shortest: int | None = None,
+        depth: int = 6,
+        jobs: int = 16,
+        reassign: bool = True,
     ) -> None:
-        if batch < 1 or nearby < 0 or depth < 0 or (shortest is not None and not 0 <= shortest <= parts.limit // 2):
+        if min(neighbours, depth, jobs) < 1 or (shortest is not None and not 0 <= shortest <= index.limit // 2):
             raise InputError(
-                f"batch must be at least 1, nearby and depth not below 0, shortest up to half of the limit {parts.limit}, not {batch}, {nearby}, "
-                f"{depth}, {shortest}"
+                f"neighbours, depth and jobs must be at least 1, shortest at most {index.limit // 2}, not {neighbours}, {depth}, {jobs}, {shortest}"
             )
-        self.parts, self.slots, self.versions, self.used = parts, slots, versions, used
-        self.batch, self.nearby, self.depth = batch, nearby, depth
-        self.shortest = parts.limit // 8 if shortest is None else shortest
-        self.done = Changes()
-        self._shown = True  # whether somebody may hold slots and versions
-        self._queue: deque[Job] = deque()
-        self._under_way = np.zeros(0, np.int64)  # rows whose copies of this version, and of the next, must not be thrown away
-        self._stale: dict[int, int] = {}  # copies of removed vectors that a list likely has
-        self._form = Form("float16", parts.dim)
-        known = parts.heads.node_of
-        self._free = [n for n in range(len(self._lists())) if n >= len(known) or known[n] < 0]
+        if index.postings is None or index.full is None:
+            raise StateError("the index has not been built yet: call build first")
+        self.index, self.postings, self.full, self.heads = index, index.postings, index.full, index.heads
+        self.neighbours, self.depth, self.jobs, self.reassign = neighbours, depth, jobs, reassign
+        self.shortest = max(1, index.limit // 12) if shortest is None else shortest
+        self.counts = Counts()
+        state = index.state()
+        self._slots, self._versions, self._used = state.slots, state.versions, state.used
+        self._shared = True  # whether a reader may hold the versions
+        self._free: list[int] = []  # rows to use again
+        self._freed: list[tuple[int, int]] = []  # rows, with the commit after which they may be
+        self._moving: dict[int, int] = {}  # row → the version it is about to have
+        self._dead = np.zeros(len(self.postings), np.int32)  # records of each list that are dead, about
+        self._stale: set[int] = set()  # lists of which more may be dead than before
+        self._queue: deque[_Job] = deque()
+        self._read_before = 0
+        gone = np.flatnonzero(self._slots[: self._used] < 0)
+        self._free = gone[self._versions[gone] < LAST_VERSION].tolist()
 
     # ------------------------------------------------------------------------------------------------------- changes
-    def insert(self, slots: Numbers, rows: Rows, run: Run | None = None) -> None:
-        """Set the vectors of slots, shape (slots, dim), normalised and checked; of a slot named twice the last one counts.
+    def add(self, slots: NDArray[np.int64], vectors: NDArray[np.float32], run: Run | None = None) -> None:
+        """Set the vectors of slots, shape (slots, dim); of a slot named twice the last one counts.
 
-        Raises `VectorError` and `InputError` for another shape and for slots that are no numbers (nothing is then set), `StoreFullError` where the
-        disk is full and `Cancelled`: batches that were finished stay, nothing else has changed.
+        Searches see them a few at a time. Raises `VectorError` and `InputError` for what the index cannot hold (nothing is then set),
+        `StoreFullError` where the disk is full, `Cancelled`: what was set by then stays, all else is as it was.
         """
-        slots = np.asarray(slots)
-        if rows.shape != (len(slots), self.parts.dim):
-            raise VectorError(f"expected {len(slots)} vectors of {self.parts.dim} dimensions, got an array of shape {rows.shape}")
-        if not np.isfinite(rows).all():
-            raise VectorError(f"vector {int(np.flatnonzero(~np.isfinite(rows).all(axis=1))[0])} has components that are not finite")
-        if slots.ndim != 1 or (len(slots) and (slots.dtype.kind not in "iu" or slots.min() < 0 or slots.max() >= MOST_SLOTS)):
-            raise InputError(f"slots are numbers from 0 up to {MOST_SLOTS - 1:,}, in one dimension")
-        if self.used + len(slots) > MOST_SLOTS:
-            raise InputError(f"an index takes up to {MOST_SLOTS:,} vectors, those that were replaced included: build it anew")
-        _, last = np.unique(slots[::-1], return_index=True)
-        order = np.sort(len(slots) - 1 - last)
-        for start in range(0, len(order), self.batch):
-            if run is not None:
-                run.report("inserting vectors", start, len(order))
-            some = order[start : start + self.batch]
-            self._insert(slots[some].astype(np.int64), np.ascontiguousarray(rows[some], np.float32))
-            self.work()
-
-    def remove(self, slots: Numbers) -> None:
-        """Take the vectors of slots away; a slot without one is passed over. Their heads go on standing for lists."""
-        slots = np.unique(np.asarray(slots, np.int64))
-        nodes = self._nodes(slots)
-        slots, nodes = slots[nodes >= 0], nodes[nodes >= 0]
+        index, run = self.index, run or Run()
+        slots = np.asarray(slots, np.int64)
+        if vectors.shape != (len(slots), index.dim):
+            raise VectorError(f"expected {len(slots)} vectors of {index.dim} dimensions, got an array of shape {vectors.shape}")
         if not len(slots):
             return
-        rows = self._full().read(nodes)
-        self._mine()
-        self.slots[nodes] = -1
-        names = self.parts.node_of.copy()
-        names[slots] = -1
-        self.parts.node_of = names
-        self._publish()
-        self.done.removed += len(slots)
-        for number in self._choose(rows).ravel().tolist():
-            if number >= 0:
-                self._stale[number] = self._stale.get(number, 0) + 1
-        for number in [n for n, stale in self._stale.items() if 2 * stale > self._lists().count(n)]:
-            del self._stale[number]
-            self._queue.append(Job((number,)))
-        try:
-            self.work()
-        except StoreFullError:
-            pass  # what was removed is; its copies are thrown away another time
+        if int(slots.min()) < 0 or int(slots.max()) >= 1 << 30:
+            raise InputError(f"slots are numbers from 0 up to {(1 << 30) - 1:,}, not {int(slots.min())} to {int(slots.max())}")
+        rows = index.prepared(vectors)
+        index.codes.check(rows)
+        index.check_lengths(np.append(np.einsum("ij,ij->i", rows, rows), np.float32(index.length)))
+        _, last = np.unique(slots[::-1], return_index=True)
+        order = np.sort(len(slots) - 1 - last)
+        for start in range(0, len(order), CHUNK):
+            part = order[start : start + CHUNK]
+            try:
+                self._insert(slots[part], rows[part])
+                self._work()
+            finally:
+                self.publish()
+            self.counts.added += len(part)
+            run.report("adding", start + len(part), len(order))
+        self._heal()
 
-    def clean(self, run: Run | None = None) -> None:
-        """Throw away every copy that does not count, and merge what is short."""
-        numbers = np.flatnonzero(self.parts.heads.present).tolist()
-        for done, number in enumerate(numbers):
-            if run is not None and done % 256 == 0:
-                run.report("cleaning lists", done, len(numbers))
-            if self._has_head(number):
-                self._clean(number, 0)
-            self.work()
+    def remove(self, slots: NDArray[np.int64]) -> None:
+        """Take the vectors of slots away; a slot without one is passed over. Heads stay where they are, whatever points they were."""
+        slots = np.unique(np.asarray(slots, np.int64))
+        slots = slots[slots >= 0]
+        slots = slots[self.index.nodes_of(slots) >= 0]
+        for start in range(0, len(slots), CHUNK):
+            part = slots[start : start + CHUNK]
+            rows = self.index.nodes_of(part)
+            self._slots = self._slots.copy()  # readers go on seeing what they see
+            self._slots[rows] = -1
+            self.index.point(part, -1)
+            self.counts.removed += len(rows)
+            try:
+                self._forget(rows)
+                self._work()
+            finally:
+                self.publish()
+        self._heal()
 
-    def work(self) -> None:
-        """Do what splits and removals left to do."""
-        while self._queue:
-            job = self._queue[0]
-            if job.old is None:
-                if self._has_head(job.numbers[0]):
-                    self._clean(job.numbers[0], job.depth)
-            else:
-                self._reassign(job.old, [n for n in job.numbers if self._has_head(n)], job.depth)
-            self._queue.popleft()
+    def _heal(self) -> None:
+        """Let no head be found by way of removed ones alone."""
+        if self.heads.snapshot().tombstones:
+            self.heads.repair()
+            self.publish()
 
-    # ----------------------------------------------------------------------------------------------- vectors and lists
-    def _insert(self, slots: Numbers, rows: Rows) -> None:
-        nodes = self._new_rows(rows)
-        self._append(self._choose(rows), nodes, rows, 0)
-        before = self._nodes(slots)
-        self._mine()
-        self.slots[nodes] = slots
-        self.slots[before[before >= 0]] = -1
-        self._name(slots, nodes)
-        self._publish()
-        self.done.inserted += len(slots)
+    def collect(self, run: Run | None = None) -> None:
+        """Rewrite every list without its dead records, and merge those that are short."""
+        run = run or Run()
+        count = len(self.postings)
+        for number in range(count):
+            if number % CHUNK == 0:
+                self.publish()
+                run.report("cleaning lists", number, count)
+            if self.postings.count(number):
+                self._visit(number)
+        self._work()
+        self.publish()
 
-    def _new_rows(self, rows: Rows) -> Numbers:
-        """Rows for vectors; they count once they have slots."""
-        nodes = np.arange(self.used, self.used + len(rows))
-        self._full().write(self.used, rows)
-        need = self.used + len(rows)
-        if need > len(self.slots):
-            more = max(need, need + need // 8, 64) - len(self.slots)
-            self.slots = np.concatenate([self.slots, np.full(more, -1, np.int32)])
-            self.versions = np.concatenate([self.versions, np.zeros(more, np.uint8)])
-            self._shown = False
-        self.used = need
-        return nodes
+    def renew_heads(self) -> None:
+        """Take for each list whose head no vector of its own has any more the one of them that is nearest."""
+        numbers = np.flatnonzero(self.postings.counts)
+        for number, point in zip(numbers.tolist(), self.heads.rows(numbers), strict=True):
+            rows = self.full.read(_rows_of(self._living(number)))
+            if len(rows) and not (rows == point).all(axis=1).any():
+                self._set_head(number, rows[int(np.argmin(_apart(rows, point)))])
+        self.heads.compact()
+        self.publish()
 
-    def _append(self, lists: NDArray[np.int32], nodes: Numbers, rows: Rows, depth: int, later: int = 0) -> None:
-        """Put copies of rows into their lists (rows, lists; -1: none), of the version that is `later` by so much; lists that would overflow are split."""
-        records = self.parts.encoded(nodes, rows, (self.versions[nodes] + later).astype(np.uint8))
-        which, column = np.nonzero(lists >= 0)
-        owners = lists[which, column]
-        order = np.argsort(owners, kind="stable")
-        numbers, first = np.unique(owners[order], return_index=True)
-        self._under_way = nodes
-        try:
-            for number, some in zip(numbers.tolist(), np.split(which[order], first[1:]), strict=True):
-                self._extend(number, records[some], depth)
-        finally:
-            self._under_way = np.zeros(0, np.int64)
+    def erase(self) -> None:
+        """Write zeros over the rows of vectors that are gone; the last commit must not hold them any more."""
+        for row in np.flatnonzero(self._slots[: self._used] < 0).tolist():
+            self.full.write(row, np.zeros((1, self.index.dim), np.float32))
+        self.full.sync()
 
-    def _extend(self, number: int, records: NDArray[np.uint8], depth: int) -> None:
-        lists = self._lists()
-        if lists.count(number) + len(records) <= self.parts.limit:
-            lists.append(number, records)
-            return
-        whole = np.concatenate([lists.get(number, check=True), records])
-        whole = whole[self._alive(whole)]
-        self._stale.pop(number, None)
-        if len(whole) <= self.parts.limit:
-            lists.put(number, whole)
-            self.done.cleaned += 1
-        else:
-            self._split(number, whole, depth)
+    def publish(self) -> None:
+        """Let searches see what there is."""
+        self._shared = True
+        self.index.publish(self._slots, self._versions, self._used)
+        read, self._read_before = self.counts.lists_read - self._read_before, self.counts.lists_read
+        self.counts.most_lists_read = max(self.counts.most_lists_read, read)
+        time.sleep(0)  # whoever waits for the interpreter goes first
 
-    def _split(self, number: int, records: NDArray[np.uint8], depth: int) -> None:
-        """Divide a list; one part keeps its number, so that a search which finds a new head in an older state still reads all of it."""
-        parts, heads, lists = self.parts, self.parts.heads, self._lists()
-        rows = self._full().read(_rows_of(records))
-        old = heads.rows(np.array([number]))[0]
-        groups = divide(rows, parts.limit)
-        middles = np.stack([rows[group[middle(rows[group])]] for group in groups])
-        order = np.argsort(((middles - old) ** 2).sum(axis=1), kind="stable").tolist()
-        numbers = [number, *self._numbers(len(groups) - 1)]
-        put: list[int] = []
-        try:
-            for one, place in zip(numbers[1:], order[1:], strict=True):
-                lists.put(one, records[groups[place]])
-                put.append(one)
+    # --------------------------------------------------------------------------------------------------- rows and slots
+    def _insert(self, slots: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
+        rows = self._rows(len(slots))
+        before = self.index.nodes_of(slots)
+        old = before[before >= 0]
+        if len(old) or int(rows[0]) < self._used - len(rows):  # readers must go on seeing what they see
+            self._slots = self._slots.copy()
+        try:  # the older rows count until the new ones stand: what is cleaned meanwhile keeps them
+            for first, block in _runs(rows, vectors):
+                self.full.write(first, block)
+            self._slots[rows] = slots
+            self._place(rows, vectors, self._versions[rows], 0, np.zeros(len(rows), np.bool_))
         except BaseException:
-            for one in put:
-                lists.drop(one)
-            self._free += numbers[1:]
+            self._slots[rows] = -1
+            self._freed += [(row, self.postings.commits) for row in rows.tolist()]
             raise
-        for one, place in zip(numbers[1:], order[1:], strict=True):
-            heads.add(np.array([one]), self._apart(middles[place], one))
-        self._publish()
-        heads.add(np.array([number]), self._apart(middles[order[0]], number))
-        lists.put(number, records[groups[order[0]]])
-        self._publish()
-        self.done.splits += 1
-        if depth < self.depth:
-            self._queue.append(Job(tuple(numbers), old, depth + 1))
+        self._slots[old] = -1
+        self.index.point(slots, rows)
+        if len(old):
+            self._forget(old)
+
+    def _rows(self, count: int) -> Rows:
+        """Rows for new vectors, with versions that no record in a list has; ascending."""
+        commits = self.postings.commits
+        ready = [row for row, since in self._freed if since < commits]
+        self._freed = [(row, since) for row, since in self._freed if since >= commits]
+        self._free += [row for row in ready if self._versions[row] < LAST_VERSION]
+        again = [self._free.pop() for _ in range(min(count, len(self._free)))]
+        new = count - len(again)
+        if self._used + new > len(self._slots):
+            room = self._used + new + (self._used + new) // 8 + 64
+            self._slots = np.append(self._slots, np.full(room - len(self._slots), -1, np.int32))
+            self._versions = np.append(self._versions, np.zeros(room - len(self._versions), np.uint8))
+            self._shared = False
+        if again:
+            self._own_versions()
+            self._versions[again] += 1
+        rows = np.sort(np.concatenate([np.array(again, np.int64), np.arange(self._used, self._used + new)]))
+        self._used += new
+        return rows
+
+    def _own_versions(self) -> None:
+        if self._shared:
+            self._versions, self._shared = self._versions.copy(), False
+
+    def _forget(self, rows: Rows) -> None:
+        """Rows that are no longer alive: their lists are cleaned where much of one is dead."""
+        self._freed += [(row, self.postings.commits) for row in rows.tolist()]
+        lists, _ = self._closure(self.full.read(rows))
+        numbers, dead = np.unique(lists[lists >= 0].astype(np.int64), return_counts=True)
+        self._count_dead(numbers, dead)
+
+    def _count_dead(self, numbers: NDArray[np.int64], dead: NDArray[np.int64]) -> None:
+        self._widen()
+        self._dead[numbers] += dead.astype(np.int32)
+        self._stale.update(numbers.tolist())
+
+    def _clean(self, number: int) -> None:
+        self._widen()
+        self._dead[number] = 0
+
+    def _widen(self) -> None:
+        missing = len(self.postings) - len(self._dead)
+        if missing > 0:
+            self._dead = np.append(self._dead, np.zeros(missing, np.int32))
+
+    # ------------------------------------------------------------------------------------------------------------ lists
+    def _closure(self, vectors: NDArray[np.float32]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        form = Form("float16", self.index.dim)
+        encoded = form.encode(vectors)
+        return self.index.closure.of(self.index.graph_of(self.heads), encoded, form.norms(encoded))
+
+    def _place(
+        self, rows: Rows, vectors: NDArray[np.float32], versions: NDArray[np.uint8], depth: int, placed: NDArray[np.bool_]
+    ) -> None:
+        """Copy vectors into the lists they belong to; `placed` says which stand in one."""
+        lists, _ = self._closure(vectors)
+        records = self.index.encoded(rows, vectors, versions)
+        which, column = np.nonzero(lists >= 0)
+        numbers = lists[which, column]
+        order = np.argsort(numbers, kind="stable")
+        which, numbers = which[order], numbers[order]
+        owners, starts = np.unique(numbers, return_index=True)
+        for number, part in zip(owners.tolist(), np.split(which, starts[1:]), strict=True):
+            self._append(number, records[part], depth)
+            placed[part] = True
+        self.counts.copies += len(which)
+
+    def _append(self, number: int, records: NDArray[np.uint8], depth: int) -> None:
+        if self.postings.count(number) + len(records) <= self.index.limit:
+            self.postings.append(number, records)
+            return
+        whole = self._once(np.concatenate([self._living(number), records]))
+        self._rewrite(number, whole, depth, self.index.limit - self.index.limit // 16)
+
+    def _rewrite(self, number: int, records: NDArray[np.uint8], depth: int, most: int) -> None:
+        """Put living records in place of a list, or split it where they are more than `most`."""
+        if len(records) > most:
+            self._split(number, records, depth)
         else:
-            self.done.left += 1
+            self.postings.put(number, records)
+            self.counts.cleaned += 1
+        self._clean(number)
 
-    def _apart(self, head: Rows, number: int) -> Rows:
-        """A head, moved a little where another list's stands on it: the graph finds but one of them. Shape (1, dim)."""
-        generator = np.random.default_rng(number)
-        at, step = head[None], NUDGE * max(float(np.linalg.norm(head)), 1e-3)
+    def _living(self, number: int) -> NDArray[np.uint8]:
+        """The records of a list that count."""
+        records = self.postings.get(number)
+        self.counts.lists_read += 1
+        rows, versions = _rows_of(records), records[:, 8].astype(np.int64)
+        inside = (rows >= 0) & (rows < self._used)
+        rows = np.where(inside, rows, 0)
+        current = self._versions[rows] == versions
+        if self._moving:
+            current |= np.array([self._moving.get(row, -1) for row in rows.tolist()], np.int64) == versions
+        living: NDArray[np.uint8] = records[inside & (self._slots[rows] >= 0) & current]
+        return living
+
+    @staticmethod
+    def _once(records: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """One record of each row, the last."""
+        rows = _rows_of(records)
+        _, last = np.unique(rows[::-1], return_index=True)
+        return records if len(last) == len(rows) else records[np.sort(len(rows) - 1 - last)]
+
+    def _vectors(self, records: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """What records hold, as exact as that is."""
+        codes = np.ascontiguousarray(records[:, HEADER:]).view(self.index.codes.dtype)
+        return np.asarray(self.index.codes.decode(codes), np.float32)[:, : self.index.dim]
+
+    # ---------------------------------------------------------------------------------------------------- split and merge
+    def _split(self, number: int, records: NDArray[np.uint8], depth: int) -> None:
+        """Two lists, or more, in place of one, with heads of their own; the first keeps the number."""
+        vectors = self._vectors(records)
+        parts = parted(vectors, self.index.limit - self.index.limit // 8, number)
+        points = [_middle(vectors[part]) for part in parts]
+        old = self.heads.rows(np.array([number]))[0]
+        same = [at for at, point in enumerate(points) if np.array_equal(point, old)][:1]
+        for at in same:  # this part keeps the head
+            parts.insert(0, parts.pop(at))
+            points.insert(0, points.pop(at))
+        numbers = [number, *range(len(self.postings), len(self.postings) + len(parts) - 1)]
+        written: list[int] = []
+        try:
+            for one, part in zip(numbers[::-1], parts[::-1], strict=True):  # the list itself comes last
+                self.postings.put(one, records[part], room=int(1.25 * len(part)))
+                written.append(one)
+        except BaseException:
+            for one in written:
+                self.postings.drop(one)
+            raise
+        for one, point in zip(numbers[len(same) :], points[len(same) :], strict=True):
+            self._set_head(one, point)
+        self.counts.splits += 1
+        for at, job in enumerate(self._queue):  # what waits to be looked at stands in more lists now
+            if number in job.parts:
+                self._queue[at] = replace(job, parts=(*job.parts, *numbers[1:]))
+        self._queue.append(_Job(old, tuple(numbers), depth))
+
+    def _set_head(self, number: int, point: NDArray[np.float32]) -> None:
+        """Let a list have this head, or one very near to it where another node of the graph has that vector."""
+        generator, apart = np.random.default_rng(number), APART
+        length = max(float(np.linalg.norm(point)), 1e-3)
+        vector = point
         while True:
-            lists, near = self._nearest(at, 2)
-            other = (lists[0] >= 0) & (lists[0] != number)
-            if not other.any() or float(near[0][other].min()) > ALIKE * max(float((at * at).sum()), 1e-12):
-                return at
-            away = generator.normal(size=len(head))
-            at = (head + step * away / np.linalg.norm(away)).astype(np.float32)[None]
-            step *= 1.2
+            self.heads.add(np.array([number]), vector[None])
+            first = self.heads.snapshot().head
+            if not len(first) or not first[self.heads.node_of[number]]:
+                return
+            noise = generator.normal(size=len(point)).astype(np.float32)
+            vector = point + np.float32(apart * length) * noise / np.linalg.norm(noise)
+            apart *= 2
 
-    def _clean(self, number: int, depth: int) -> None:
-        whole = self._lists().get(number, check=True)
-        alive = whole[self._alive(whole)]
-        if len(alive) < self.shortest and len(self.parts.heads) > 1:
-            self._merge(number, alive, depth)
-        elif len(alive) < len(whole):
-            self._lists().put(number, alive)
-            self.done.cleaned += 1
-            self._publish()
+    def _visit(self, number: int) -> None:
+        """Write a list anew without its dead records, or let another one take what is left."""
+        living = self._once(self._living(number))
+        if len(living) < self.shortest and len(self.heads) > 1 and self._merge(number, living):
+            return
+        if len(living) < self.postings.count(number):
+            self._rewrite(number, living, 0, self.index.limit)
+        self._clean(number)
 
-    def _merge(self, number: int, records: NDArray[np.uint8], depth: int) -> None:
-        """Give what a list holds to the nearest one, or to where it belongs now, and let the list and its head go."""
-        heads, lists = self.parts.heads, self._lists()
-        target = self._other_than(heads.rows(np.array([number])), number)[0]
-        nodes, first = np.unique(_rows_of(records), return_index=True)
-        if len(nodes):
-            rows = self._full().read(nodes)
-            nearest = self._other_than(rows, number)
-            held = self._held(nodes, nearest, {})
-            stay = ~held & (nearest == target)
-            if stay.any():
-                self._under_way = nodes
-                try:
-                    self._extend(int(target), records[first[stay]], depth)
-                finally:
-                    self._under_way = np.zeros(0, np.int64)
-                self._publish()
-            go = ~held & ~stay
-            self.done.checked += len(nodes)
-            self._move(nodes[go], rows[go], nearest[go], depth, without=number)
-        heads.remove(np.array([number]))
-        lists.drop(number)
-        self._stale.pop(number, None)
-        self._free.append(number)
-        self._publish()
-        self.done.merges += 1
+    def _merge(self, number: int, records: NDArray[np.uint8]) -> bool:
+        """Put the records of a list into the nearest one that has room, and remove its head; returns whether there was one."""
+        head = self.heads.rows(np.array([number]))
+        near = self.heads.search(head, min(TRIED, len(self.heads)))[0][0]
+        for other in near[(near >= 0) & (near != number)].tolist():
+            both = self._once(np.concatenate([self._living(other), records]))
+            if len(both) > self.index.limit:
+                continue
+            self._rewrite(other, both, 0, self.index.limit)
+            self.heads.remove(np.array([number]))
+            self.postings.drop(number)
+            self._clean(number)
+            self.counts.merges += 1
+            if len(records) and self.reassign:
+                self._reconsider(records, np.full(len(records), other), {other: set(_rows_of(both).tolist())}, 0)
+            return True
+        return False
 
-    def _reassign(self, old: Rows, numbers: list[int], depth: int) -> None:
-        """Move the vectors that belong elsewhere since a list with the head `old` became these ones.
+    # ---------------------------------------------------------------------------------------------------------- moves
+    def _work(self) -> None:
+        """After changes: move what stands in the wrong list, and clean lists of which much is dead."""
+        done = 0
+        while self._queue and (done < self.jobs or len(self._queue) > 8 * self.jobs):  # what waits is bounded too
+            job = self._queue.popleft()
+            if self.reassign and job.depth < self.depth:
+                self._after_split(job)
+            else:
+                self.counts.left += 1
+            done += 1
+        stale, self._stale = self._stale, set()
+        for number in sorted(stale):
+            count, dead = self.postings.count(number), int(self._dead[number])
+            if dead and count and (dead > DEAD * count or count - dead < self.shortest):
+                self._visit(number)
 
-        Those of the list to which the old head was as near as any new one may belong to other lists; those of lists nearby to which a new head is
-        as near as the old one may belong to it. Each is compared with the heads; it moves when the list of the nearest one does not hold it.
+    def _after_split(self, job: _Job) -> None:
+        """Look at the parts of a list that was split and at the lists around it by the two conditions."""
+        parts = np.array([number for number in job.parts if self.postings.count(number)], np.int64)
+        if not len(parts):
+            return
+        new = self.heads.rows(parts)
+        around = self._around(np.concatenate([job.old[None], new]), parts)
+        known: dict[int, set[int]] = {}
+        candidates, places = [], []
+        own = self.heads.rows(around)
+        for at, number in enumerate([*parts.tolist(), *around.tolist()]):
+            records = self._living(number)
+            known[number] = set(_rows_of(records).tolist())
+            vectors = self._vectors(records)
+            self.counts.looked_at += len(vectors)
+            to_new = np.min([_apart(vectors, point) for point in new], axis=0) if len(vectors) else np.zeros(0, np.float32)
+            to_old = _apart(vectors, job.old)
+            if at < len(parts):
+                wrong = to_old <= to_new
+            else:
+                wrong = (to_new <= to_old) & (to_new < _apart(vectors, own[at - len(parts)]))
+            candidates.append(records[wrong])
+            places.append(np.full(int(wrong.sum()), number))
+        self._reconsider(np.concatenate(candidates), np.concatenate(places), known, job.depth)
+
+    def _around(self, points: NDArray[np.float32], parts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The lists nearest to some points but for the parts, taken in turn."""
+        near = self.heads.search(points, min(self.neighbours + len(parts), len(self.heads)))[0].T.reshape(-1)
+        near = near[(near >= 0) & ~np.isin(near, parts)]
+        return near[np.sort(np.unique(near, return_index=True)[1])][: self.neighbours]
+
+    def _reconsider(self, records: NDArray[np.uint8], places: NDArray[np.int64], known: dict[int, set[int]], depth: int) -> None:
+        """Move the vectors of records whose nearest head is another one than that of the list `places`, unless that list has a copy already.
+
+        `known`: the rows of lists that were read.
         """
-        near = [n for n in self._nearest(old[None], self.nearby + len(numbers))[0][0].tolist() if n >= 0 and n not in numbers]
-        cache = {n: self._members(n) for n in [*numbers, *near[: self.nearby]]}
-        new = self.parts.heads.rows(np.array(numbers, np.int64)) if numbers else np.zeros((0, self.parts.dim), np.float32)
-        own = np.unique(np.concatenate([np.zeros(0, np.int64), *(cache[n] for n in numbers)]))
-        others = np.setdiff1d(np.concatenate([np.zeros(0, np.int64), *(cache[n] for n in near[: self.nearby])]), own)
-        nodes = np.concatenate([own, others])
-        if not len(nodes) or not len(numbers):
+        rows, first = np.unique(_rows_of(records), return_index=True)
+        if not len(rows):
             return
-        rows = self._full().read(nodes)
-        to_old = ((rows - old) ** 2).sum(axis=1)
-        to_new = np.min([((rows - head) ** 2).sum(axis=1) for head in new], axis=0)
-        mine = np.arange(len(nodes)) < len(own)
-        asked = np.flatnonzero(np.where(mine, to_old <= to_new, to_new <= to_old))
-        self.done.checked += len(asked)
-        if not len(asked):
+        vectors = self.full.read(rows)
+        self.counts.checked += len(rows)
+        nearest = self.heads.search(vectors, 1)[0][:, 0]
+        for number in np.unique(nearest[nearest != places[first]]).tolist():
+            if number >= 0 and number not in known:
+                known[number] = set(_rows_of(self._living(number)).tolist())
+        right = zip(rows.tolist(), nearest.tolist(), places[first].tolist(), strict=True)
+        wrong = np.array([number != place and number >= 0 and row not in known[number] for row, number, place in right], np.bool_)
+        if not wrong.any():
             return
-        nearest = self._nearest(rows[asked], 1)[0][:, 0]
-        belongs = (nearest >= 0) & (mine[asked] | np.isin(nearest, numbers))
-        asked, nearest = asked[belongs], nearest[belongs]
-        wrong = ~self._held(nodes[asked], nearest, cache)
-        self._move(nodes[asked[wrong]], rows[asked[wrong]], nearest[wrong], depth)
+        rows, vectors, nearest = rows[wrong], vectors[wrong], nearest[wrong]
+        lists, _ = self._closure(vectors)
+        stays = (lists == places[first][wrong][:, None]).any(axis=1)
+        if stays.any():
+            self._copy(records[first][wrong][stays], nearest[stays], depth + 1)
+        if not stays.all():
+            self._move(rows[~stays], vectors[~stays], known, depth + 1)
 
-    def _move(self, nodes: Numbers, rows: Rows, nearest: NDArray[np.int32], depth: int, without: int = -1) -> None:
-        """Choose the lists of rows anew; their older copies stop counting once the new ones stand."""
-        if not len(nodes):
+    def _copy(self, records: NDArray[np.uint8], numbers: NDArray[np.int64], depth: int) -> None:
+        """Copy records into one more list each; a search knows copies by their being the same to the last bit."""
+        order = np.argsort(numbers, kind="stable")
+        owners, starts = np.unique(numbers[order], return_index=True)
+        for number, part in zip(owners.tolist(), np.split(order, starts[1:]), strict=True):
+            self._append(number, records[part], depth)
+        self.counts.copied += len(records)
+
+    def _move(self, rows: Rows, vectors: NDArray[np.float32], known: dict[int, set[int]], depth: int) -> None:
+        """Give vectors another version and put them where they belong now."""
+        last = self._versions[rows] == LAST_VERSION
+        if last.any():  # no version is left for these rows: the vectors get others
+            slots = self._slots[rows[last]].astype(np.int64)
+            self._insert(slots, vectors[last])
+            rows, vectors = rows[~last], vectors[~last]
+        if not len(rows):
             return
-        lists = self._choose(rows)
-        lists[lists == without] = -1
-        lists[(lists < 0).all(axis=1), 0] = nearest[(lists < 0).all(axis=1)]
-        spent = self.versions[nodes] == LAST_VERSION
-        if spent.any():
-            fresh = self._new_rows(rows[spent])
-            self._append(lists[spent], fresh, rows[spent], depth)
-            slots = self.slots[nodes[spent]].astype(np.int64)
-            self._mine()
-            self.slots[fresh], self.slots[nodes[spent]] = slots, -1
-            self._name(slots, fresh)
-        if not spent.all():
-            self._append(lists[~spent], nodes[~spent], rows[~spent], depth, later=1)
-            self._mine()
-            self.versions[nodes[~spent]] += np.uint8(1)
-        self._publish()
-        self.done.moved += len(nodes)
-
-    # ------------------------------------------------------------------------------------------------- what there is
-    def _alive(self, records: NDArray[np.uint8]) -> NDArray[np.bool_]:
-        """Which records count, or will in a moment."""
-        nodes = _rows_of(records)
-        behind = np.ascontiguousarray(records[:, 8:12]).view(np.int32)[:, 0] - self.versions[nodes].astype(np.int32)
-        alive = (self.slots[nodes] >= 0) & (behind == 0)
-        if len(self._under_way):
-            alive |= np.isin(nodes, self._under_way) & ((behind == 0) | (behind == 1))
-        return np.asarray(alive)
-
-    def _members(self, number: int) -> Numbers:
-        """The rows that a list holds."""
-        records = self._lists().get(number, check=True)
-        return _rows_of(records[self._alive(records)])
-
-    def _held(self, nodes: Numbers, lists: NDArray[np.int32], cache: dict[int, Numbers]) -> NDArray[np.bool_]:
-        """Whether each row stands in the list beside it."""
-        held = np.zeros(len(nodes), np.bool_)
-        for number in np.unique(lists).tolist():
-            if number not in cache:
-                cache[number] = self._members(number)
-            held[lists == number] = np.isin(nodes[lists == number], cache[number])
-        return held
-
-    def _nearest(self, rows: Rows, count: int, closure: Closure | None = None) -> tuple[NDArray[np.int32], Rows]:
-        """The lists of the heads nearest to rows, with squared distances; -1 where there are fewer."""
-        count = min(count, max(len(self.parts.heads), 1))
-        now = self.parts.heads.snapshot()
-        heads = Heads(now.graph, now.top, now.entry, now.slot_of, now.dead)
-        encoded = self._form.encode(rows)
-        wide = closure or Closure(replicas=count, candidates=max(count, self.parts.closure.candidates), rule=False)
-        lists, near = wide.of(heads, encoded, self._form.norms(encoded))
-        lost = np.flatnonzero(lists[:, 0] < 0)
-        if len(lost):  # only heads that are gone were near
-            found, scores = self.parts.heads.search(rows[lost], 1, ef=4 * wide.candidates)
-            lists[lost, 0], near[lost, 0] = found[:, 0], -scores[:, 0]
-        return lists, near
-
-    def _choose(self, rows: Rows) -> NDArray[np.int32]:
-        return self._nearest(rows, 1, self.parts.closure)[0]
-
-    def _other_than(self, rows: Rows, number: int) -> NDArray[np.int32]:
-        """The nearest list of each row but one."""
-        lists, _ = self._nearest(rows, 2)
-        other = np.where(lists[:, 0] == number, lists[:, -1], lists[:, 0])
-        for place in np.flatnonzero((other < 0) | (other == number)).tolist():
-            found, _ = self.parts.heads.search(rows[place : place + 1], 2, ef=256)
-            other[place] = next(n for n in [*found[0].tolist(), *np.flatnonzero(self.parts.heads.present).tolist()] if n >= 0 and n != number)
-        return np.asarray(other, np.int32)
-
-    def _numbers(self, count: int) -> list[int]:
-        """Numbers for new lists."""
-        some, self._free = self._free[:count], self._free[count:]
-        end = max(len(self._lists()), len(self.parts.heads.node_of))
-        return some + list(range(end, end + count - len(some)))
-
-    def _has_head(self, number: int) -> bool:
-        known = self.parts.heads.node_of
-        return number < len(known) and bool(known[number] >= 0)
-
-    def _nodes(self, slots: Numbers) -> Numbers:
-        names = self.parts.node_of
-        inside = (slots >= 0) & (slots < len(names))
-        return np.where(inside, names[np.where(inside, slots, 0)], -1).astype(np.int64) if len(names) else np.full(len(slots), -1)
-
-    def _name(self, slots: Numbers, nodes: Numbers) -> None:
-        """Let slots have these rows."""
-        names = np.full(max(len(self.parts.node_of), int(slots.max()) + 1), -1, np.int32)
-        names[: len(self.parts.node_of)] = self.parts.node_of
-        names[slots] = nodes
-        self.parts.node_of = names
-
-    def _mine(self) -> None:
-        if self._shown:
-            self.slots, self.versions, self._shown = self.slots.copy(), self.versions.copy(), False
-
-    def _publish(self) -> None:
-        self.parts.publish(self.slots, self.versions, self.used)
-        self._shown = True
-
-    def _lists(self) -> PostingFile:
-        lists = self.parts.postings
-        assert lists is not None
-        return lists
-
-    def _full(self) -> FullFile:
-        full = self.parts.full
-        assert full is not None
-        return full
+        versions = self._versions[rows] + np.uint8(1)
+        placed = np.zeros(len(rows), np.bool_)
+        self._moving = dict(zip(rows.tolist(), versions.tolist(), strict=True))
+        try:
+            self._place(rows, vectors, versions, depth, placed)
+        finally:  # what stands nowhere yet stays as it was
+            self._moving = {}
+            self._own_versions()
+            self._versions[rows[placed]] = versions[placed]
+        self.counts.moved += len(rows)
+        moved = set(rows.tolist())
+        numbers = np.array([number for number, held in known.items() if held & moved and self.postings.count(number)], np.int64)
+        self._count_dead(numbers, np.array([len(known[number] & moved) for number in numbers.tolist()], np.int64))
 
 
-def _rows_of(records: NDArray[np.uint8]) -> Numbers:
-    return np.ascontiguousarray(records[:, :4]).view(np.int32)[:, 0].astype(np.int64)
+def _middle(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Of vectors that nearest to their mean, as float16 holds it."""
+    nearest = rows[int(np.argmin(_apart(rows, rows.mean(axis=0))))]
+    return nearest.astype(np.float16).astype(np.float32)
+
+
+def _rows_of(records: NDArray[np.uint8]) -> Rows:
+    return np.ascontiguousarray(records[:, 0:4]).view(np.int32)[:, 0].astype(np.int64)
+
+
+def _apart(rows: NDArray[np.float32], point: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Squared distances of rows to a point."""
+    apart: NDArray[np.float32] = rows - point
+    return np.asarray(np.einsum("ij,ij->i", apart, apart), np.float32)
+
+
+def _runs(rows: Rows, vectors: NDArray[np.float32]) -> list[tuple[int, NDArray[np.float32]]]:
+    """Rows that follow each other, with their vectors."""
+    cuts = np.flatnonzero(np.diff(rows) != 1) + 1
+    return [(int(part[0]), block) for part, block in zip(np.split(rows, cuts), np.split(vectors, cuts), strict=True)]
