@@ -186,8 +186,11 @@ def probe(
             if probing.ahead and j % AHEAD == 0:
                 for t in range(j, min(j + AHEAD, chosen)):
                     number = heads.number[head_nodes[t]]
-                    fadvise(lists.handle, lists.offset[number], lists.count[number] * record, WILL_NEED)
+                    if number < lists.count.shape[0]:
+                        fadvise(lists.handle, lists.offset[number], lists.count[number] * record, WILL_NEED)
             number = heads.number[head_nodes[j]]
+            if number >= lists.count.shape[0]:  # it came after these lists were taken
+                continue
             size = lists.count[number] * record
             if size == 0:
                 continue
