@@ -360,6 +360,7 @@ def test_searches_go_on_during_updates_and_see_whole_states(tmp_path):
     assert index.verify() == []
 
 
+@pytest.mark.slow
 def test_work_between_two_states_that_searches_see_is_bounded(tmp_path):
     vectors, _, _ = points()
     index = built(tmp_path / "index", vectors[:OLD])

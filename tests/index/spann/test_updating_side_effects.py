@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from lamina.errors import StoreFullError
 from lamina.index.spann.spann import SPANN
@@ -59,6 +60,7 @@ def test_what_was_to_be_replaced_stays_where_the_disk_is_full(tmp_path: Path) ->
     assert failures > 5
 
 
+@pytest.mark.slow
 def test_searches_with_and_without_a_mask_go_on_while_slots_come_change_and_go(tmp_path: Path) -> None:
     rows = drawn(1500, 29)
     index = built(tmp_path, rows[:600], limit=30)

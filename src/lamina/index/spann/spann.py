@@ -338,16 +338,16 @@ class SPANN:
 
         Raises what `build` and `Updater.add` do.
         """
+        slots = np.asarray(slots, np.int64)
+        if slots.ndim != 1 or np.shape(vectors) != (len(slots), self.dim):
+            raise VectorError(
+                f"expected a vector of {self.dim} dimensions for each slot, got an array of shape {np.shape(vectors)}"
+            )
         if self._state is None:
-            slots = np.asarray(slots, np.int64)
             _, last = np.unique(slots[::-1], return_index=True)
             order = np.sort(len(slots) - 1 - last)
-            if vectors.shape != (len(slots), self.dim):
-                raise VectorError(
-                    f"expected {len(slots)} vectors of {self.dim} dimensions, got an array of shape {vectors.shape}"
-                )
             if len(order):
-                self.build(slots[order], vectors[order], run)
+                self.build(slots[order], np.asarray(vectors)[order], run)
         else:
             self.updater.add(slots, vectors, run)
 
