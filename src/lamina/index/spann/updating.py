@@ -137,6 +137,7 @@ class Updater:
                 self.publish()
             self.counts.added += len(part)
             run.report("adding", start + len(part), len(order))
+        self._heal()
 
     def remove(self, slots: NDArray[np.int64]) -> None:
         """Take the vectors of slots away; a slot without one is passed over. Heads stay where they are, whatever points they were."""
@@ -155,6 +156,13 @@ class Updater:
                 self._work()
             finally:
                 self.publish()
+        self._heal()
+
+    def _heal(self) -> None:
+        """Let no head be found by way of removed ones alone."""
+        if self.heads.snapshot().tombstones:
+            self.heads.repair()
+            self.publish()
 
     def collect(self, run: Run | None = None) -> None:
         """Rewrite every list without its dead records, and merge those that are short."""
@@ -511,8 +519,7 @@ def _rows_of(records: NDArray[np.uint8]) -> Rows:
 def _apart(rows: NDArray[np.float32], point: NDArray[np.float32]) -> NDArray[np.float32]:
     """Squared distances of rows to a point."""
     apart: NDArray[np.float32] = rows - point
-    squares: NDArray[np.float32] = np.vecdot(apart, apart) if hasattr(np, "vecdot") else np.einsum("ij,ij->i", apart, apart)
-    return squares
+    return np.asarray(np.einsum("ij,ij->i", apart, apart), np.float32)
 
 
 def _runs(rows: Rows, vectors: NDArray[np.float32]) -> list[tuple[int, NDArray[np.float32]]]:
