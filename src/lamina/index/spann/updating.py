@@ -509,7 +509,7 @@ class Updater:
 def _middle(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     """Of vectors that nearest to their mean, as float16 holds it."""
     nearest = rows[int(np.argmin(_apart(rows, rows.mean(axis=0))))]
-    return nearest.astype(np.float16).astype(np.float32)
+    return np.asarray(nearest.astype(np.float16), np.float32)
 
 
 def _rows_of(records: NDArray[np.uint8]) -> Rows:
@@ -519,7 +519,8 @@ def _rows_of(records: NDArray[np.uint8]) -> Rows:
 def _apart(rows: NDArray[np.float32], point: NDArray[np.float32]) -> NDArray[np.float32]:
     """Squared distances of rows to a point."""
     apart: NDArray[np.float32] = rows - point
-    return np.asarray(np.einsum("ij,ij->i", apart, apart), np.float32)
+    squares: NDArray[np.float32] = np.einsum("ij,ij->i", apart, apart)
+    return squares
 
 
 def _runs(rows: Rows, vectors: NDArray[np.float32]) -> list[tuple[int, NDArray[np.float32]]]:
