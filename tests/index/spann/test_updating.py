@@ -266,7 +266,7 @@ import sys, numpy as np; from pathlib import Path
 from lamina.index.spann.spann import SPANN
 index = SPANN(16, Path(sys.argv[1]), metric="l2"); index.load(); print("begun", flush=True)
 rows = np.random.default_rng(5).normal(size=(20000, 16)).astype(np.float32)
-for start in range(1000, 20000, 50):
+for start in range(int(np.flatnonzero(index.present).max()) + 1, 20000, 50):
     index.add(np.arange(start, start + 50), rows[start : start + 50])
     index.remove(np.arange(start - 1000, start - 990))
     index.save()

@@ -62,7 +62,7 @@ def test_what_was_to_be_replaced_stays_where_the_disk_is_full(tmp_path: Path) ->
 
 @pytest.mark.slow
 def test_searches_with_and_without_a_mask_go_on_while_slots_come_change_and_go(tmp_path: Path) -> None:
-    rows = drawn(1500, 29)
+    rows = drawn(1300, 29)
     index = built(tmp_path, rows[:600], limit=30)
     over, problems = threading.Event(), []
     holes: list[int] = []
@@ -83,7 +83,7 @@ def test_searches_with_and_without_a_mask_go_on_while_slots_come_change_and_go(t
     for reader in readers:
         reader.start()
     own = np.random.default_rng(3)
-    for start in range(600, 1500, 90):
+    for start in range(600, 1050, 90):
         index.add(np.arange(start, start + 90), rows[start : start + 90])
         some = own.choice(600, 40, replace=False)
         index.add(some, rows[some + 600])
