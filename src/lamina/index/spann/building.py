@@ -137,10 +137,10 @@ def prepared(vectors: Any, metric: str) -> NDArray[np.float32]:
     block = np.ascontiguousarray(vectors, np.float32)
     check_finite(block)
     if metric == "cosine":
-        lengths = np.linalg.norm(block, axis=1, keepdims=True)
+        lengths = np.linalg.norm(block.astype(np.float64), axis=1, keepdims=True)  # float32 ends at squares of 1e19
         if (lengths == 0).any():
             raise VectorError(f"vector {int(np.flatnonzero(lengths[:, 0] == 0)[0])} is zero: it has no direction, leave it out")
-        block = block / lengths
+        block = np.asarray(block / lengths, np.float32)
     return block
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lamina.errors import NotFoundError, StoreError, VectorError
+from lamina.errors import LaminaError, NotFoundError, StoreError, VectorError
 from lamina.index.arrays import damaged
 from lamina.index.forms import Form
 from lamina.index.graphs.full import FullFile
@@ -72,7 +72,7 @@ def restore(index: SPANN) -> None:
         built, length = dict(meta["built"]), float(meta["length"])
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         postings.close()
-        if isinstance(error, VectorError):
+        if isinstance(error, LaminaError):
             raise
         raise damaged(path, str(error)) from None
     except BaseException:
