@@ -61,14 +61,16 @@ def nearest(rows: np.ndarray, queries: np.ndarray, k: int = 10) -> np.ndarray:
 
 
 def build(folder: Path, rows: np.ndarray, **settings: Any) -> SPANN:
-    index = SPANN(rows.shape[1], folder, **{"metric": "l2", "pages": 1, **settings})
+    index = SPANN(rows.shape[1], folder, **{"metric": "l2", "pages": 1, "patience": 0, **settings})
     index.build(np.arange(len(rows)), rows)
     return index
 
 
 def shared(found: np.ndarray, truth: np.ndarray) -> float:
     """Recall."""
-    return float(np.mean([len(set(one) & set(two)) for one, two in zip(found.tolist(), truth.tolist(), strict=True)]) / truth.shape[1])
+    return float(
+        np.mean([len(set(one) & set(two)) for one, two in zip(found.tolist(), truth.tolist(), strict=True)]) / truth.shape[1]
+    )
 
 
 def asked(index: SPANN, queries: np.ndarray, truth: np.ndarray, **settings: Any) -> tuple[float, float, float]:

@@ -34,7 +34,9 @@ def kept(index: SPANN, count: int) -> None:
     assert index.verify() == []
 
 
-@pytest.mark.parametrize(("replicas", "rule", "share", "pages"), [(8, True, 0.1, 1), (8, False, 0.1, 1), (1, True, 0.03, 1), (8, True, 0.021, 1)])
+@pytest.mark.parametrize(
+    ("replicas", "rule", "share", "pages"), [(8, True, 0.1, 1), (8, False, 0.1, 1), (1, True, 0.03, 1), (8, True, 0.021, 1)]
+)
 def test_every_vector_stands_in_a_list_and_none_is_too_long(
     tmp_path: Path, replicas: int, rule: bool, share: float, pages: int
 ) -> None:

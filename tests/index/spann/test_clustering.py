@@ -85,7 +85,9 @@ def test_growing_can_be_watched_and_cancelled() -> None:
         BalancedTree().grow(1000, lambda points: rows[points], Run(cancelled=lambda: True))
 
 
-@pytest.mark.parametrize("bad", [{"k": 1}, {"leaf": 0}, {"sample": 0}, {"rounds": 0}, {"threads": 0}, {"factor": 0.0}, {"factor": -1.0}])
+@pytest.mark.parametrize(
+    "bad", [{"k": 1}, {"leaf": 0}, {"sample": 0}, {"rounds": 0}, {"threads": 0}, {"factor": 0.0}, {"factor": -1.0}]
+)
 def test_settings_out_of_range_are_refused(bad: dict[str, float]) -> None:
     with pytest.raises(InputError):
         BalancedTree(**bad)  # type: ignore[arg-type]

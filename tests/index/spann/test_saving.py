@@ -64,7 +64,9 @@ def test_another_process_finds_the_same(tmp_path: Path) -> None:
     index = build(tmp_path, mixture(400, 1), probes=12, patience=3)
     right = [part.tolist() for part in index.search(mixture(20, 2), 10)]
     index.close()
-    out = subprocess.run([sys.executable, "-c", READER, str(tmp_path)], cwd=ROOT, env=_environment(), capture_output=True, text=True, check=True)
+    out = subprocess.run(
+        [sys.executable, "-c", READER, str(tmp_path)], cwd=ROOT, env=_environment(), capture_output=True, text=True, check=True
+    )
     assert json.loads(out.stdout) == right
 
 
@@ -117,7 +119,9 @@ def test_a_process_killed_while_it_saves_leaves_a_commit(folder: Path) -> None:
     generator = np.random.default_rng(0)
     for _ in range(3):
         copy = Path(shutil.copytree(folder, folder.with_name("copy")))
-        child = subprocess.Popen([sys.executable, "-c", WRITER, str(copy)], cwd=ROOT, env=_environment(), stdout=subprocess.PIPE, text=True)
+        child = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(copy)], cwd=ROOT, env=_environment(), stdout=subprocess.PIPE, text=True
+        )
         assert child.stdout is not None
         assert child.stdout.readline() == "begun\n"
         child.stdout.readline()
@@ -144,7 +148,7 @@ def tried(folder: Path, right: list[list[int]]) -> str:
         index.load()
     except LaminaError:
         assert len(index) == 0
-        assert index.probes == 64
+        assert index.probes == SPANN(DIM, folder).probes
         return "refused"
     try:
         found, _ = index.search(mixture(20, 2), 10)

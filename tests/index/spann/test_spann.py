@@ -135,7 +135,9 @@ MASKS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "none": lambda rows: np.zeros(len(rows), np.bool_),
     "all": lambda rows: np.ones(len(rows), np.bool_),
     "a region": lambda rows: ((rows - rows[17]) ** 2).sum(axis=1) < np.quantile(((rows - rows[17]) ** 2).sum(axis=1), 0.2),
-    "away from a region": lambda rows: ((rows - rows[17]) ** 2).sum(axis=1) > np.quantile(((rows - rows[17]) ** 2).sum(axis=1), 0.6),
+    "away from a region": lambda rows: (
+        ((rows - rows[17]) ** 2).sum(axis=1) > np.quantile(((rows - rows[17]) ** 2).sum(axis=1), 0.6)
+    ),
     "a scope": lambda rows: np.arange(len(rows)) // 500 == 3,
     "a short mask": lambda rows: np.ones(300, np.bool_),
     "a long mask": lambda rows: np.ones(len(rows) + 50, np.bool_),
