@@ -60,9 +60,9 @@ def test_copies_find_more_than_single_lists_for_equal_bytes(tmp_path: Path) -> N
     index = build(tmp_path / "copies", rows)
     recall, size, _ = least(index, queries, truth, 0.9)
     assert recall >= 0.9
-    for name, share in (("as-many", 0.1), ("as-long", 0.025)):
+    for name, share, more in (("as-many", 0.1, 0.05), ("as-long", 0.025, 0.02)):
         single = build(tmp_path / name, rows, closure=Closure(replicas=1), share=share)
-        assert recall - at_bytes(single, queries, truth, size) >= 0.05, name
+        assert recall - at_bytes(single, queries, truth, size) >= more, name
 
 
 def test_the_rule_keeps_fewer_copies_than_the_nearest_lists(tmp_path: Path) -> None:

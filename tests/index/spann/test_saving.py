@@ -274,10 +274,14 @@ def test_a_full_disk_leaves_the_last_commit_and_what_was_changed_can_be_saved_la
     def work() -> None:
         index = opened(folder)
         rows = mixture(2000, 9)
-        with pytest.raises(StoreFullError):
+
+        def grow() -> None:
             for at in range(400, 2000, 100):
                 index.add(np.arange(at, at + 100), rows[at : at + 100])
                 index.save()
+
+        with pytest.raises(StoreFullError):
+            grow()
         assert index.verify() == []
         index.close()
         again = opened(folder)
@@ -302,7 +306,7 @@ def _with_room(size: int, work: object) -> None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
             work()  # type: ignore[operator]
             code = 0
-        except BaseException:
+        except BaseException:  # noqa: BLE001
             resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
             import traceback
 

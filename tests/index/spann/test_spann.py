@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 from collections.abc import Callable
@@ -52,7 +53,7 @@ def test_most_of_the_best_are_found_and_random_lists_find_few(index: SPANN, rows
 def test_more_lists_find_more(index: SPANN, rows: np.ndarray, queries: np.ndarray) -> None:
     truth = nearest(rows, queries)
     got = [asked(index, queries, truth, probes=probes) for probes in (2, 4, 8, 32, 128)]
-    assert all(one[0] <= two[0] + 0.005 for one, two in zip(got[:-1], got[1:], strict=True))
+    assert all(one[0] <= two[0] + 0.005 for one, two in itertools.pairwise(got))
     assert [round(lists) for _, _, lists in got] == [2, 4, 8, 32, 128]
     assert got[-1][0] > 0.99
 

@@ -184,7 +184,7 @@ def test_lists_that_became_short_are_merged_and_lose_nothing(tmp_path: Path) -> 
     index.updates.clean()
     whole(index)
     assert len(index.heads) < before
-    found, scores = index.search(rows[::10], 1, probes=8)
+    found, _ = index.search(rows[::10], 1, probes=8)
     assert (found[:, 0] == np.arange(0, 1500, 10)).mean() > 0.98
     assert index.postings.counts.sum() <= 8 * 150
 
