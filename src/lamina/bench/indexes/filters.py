@@ -96,7 +96,9 @@ class Asking:
                         setting = points[place][0]
                         told = children[name].ask("singly", kind=self.kind, setting=setting, count=self._count(children[name]))
                         count = min(self._count(children[name]), len(self.queries))
-                        times.setdefault((name, label(setting)), []).append((told["processor_seconds"] / count, told["p50_seconds"]))
+                        times.setdefault((name, label(setting)), []).append(
+                            (told["processor_seconds"] / count, told["p50_seconds"])
+                        )
         return {name: self._at(points, name, times) for name, points in near.items()}
 
     def _count(self, child: Child) -> int:
@@ -132,7 +134,12 @@ class Asking:
         for setting, share, plan in points:
             processor, clock = np.median(np.array(times[name, label(setting)]), axis=0)
             seconds.append((share, float(processor)))
-            metrics |= {"recall": share, "seconds": float(processor), "p50_clock_seconds": float(clock), **{k: float(v) for k, v in setting.items()}}
+            metrics |= {
+                "recall": share,
+                "seconds": float(processor),
+                "p50_clock_seconds": float(clock),
+                **{k: float(v) for k, v in setting.items()},
+            }
             if plan:
                 metrics |= {f"plan {plan}": 1.0}
         if seconds[-1][0] >= TARGET:

@@ -71,9 +71,7 @@ class Usearch(Other):
         """Add all vectors, and save."""
         from usearch.index import Index
 
-        index = Index(
-            ndim=base.shape[1], metric="ip", dtype="f32", connectivity=self.M, expansion_add=self.ef_construction
-        )
+        index = Index(ndim=base.shape[1], metric="ip", dtype="f32", connectivity=self.M, expansion_add=self.ef_construction)
         index.add(np.arange(len(base)), np.asarray(base, np.float32), threads=threads)
         index.save(str(folder / "index"))
 

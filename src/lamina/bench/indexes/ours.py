@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from lamina.index.flat import FlatIndex
 from lamina.index.hnsw import HNSW
 from lamina.index.lsh import MultiProbeLSH
-from lamina.index.spann.spann import SPANN
 from lamina.index.spann.closure import Closure
 from lamina.index.spann.clustering import BalancedTree
+from lamina.index.spann.spann import SPANN
 
 
 class Ours:

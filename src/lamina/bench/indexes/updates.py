@@ -106,7 +106,10 @@ def inserted(data: VectorSet, kind: str, seed: int, scratch: Path) -> dict[str, 
     adding.join()
     seconds = time.perf_counter() - begin
     slots = index.search(queries, 10)[0]
-    found = {"added_per_second": (data.count - old) / seconds, "recall_afterwards": recall(base, queries, slots, truth(data, kind))}
+    found = {
+        "added_per_second": (data.count - old) / seconds,
+        "recall_afterwards": recall(base, queries, slots, truth(data, kind)),
+    }
     for name, times in (("at_rest", at_rest), ("while_adding", during), ("adding", took)):
         found |= {f"p50_seconds_{name}": float(np.quantile(times, 0.5)), f"p99_seconds_{name}": float(np.quantile(times, 0.99))}
     found["p99_while_adding_to_p50_at_rest"] = found["p99_seconds_while_adding"] / found["p50_seconds_at_rest"]

@@ -79,7 +79,10 @@ class Copies:
 def copies(
     count: int, rows: Rows, heads: Heads, form: Form, closure: Closure, lists: int, limit: int, threads: int, run: Run
 ) -> Copies:
-    """Deal `count` points into `lists` lists of up to `limit`; no point is lost."""
+    """Deal `count` points into `lists` lists of up to `limit`; no point is lost.
+
+    Where points that no list kept are more than there is room for, all points get fewer copies. There must be room for one of each.
+    """
     chosen, near = np.empty((count, closure.replicas), np.int32), np.empty((count, closure.replicas), np.float32)
 
     def work(start: int) -> int:
@@ -91,24 +94,33 @@ def copies(
     with ThreadPoolExecutor(threads) as pool:
         for done in pool.map(work, range(0, count, BLOCK)):
             run.report("assigning", done, count)
-    points, column = np.nonzero(chosen >= 0)
-    owners = chosen[points, column]
-    order = np.lexsort((near[points, column], owners))
-    owners, points = owners[order], points[order]
-    sizes = np.bincount(owners, minlength=lists)
-    within = np.arange(len(owners)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    kept = within < limit
+    for replicas in range(closure.replicas, 0, -1):
+        owners, points, sizes, kept = _dealt(chosen[:, :replicas], near[:, :replicas], lists, limit)
+        held = np.bincount(points[kept], minlength=count)
+        orphans, counts = np.flatnonzero(held == 0), np.minimum(sizes, limit)
+        if len(orphans) <= lists * limit - int(counts.sum()):  # otherwise copies took the room of points that have none
+            break
     cut = int((~kept).sum())
     owners, points = owners[kept], points[kept]
-    held = np.bincount(points, minlength=count)
-    orphans = np.flatnonzero(held == 0)
-    counts = np.minimum(sizes, limit)
     if len(orphans):
         more = _places(orphans, rows, heads, form, closure, counts, limit)
         owners, points = np.concatenate([owners, more]), np.concatenate([points, orphans])
         order = np.argsort(owners, kind="stable")
         points = points[order]
     return Copies(points, counts, cut, len(orphans))
+
+
+def _dealt(
+    chosen: NDArray[np.int32], near: NDArray[np.float32], lists: int, limit: int
+) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    """The copies list after list, nearest first: list and point of each, how many each list was given, and which of them it has room for."""
+    points, column = np.nonzero(chosen >= 0)
+    owners = chosen[points, column]
+    order = np.lexsort((near[points, column], owners))
+    owners, points = owners[order], points[order]
+    sizes = np.bincount(owners, minlength=lists)
+    within = np.arange(len(owners)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return owners, points, sizes, within < limit
 
 
 def _places(

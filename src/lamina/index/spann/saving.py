@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lamina.errors import NotFoundError, StoreError, VectorError
+from lamina.errors import LaminaError, NotFoundError, StoreError, VectorError
 from lamina.index.arrays import damaged
 from lamina.index.forms import Form
 from lamina.index.graphs.full import FullFile
@@ -68,12 +68,11 @@ def restore(index: SPANN) -> None:
         slots, versions = arrays["slots"], arrays["versions"]
         used = int(meta["used"])
         _check(postings, heads, slots, versions, used, full, meta, index)
-        index.closure, index.share = Closure(**meta["closure"]), float(meta["share"])
-        searching = dict(meta["searching"])
+        closure, share, searching = Closure(**meta["closure"]), float(meta["share"]), dict(meta["searching"])
         built, length = dict(meta["built"]), float(meta["length"])
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         postings.close()
-        if isinstance(error, VectorError):
+        if isinstance(error, LaminaError):
             raise
         raise damaged(path, str(error)) from None
     except BaseException:
@@ -81,7 +80,7 @@ def restore(index: SPANN) -> None:
         raise
     for setting in SEARCHING:
         setattr(index, setting, searching.get(setting, getattr(index, setting)))
-    index.codes, index.built, index.length = codes, built, length
+    index.codes, index.built, index.length, index.closure, index.share = codes, built, length, closure, share
     index.take(heads, postings, full, np.asarray(slots, np.int32), np.asarray(versions, np.uint8), used)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,17 +16,16 @@ from lamina.index.forms import Form, halves
 from lamina.index.graphs.full import FullFile
 from lamina.index.hnsw import HNSW
 from lamina.index.kernels.lists import HEADER, PAGE, Heads, Lists, Probing, probe
-from lamina.index.spann.closure import Closure, Copies, copies
+from lamina.index.spann.building import build, check_lengths, graph_of, prepared, records
+from lamina.index.spann.closure import Closure
 from lamina.index.spann.clustering import BalancedTree
-from lamina.index.spann.heads import choose_heads
+from lamina.index.spann.comparing import compare
 from lamina.index.spann.postings import PostingFile
-from lamina.index.spann.saving import LISTS, ROWS, problems, restore, save
+from lamina.index.spann.saving import problems, restore, save
 from lamina.index.spann.updating import Updater
 from lamina.records import Run
 
 METRICS = ("cosine", "ip", "l2")
-BLOCK = 1 << 14
-ALIKE = 1e-2  # how much squared lengths may differ where inner products are to order like distances
 LISTED = 118  # vectors of a list, at least
 PAGES = 3  # pages of a list, at least
 
@@ -209,7 +207,6 @@ class SPANN:
         """
         if self._state is not None:
             raise StateError("the index has been built already: add to it, or build another one in another folder")
-        run = run or Run()
         slots = np.asarray(slots, np.int64)
         count = len(slots)
         if vectors.shape != (count, self.dim) or not count:
@@ -218,43 +215,9 @@ class SPANN:
             )
         if slots.min() < 0 or slots.max() >= 1 << 30 or len(np.unique(slots)) != count:
             raise InputError(f"slots are numbers from 0 up to {(1 << 30) - 1:,}, each once")
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        full = FullFile.fresh(self.folder / ROWS, self.dim)
-        lengths = np.empty(count, np.float32)
-        sample = []
-        for start in range(0, count, BLOCK):
-            block = self.prepared(vectors[start : start + BLOCK])
-            self.codes.check(block)
-            full.write(start, block)
-            lengths[start : start + len(block)] = np.einsum("ij,ij->i", block, block)
-            sample.append(block[:: max(1, count // BLOCK)])
-            run.report("reading", start + len(block), count)
-        self.check_lengths(lengths)
-        self.codes = self.codes.fitted(np.concatenate(sample))
-        tree = self.tree.grow(count, full.read, run)
-        chosen = choose_heads(tree, self.share)
-        heads = HNSW(self.dim, metric="l2", ef_construction=100, form="float16", seed=self.seed, threads=self.tree.threads)
-        heads.add(np.arange(len(chosen)), full.read(chosen), run)
-        dealt = copies(
-            count,
-            full.read,
-            self.graph_of(heads),
-            Form("float16", self.dim),
-            self.closure,
-            len(chosen),
-            self.limit,
-            self.tree.threads,
-            run,
-        )
-        postings = PostingFile.create(self.folder / LISTS, self.record, self.pages)
-        postings.write_all(dealt.counts, self._records(full, dealt, run))
-        self.built = {
-            "heads": len(chosen), "mean_replicas": len(dealt.points) / count, "cut": dealt.cut, "orphans": dealt.orphans,
-            "mean_list": float(dealt.counts.mean()), "longest_list": int(dealt.counts.max()),
-            "evenness": float(dealt.counts.std() / max(dealt.counts.mean(), 1e-9)),
-        }  # fmt: skip
-        self.length = float(lengths[0])
-        self.take(heads, postings, full, slots.astype(np.int32), np.zeros(count, np.uint8), count)
+        made = build(self, vectors, run or Run())
+        self.codes, self.length, self.built = made.codes, made.length, made.facts
+        self.take(made.heads, made.postings, made.full, slots.astype(np.int32), np.zeros(count, np.uint8), count)
         self.save()
 
     def take(
@@ -272,57 +235,25 @@ class SPANN:
         postings = self.postings
         assert postings is not None
         lists = Lists(postings.handle, postings.offsets, postings.counts, self.record)
-        self._state = State(self.graph_of(self.heads), lists, slots, versions, used)
+        self._state = State(graph_of(self.heads), lists, slots, versions, used)
+
+    def encoded(self, nodes: NDArray[np.int64], rows: NDArray[np.float32], versions: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Records (rows, record) of vectors: row, squared length in units of the code, version, code."""
+        return records(self.codes, nodes, rows, versions)
 
     @staticmethod
     def graph_of(heads: HNSW) -> Heads:
         """What kernels need of the heads as they are now; changes to come leave it useful."""
-        now = heads.snapshot()
-        return Heads(now.graph, now.top, now.entry, now.slot_of.copy(), now.dead.copy())
-
-    def _records(self, full: FullFile, dealt: Copies, run: Run) -> Iterator[NDArray[np.uint8]]:
-        """The records of each list in turn."""
-        ends = np.cumsum(dealt.counts)
-        first = 0
-        while first < len(ends):
-            begin = int(ends[first - 1]) if first else 0
-            last = max(int(np.searchsorted(ends, begin + BLOCK, "right")), first + 1)
-            points = dealt.points[begin : int(ends[last - 1])]
-            block = self.encoded(points, full.read(points), np.zeros(len(points), np.uint8))
-            yield from np.split(block, ends[first : last - 1] - begin)
-            run.report("writing lists", last, len(ends))
-            first = last
-
-    def encoded(self, nodes: NDArray[np.int64], rows: NDArray[np.float32], versions: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Records (rows, record) of vectors: row, squared length in units of the code, version, code."""
-        codes = self.codes.encode(rows)
-        out = np.zeros((len(nodes), self.record), np.uint8)
-        out[:, 0:4] = nodes.astype(np.int32)[:, None].view(np.uint8)
-        out[:, 4:8] = self.codes.norms(codes)[:, None].view(np.uint8)
-        out[:, 8:12] = versions.astype(np.int32)[:, None].view(np.uint8)
-        out[:, HEADER:] = codes.view(np.uint8)
-        return out
+        return graph_of(heads)
 
     def prepared(self, vectors: Any) -> NDArray[np.float32]:
         """Vectors as they are kept: finite, and of length 1 under "cosine"."""
-        block = np.ascontiguousarray(vectors, np.float32)
-        check_finite(block)
-        if self.metric == "cosine":
-            lengths = np.linalg.norm(block, axis=1, keepdims=True)
-            if (lengths == 0).any():
-                raise VectorError(
-                    f"vector {int(np.flatnonzero(lengths[:, 0] == 0)[0])} is zero: it has no direction, leave it out"
-                )
-            block = block / lengths
-        return block
+        return prepared(vectors, self.metric)
 
     def check_lengths(self, lengths: NDArray[np.float32]) -> None:
         """Refuse vectors of different squared lengths where that would matter."""
-        if self.metric == "ip" and len(lengths) and float(lengths.max() - lengths.min()) > ALIKE * float(lengths.max()):
-            raise VectorError(
-                f"the squared lengths of vectors lie between {lengths.min():.3g} and {lengths.max():.3g}: lists are chosen by distance, which orders "
-                "like the inner product for vectors of one length only; take metric='cosine'"
-            )
+        if self.metric == "ip":
+            check_lengths(lengths)
 
     # ------------------------------------------------------------------------------------------------------- changes
     @property
@@ -391,7 +322,7 @@ class SPANN:
         if self._state is None or not len(queries) or not len(self):
             return found, scores
         if self.metric == "cosine":
-            queries = self.prepared(queries)
+            queries = prepared(queries, self.metric)
         most = probes or self.probes
         barred, few = self._barred(allow)
         if barred is not None:
@@ -411,7 +342,7 @@ class SPANN:
             every = few if barred is not None else np.flatnonzero(self.present)
             if barred is None and most < len(self._state.lists.count):
                 wider = min(8 * most + 64, len(self._state.lists.count))
-                found[short], scores[short] = self.search(vectors[short], k, probes=wider, ratio=0.0, patience=0)
+                found[short], scores[short] = self.search(queries[short], k, probes=wider, ratio=0.0, patience=0)
             else:
                 found[short], scores[short] = self._exact(queries[short], k, every)
         return found, scores
@@ -485,20 +416,7 @@ class SPANN:
         self, queries: NDArray[np.float32], k: int, slots: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """The best k of some slots, each compared by its float16 row."""
-        found, scores = np.full((len(queries), k), -1, np.int64), np.full((len(queries), k), -np.inf, np.float32)
-        for start in range(0, len(slots), BLOCK):
-            part = slots[start : start + BLOCK]
-            part = part[self.nodes_of(part) >= 0]  # some may have gone meanwhile
-            rows = self.rows(part)
-            given = queries @ rows.T
-            if self.metric == "l2":
-                lengths = np.einsum("ij,ij->i", rows, rows) + np.einsum("ij,ij->i", queries, queries)[:, None]
-                given = 2 * given - lengths
-            both = np.concatenate([scores, given], axis=1)
-            names = np.concatenate([found, np.broadcast_to(part, given.shape)], axis=1)
-            order = np.argsort(-both, axis=1, kind="stable")[:, :k]
-            scores, found = np.take_along_axis(both, order, 1), np.take_along_axis(names, order, 1)
-        return found, scores
+        return compare(queries, k, slots[self.nodes_of(slots) >= 0], self.rows, euclidean=self.metric == "l2")
 
     # --------------------------------------------------------------------------------------------------------- files
     def save(self) -> None:
@@ -510,12 +428,19 @@ class SPANN:
         save(self)
 
     def load(self) -> None:
-        """Take over what the folder holds.
+        """Take over what the folder holds, in place of what the index has; another object that works with the folder must be closed first.
 
         Raises `NotFoundError` for an empty folder, `VectorError` for vectors of another width, `StoreError` for another metric or form,
         `CorruptStoreError` for files that are damaged or do not belong together; the index then stays as it was.
         """
         restore(self)
+
+    def close(self) -> None:
+        """Let the files go, so that another object or process may open them; what was not saved is lost. The index is then empty."""
+        if self.postings is not None:
+            self.postings.close()
+        self._state, self._heads, self.postings, self.full, self._updater = None, None, None, None, None
+        self._node_of, self._spare = np.full(0, -1, np.int32), []
 
     def verify(self, run: Run | None = None) -> list[str]:
         """What is wrong with the index, in words (nothing: all is well); reads all of it."""

@@ -54,15 +54,20 @@ def tune_lists(
     """
     best: TunedLists | None = None
     fixed = (float("nan"), float("nan"))
-    for rule in rules:
-        index.ratio, index.patience = rule.ratio, rule.patience
-        tuned = tune(index, queries, k=k, target=target, truth=truth, name="probes", most=len(index.heads))
-        lists, size = _read(index, queries, k, tuned.ef)
-        if rule == FIXED:
-            fixed = (lists, size)
-        found = TunedLists(rule, tuned, lists, size, fixed)
-        if best is None or (tuned.reached, -size) > (best.tuned.reached, -best.bytes):
-            best = found
+    before = index.ratio, index.patience
+    try:
+        for rule in rules:
+            index.ratio, index.patience = rule.ratio, rule.patience
+            tuned = tune(index, queries, k=k, target=target, truth=truth, name="probes", most=len(index.heads))
+            lists, size = _read(index, queries, k, tuned.ef)
+            if rule == FIXED:
+                fixed = (lists, size)
+            found = TunedLists(rule, tuned, lists, size, fixed)
+            if best is None or (tuned.reached, -size) > (best.tuned.reached, -best.bytes):
+                best = found
+    except BaseException:
+        index.ratio, index.patience = before
+        raise
     assert best is not None
     index.ratio, index.patience, index.probes = best.rule.ratio, best.rule.patience, best.tuned.ef
     return best
