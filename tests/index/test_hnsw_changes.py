@@ -153,10 +153,10 @@ def test_the_entry_may_be_removed() -> None:
 
 
 def test_replacing_again_and_again_keeps_size_and_recall() -> None:
-    index, rows = HNSW(16), normal(2000)
+    index, rows = HNSW(16, ef_construction=60), normal(2000)
     index.add(np.arange(2000), rows)
     before = found(index, rows, np.ones(2000, bool), normal(100, seed=1))
-    for turn in range(12):
+    for turn in range(8):
         some = np.random.default_rng(turn).permutation(2000)[:500]
         rows[some] = normal(500, seed=100 + turn)
         index.add(some, rows[some])
@@ -245,10 +245,10 @@ def test_any_order_of_changes_keeps_the_graph_whole(tmp_path: Path, data: st.Dat
 def test_the_graph_is_the_same_with_any_number_of_threads(form: str) -> None:
     made = []
     for threads in (1, 2, 3):
-        index = HNSW(16, form=form, threads=threads, share=0.3)
-        index.add(np.arange(3000), normal(3000))
-        index.remove(np.arange(0, 3000, 3))
-        index.add(np.arange(500), normal(500, seed=2))
+        index = HNSW(16, form=form, threads=threads, share=0.3, ef_construction=60)
+        index.add(np.arange(2500), normal(2500))
+        index.remove(np.arange(0, 2500, 3))
+        index.add(np.arange(300), normal(300, seed=2))
         made.append(index)
     for other in made[1:]:
         assert all(np.array_equal(one, two) for one, two in zip(made[0].graph, other.graph, strict=True))
@@ -281,8 +281,8 @@ def test_a_cancelled_addition_keeps_what_was_linked() -> None:
 @pytest.mark.parametrize(("form", "file"), [("float32", False), ("int8", True)])
 def test_others_search_while_one_changes(tmp_path: Path, form: str, file: bool) -> None:
     """No search fails, returns a slot twice, or gives a vector another one's score; what stays is found throughout."""
-    rows = normal(3000)
-    index = HNSW(16, metric="l2", form=form, full=tmp_path / "rows" if file else None)
+    rows = normal(2000)
+    index = HNSW(16, metric="l2", form=form, full=tmp_path / "rows" if file else None, ef_construction=60)
     index.add(np.arange(1000), rows[:1000])
     index.search(rows[:5], 5)
     wrong: list[str] = []
@@ -301,13 +301,13 @@ def test_others_search_while_one_changes(tmp_path: Path, form: str, file: bool) 
             if any(len(set(row)) < len(row) for row in slots.tolist()):
                 wrong.append("a slot came twice")
 
-    threads = [threading.Thread(target=searching, args=(seed,)) for seed in range(3)]
+    threads = [threading.Thread(target=searching, args=(seed,)) for seed in range(2)]
     for thread in threads:
         thread.start()
     try:
-        for turn in range(6):
-            index.add(np.arange(1000, 3000), rows[1000:])
-            index.remove(np.arange(500 + turn, 3000, 2))
+        for turn in range(2):
+            index.add(np.arange(1000, 2000), rows[1000:])
+            index.remove(np.arange(500 + turn, 2000, 2))
             index.add(np.arange(500, 1000), rows[500:1000])
         index.compact()
     finally:

@@ -13,11 +13,13 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from lamina.index.sketches import kept, words
 
 if TYPE_CHECKING:
     from lamina.index.graphs.layers import Snapshot
@@ -29,6 +31,9 @@ HOPS = 32  # allowed nodes for each node looked at, beyond which no second hop i
 TOGETHER = 2.0  # local share over the share of all, from which on allowed vectors are taken to lie together
 FAR = 2.2  # what the graph then costs more, for queries that lie elsewhere
 UNSURE = 1.15  # … and otherwise: that of a scan is certain
+TRIED, ASKED = 4096, 64  # vectors, and those that ask for them, by which it is seen whether sketches are any good
+LIKELY = 240  # … of which so many are kept …
+KEPT = 0.975  # … and must hold this share of the 10 best
 REMEMBERED = 4  # masks that are kept folded to nodes
 
 
@@ -51,14 +56,14 @@ class Costs:
     setting: float = 25_000.0
 
     @staticmethod
-    def of(width: int) -> Costs:
-        """What rows of so many bytes cost where nothing was measured.
+    def of(width: int, words: int = 4) -> Costs:
+        """What rows of so many bytes, and sketches of so many words, cost where nothing was measured.
 
         >>> Costs.of(1024).graph > 2 * Costs.of(256).graph - 1 > Costs.of(256).scan
         True
         """
         graph = 26 + 0.078 * width
-        return Costs(graph, 5 + 0.049 * width, 7.0, 100.0, 12_000 + 290 * graph)
+        return Costs(graph, 5 + 0.049 * width, 4 + 0.75 * words, 100.0, 12_000 + 290 * graph)
 
 
 @dataclass(frozen=True)
@@ -93,17 +98,17 @@ class Situation:
     @property
     def kept(self) -> int:
         """Candidates of a search through all nodes: the more lie between the allowed ones, the fewer of these must be kept for each wanted."""
-        return max(self.k, math.ceil(self.k + max(self.ef - self.k, 0) * self.share**0.25))
+        return max(self.k, math.ceil(self.k + max(self.ef - self.k, 0) * math.pow(self.share, 0.25)))
 
     @property
     def kept_by_hops(self) -> int:
         """Candidates of a search by two hops, which go farther than links do."""
-        return min(self.allowed, round(self.ef * max(3.0, 0.4 / max(self.local, 1e-6))))
+        return min(self.allowed, math.ceil(self.ef * max(3.0, 0.4 / max(self.local, 1e-6))))
 
     @property
     def likely(self) -> int:
-        """Nodes that are compared exactly after a scan of sketches (a query's 10 best are among its 240 likeliest in 99 of 100 cases)."""
-        return 16 * self.k + 80
+        """Nodes that are compared exactly after a scan of sketches (of vectors of texts, 99 of 100 of a query's 10 best are among its 240 likeliest)."""
+        return 16 * self.k + LIKELY - 160
 
 
 @dataclass(frozen=True)
@@ -167,26 +172,46 @@ def expected_distances(ef: float, links: int, measured: tuple[float, float] | No
 
 @dataclass(frozen=True, eq=False)
 class Allowance:
-    """A mask over slots folded to nodes: `mask` (capacity,) uint8, `nodes` (allowed,) int32, `seeds` some of these, `local` as in `Situation`."""
+    """A mask over slots folded to nodes.
+
+    Parameters:
+        mask: (capacity,) uint8, not 0 for what is allowed and alive.
+        nodes: (allowed,) int32, the same as a list.
+        ways: the mask for searches of the graph, where one node stands for all that have its vector.
+        barred: the opposite of `mask`, where there are such nodes; else of shape (0,).
+        seeds: some allowed nodes that stand in the graph.
+        local: as in `Situation`.
+    """
 
     mask: NDArray[np.uint8]
     nodes: NDArray[np.int32]
+    ways: NDArray[np.uint8]
+    barred: NDArray[np.uint8]
     seeds: NDArray[np.int32]
     local: float
 
     @classmethod
     def of(cls, now: Snapshot, allow: NDArray[np.bool_]) -> Allowance:
-        """Fold a mask over slots; what lies beyond it, and what is dead, is not allowed."""
+        """Fold a mask over slots, contiguous; what lies beyond it, and what is dead, is not allowed."""
         from lamina.index.kernels.filtered import fold
 
         mask, nodes = np.zeros(len(now.slot_of), np.uint8), np.empty(now.used, np.int32)
-        allow = np.ascontiguousarray(allow, np.bool_)
         nodes = nodes[: fold(now.slot_of, now.dead.view(np.uint8), allow.view(np.uint8), now.used, mask, nodes)].copy()
         seeds = nodes[np.arange(min(SEEDS, len(nodes))) * len(nodes) // max(min(SEEDS, len(nodes)), 1)]
+        ways, barred = mask, np.zeros(0, np.uint8)
+        if len(now.twins):
+            ways, barred = mask.copy(), (mask == 0).view(np.uint8)
+            behind = nodes[now.head[nodes] > 0]
+            ways[now.head[behind] - 1] = 1
+            seeds = np.unique(np.where(now.head[seeds] > 0, now.head[seeds] - 1, seeds)).astype(np.int32)
         lists = now.graph.links[seeds]
         there = np.arange(lists.shape[1] - 1) < lists[:, :1]
-        passing = mask[np.where(there, lists[:, 1:], 0)].astype(np.bool_) & there
-        return cls(mask, nodes, seeds, float(passing.sum() / max(int(there.sum()), 1)))
+        passing = ways[np.where(there, lists[:, 1:], 0)].astype(np.bool_) & there
+        return cls(mask, nodes, ways, barred, seeds, float(passing.sum() / max(int(there.sum()), 1)))
+
+    def nbytes(self) -> int:
+        """Bytes held."""
+        return self.mask.nbytes + self.nodes.nbytes + self.barred.nbytes + (self.ways.nbytes if self.ways is not self.mask else 0)
 
 
 @dataclass
@@ -200,7 +225,8 @@ class Planner:
     costs: Costs | None = None
     measured: tuple[float, float] | None = None  # ef, distances a query
     last: Plan | None = None
-    _remembered: tuple[tuple[Any, int, NDArray[np.bool_], Allowance], ...] = ()
+    _trust: tuple[Any, int, bool] = (None, 0, False)
+    _remembered: tuple[tuple[Any, int, Any, bytes, Allowance], ...] = ()
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def learn(self, tuned: Tuned) -> None:
@@ -211,18 +237,20 @@ class Planner:
     def allowance(self, now: Snapshot, allow: NDArray[np.bool_]) -> Allowance:
         """A mask folded to nodes, or what is remembered of it: comparing masks is far cheaper."""
         layers, changes = now.layers, now.layers.changes
-        for owner, at, mask, known in self._remembered:
-            if owner is layers and at == changes and len(known.mask) == len(now.slot_of) and np.array_equal(mask, allow):
+        allow = np.ascontiguousarray(allow, np.bool_)
+        raw = allow.tobytes()
+        for owner, at, heads, mask, known in self._remembered:
+            if owner is layers and at == changes and heads is now.head and len(known.mask) == len(now.slot_of) and mask == raw:
                 return known
         made = Allowance.of(now, allow)
         with self._lock:
             fresh = [entry for entry in self._remembered if entry[0] is layers and entry[1] == changes]
-            self._remembered = ((layers, changes, np.array(allow, np.bool_), made), *fresh[: REMEMBERED - 1])
+            self._remembered = ((layers, changes, now.head, raw, made), *fresh[: REMEMBERED - 1])
         return made
 
     def nbytes(self) -> int:
         """Bytes of the masks that are remembered."""
-        return sum(mask.nbytes + made.mask.nbytes + made.nodes.nbytes for _, _, mask, made in self._remembered)
+        return sum(len(mask) + made.nbytes() for *_, mask, made in self._remembered)
 
     def situation(self, now: Snapshot, allowance: Allowance, k: int, ef: int) -> Situation:
         """What a plan is chosen from."""
@@ -235,4 +263,23 @@ class Planner:
 
     def costs_of(self, now: Snapshot) -> Costs:
         """What was measured, or what is usual for rows of this size."""
-        return self.costs or Costs.of(now.graph.vectors.shape[1] * now.graph.vectors.itemsize)
+        vectors = now.graph.vectors
+        return self.costs or Costs.of(vectors.shape[1] * vectors.itemsize, words(vectors.shape[1]))
+
+    def choose(self, now: Snapshot, situation: Situation) -> Plan:
+        """The cheapest plan. Before sketches are used, it is looked at whether they are good for these vectors."""
+        plan = choose(situation, self.costs_of(now))
+        if "sketches" in plan.costs and plan.costs["sketches"] < plan.costs["exact"] and not self._trusted(now):
+            return choose(replace(situation, sketches=False), self.costs_of(now))
+        return plan
+
+    def _trusted(self, now: Snapshot) -> bool:
+        """Whether sketches of these vectors keep nearly all of the best; looked at anew when there are twice as many."""
+        owner, used, good = self._trust
+        if owner is not now.layers or now.used > 2 * used:
+            living = np.flatnonzero(~now.dead[: now.used])
+            drawn = np.random.default_rng(0).choice(living, min(TRIED + ASKED, len(living)), replace=False)
+            rows, norms = now.graph.vectors[drawn], now.graph.norms[drawn[ASKED:]] if len(now.graph.norms) else now.graph.norms
+            good = len(rows) > 2 * LIKELY + ASKED and kept(rows[ASKED:], norms, rows[:ASKED], LIKELY) >= KEPT
+            self._trust = (now.layers, now.used, good)
+        return good

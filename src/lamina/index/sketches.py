@@ -19,18 +19,20 @@ WORDS = 4  # the words of a row are a multiple of this
 
 
 class Sketches:
-    """One bit a component for each row of a matrix, in the order of the rows.
+    """One bit a component for each row of a matrix, in the order of the rows: whether it lies above the middle.
 
-    Parameters: `width`, components of a vector.
+    Parameters: `middle`, float32 (width,), from which the signs are taken: the mean of the rows, say, as that of vectors without negative components
+    lies far from 0.
 
-    >>> sketches = Sketches(2)
+    >>> sketches = Sketches(np.zeros(2, np.float32))
     >>> sketches.put(0, np.array([[3, -4], [-1, 1]], np.float32))
     >>> sketches.bits.tolist(), [round(factor, 3) for factor in sketches.factors.tolist()]
     ([[1, 0, 0, 0], [2, 0, 0, 0]], [3.571, 1.0])
     """
 
-    def __init__(self, width: int) -> None:
-        self._bits = GrowingArray(np.uint64, words(width))
+    def __init__(self, middle: NDArray[np.float32]) -> None:
+        self.middle = middle
+        self._bits = GrowingArray(np.uint64, words(len(middle)))
         self._factors = GrowingArray(np.float32)
 
     def __len__(self) -> int:
@@ -44,7 +46,7 @@ class Sketches:
 
     @property
     def factors(self) -> NDArray[np.float32]:
-        """What the inner product of a query with the signs is multiplied by to estimate that with the vector, shape (rows,)."""
+        """What the inner product of a query with the signs is multiplied by to estimate that with the vector less the middle, shape (rows,)."""
         factors: NDArray[np.float32] = self._factors.view
         return factors
 
@@ -55,8 +57,7 @@ class Sketches:
             self._bits.fill(missing, 0)
             self._factors.fill(missing, 0)
         for start in range(0, len(vectors), ROWS):
-            rows = vectors[start : start + ROWS]
-            rows = (rows.view(np.float16) if rows.dtype == np.uint16 else rows).astype(np.float32)
+            rows = widened(vectors[start : start + ROWS]) - self.middle
             at = slice(first + start, first + start + len(rows))
             lengths = np.einsum("ij,ij->i", rows, rows)
             self._bits.view[at] = packed(rows > 0)
@@ -70,6 +71,34 @@ class Sketches:
     def nbytes(self) -> int:
         """Bytes held."""
         return self._bits.nbytes() + self._factors.nbytes()
+
+
+def widened(vectors: NDArray[Any]) -> NDArray[np.float32]:
+    """Rows as float32, of whatever form."""
+    return (vectors.view(np.float16) if vectors.dtype == np.uint16 else vectors).astype(np.float32)
+
+
+def kept(vectors: NDArray[Any], norms: NDArray[np.float32], queries: NDArray[Any], likely: int, k: int = 10) -> float:
+    """How many of the k best of some vectors for some queries, none of them among these, are among the likely best by their sketches.
+
+    `norms`: squared lengths for squared distances, or of shape (0,). What has few components, or a few large ones, is sketched badly.
+
+    >>> generator = np.random.default_rng(0)
+    >>> round, even = generator.standard_normal((3000, 128)).astype(np.float32), generator.random((3000, 4)).astype(np.float32)
+    >>> kept(round[50:], round[:0, 0], round[:50], 240) > 0.9, kept(even[50:], (even[50:] ** 2).sum(axis=1), even[:50], 240) > 0.9
+    (True, False)
+    """
+    rows, asked = widened(vectors), widened(queries)
+    sketches = Sketches(rows.mean(axis=0))
+    sketches.put(0, vectors)
+    signs = np.unpackbits(sketches.bits.view(np.uint8), axis=1, bitorder="little")[:, : rows.shape[1]].astype(np.float32) * 2 - 1
+    guesses = sketches.factors * (asked @ signs.T)
+    products = asked @ rows.T
+    if len(norms):
+        guesses, products = 2 * guesses - norms, 2 * products - norms
+    best = np.argpartition(-products, k - 1, axis=1)[:, :k]
+    edges = np.partition(guesses, guesses.shape[1] - likely, axis=1)[:, -likely]
+    return float((np.take_along_axis(guesses, best, axis=1) >= edges[:, None]).mean())
 
 
 def words(width: int) -> int:

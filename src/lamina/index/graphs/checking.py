@@ -102,10 +102,9 @@ def check_upper(upper: NDArray[np.int32], upper_at: NDArray[np.int64], levels: N
         expect((~named | (levels[upper[:, 1:]] >= layer[:, None])).all(), "an upper list names a node that is not in its layer")
 
 
-def in_degrees(links: NDArray[np.int32], living: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """How many lists of living nodes name each node, shape (nodes,)."""
+def in_degrees(links: NDArray[np.int32]) -> NDArray[np.int64]:
+    """How many lists name each node, shape (nodes,)."""
     named = np.arange(1, links.shape[1]) <= links[:, :1]
-    named &= living[:, None]
     return np.bincount(links[:, 1:][named], minlength=len(links))
 
 
@@ -120,7 +119,7 @@ def shape_of(layers: Layers) -> dict[str, Any]:
         "nodes": layers.count, "living": int(living.sum()), "twins": int((living & behind).sum()), "tombstones": layers.tombstones, "entry": layers.entry, "top": layers.top,
         "mean_degree": float(links[linked, 0].mean()) if linked.any() else 0.0,
         "nodes_by_layer": [int((levels >= layer).sum()) for layer in range(int(levels.max(initial=0)) + 1)],
-        "unnamed": int((in_degrees(links, living)[linked] == 0).sum()) if layers.count > 1 else 0,
+        "unnamed": int((in_degrees(links)[linked] == 0).sum()) if layers.count > 1 else 0,
         "reachable": float((reached(layers) & linked).sum() / there) if linked.any() else 1.0,
     }  # fmt: skip
 
@@ -140,10 +139,10 @@ def problems(layers: Layers, arrays: Arrays) -> list[str]:
     if lost:
         found.append(f"{lost} vectors cannot be reached from the entry: repair() finds ways to them")
     if layers.count > 1:
-        alone = (in_degrees(layers.graph.links[: layers.count], living) == 0) & living
+        alone = (in_degrees(layers.graph.links[: layers.count]) == 0) & living
         alone[layers.entry] = False
         if alone.any():
-            found.append(f"{int(alone.sum())} vectors are named by no living one: repair() finds ways to them")
+            found.append(f"{int(alone.sum())} vectors are named by no list: repair() finds ways to them")
     return found
 
 

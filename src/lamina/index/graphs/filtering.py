@@ -16,10 +16,11 @@ from lamina.index.graphs.layers import Snapshot
 from lamina.index.kernels.filtered import answers, search_allowed
 from lamina.index.kernels.scan import PLANES, scan_nodes, scan_sketches, split
 from lamina.index.kernels.twins import unfold_all
-from lamina.index.planning import Allowance, Costs, Situation, choose
+from lamina.index.planning import LIKELY, Allowance, Costs, Situation
+from lamina.index.sketches import words
 
 if TYPE_CHECKING:
-    from lamina.index.hnsw import HNSW
+    from lamina.index.graphs.searching import SearchedGraph
 
 STARTS = 4  # allowed nodes that join the entry of a search by two hops
 HOPS = 32  # allowed nodes for each node looked at, beyond which no second hop is made
@@ -27,11 +28,16 @@ PILOT = 4  # queries of a batch from which it is seen whether the graph will do 
 RUNS = 3  # of each measurement; the fastest counts
 ROWS = 8192  # vectors of a measurement
 ASKED = 32  # queries of a measurement
-LIKELY = 240  # … that are compared exactly after their sketches
 
 
 def search_filtered(
-    index: HNSW, now: Snapshot, queries: NDArray[np.float32], k: int, allow: NDArray[np.bool_], ef: int, plan: str | None = None
+    index: SearchedGraph,
+    now: Snapshot,
+    queries: NDArray[np.float32],
+    k: int,
+    allow: NDArray[np.bool_],
+    ef: int,
+    plan: str | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """The best k allowed nodes for each query with their scores, -1 and -inf where there are fewer, each of shape (queries, k).
 
@@ -41,7 +47,7 @@ def search_filtered(
     planner = index.planner
     allowance = planner.allowance(now, allow)
     situation = planner.situation(now, allowance, k, ef)
-    chosen = choose(situation, planner.costs_of(now))
+    chosen = planner.choose(now, situation)
     if plan is not None:
         chosen = replace(chosen, name=plan, cost=chosen.costs.get(plan, float("nan")))
     run = _Run(index, now, queries, situation, allowance)
@@ -64,7 +70,7 @@ class _Run:
     """The work of one call."""
 
     def __init__(
-        self, index: HNSW, now: Snapshot, queries: NDArray[np.float32], situation: Situation, allowance: Allowance
+        self, index: SearchedGraph, now: Snapshot, queries: NDArray[np.float32], situation: Situation, allowance: Allowance
     ) -> None:
         self.index, self.now, self.queries, self.situation, self.allowance = index, now, queries, situation, allowance
         self.k = k = situation.k
@@ -120,18 +126,13 @@ class _Run:
         ef = max(situation.kept_by_hops if hops else situation.kept, self.keys.shape[1])
         encoded, norms, keys, counts = self._part(rows)
         marks, epoch = self.index.room(now)
-        mask, seeds = allowance.mask, allowance.seeds
-        if len(now.twins):  # a node leads to those that have the same vector
-            mask, behind = mask.copy(), np.flatnonzero(now.head)
-            np.maximum.at(mask, now.head[behind] - 1, mask[behind])
-            seeds = np.where(now.head[seeds] > 0, now.head[seeds] - 1, seeds).astype(np.int32)
         epoch = search_allowed(
-            now.graph, now.top, now.entry, encoded, norms, 0, len(rows), mask, seeds, starts, hops, ef, weight,
+            now.graph, now.top, now.entry, encoded, norms, 0, len(rows), allowance.ways, allowance.seeds, starts, hops, ef, weight,
             max(bound, 2.0 * self.k), marks, epoch, keys, counts,
         )  # fmt: skip
         self.index.give_back(marks, epoch)
-        if len(now.twins):
-            unfold_all(keys, counts, (allowance.mask == 0).view(np.uint8), now.twins)
+        if len(allowance.barred):
+            unfold_all(keys, counts, allowance.barred, now.twins)
         self._done(rows, keys, counts)
         left: NDArray[np.int64] = rows[counts[:, 0] < min(self.keys.shape[1], len(allowance.nodes))]
         return left
@@ -169,7 +170,7 @@ def measured_costs(now: Snapshot, seed: int = 0) -> Costs:
     graph, width = now.graph, now.graph.vectors.shape[1] * now.graph.vectors.itemsize
     living = np.flatnonzero(~now.dead[: now.used])
     if len(living) < 1000:
-        return Costs.of(width)
+        return Costs.of(width, words(graph.vectors.shape[1]))
     generator = np.random.default_rng(seed)
     drawn = [np.sort(generator.choice(living, min(ROWS, len(living)), replace=False)).astype(np.int32) for _ in range(ASKED)]
     few = generator.choice(living, ASKED)

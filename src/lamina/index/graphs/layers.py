@@ -13,8 +13,9 @@ from lamina.index.forms import Form
 from lamina.index.graphs.full import FullRows
 from lamina.index.kernels.distances import Graph
 from lamina.index.kernels.twins import enter, find
-from lamina.index.sketches import Sketches
+from lamina.index.sketches import Sketches, widened
 
+SKETCHED_FROM = 1 << 13  # rows whose middle is that of the sketches
 MOST_NODES = 1 << 30  # the keys of a search hold a node in 31 bits
 
 
@@ -88,12 +89,12 @@ class Layers:
     def reserve(self, nodes: int, rows: int) -> None:
         """Make room for so many nodes, and rows of the upper layers."""
         graph = self.graph
-        if nodes > self.capacity:
+        if nodes > self.capacity:  # all is replaced: no list that an older reader holds may ever name a node beyond its arrays
             nodes = max(nodes, min(self.capacity + self.capacity // 8, MOST_NODES), 64)
             norms = larger(graph.norms, nodes) if self.euclidean else graph.norms
             graph = graph._replace(
                 vectors=larger(graph.vectors, nodes), norms=norms, links=larger(graph.links, nodes),
-                upper_at=larger(graph.upper_at, nodes), levels=larger(graph.levels, nodes),
+                upper_at=larger(graph.upper_at, nodes), levels=larger(graph.levels, nodes), upper=graph.upper.copy(),
             )  # fmt: skip
             self.full = self.full.grown(nodes) if self.full is not None else None
             self.slot_of, self.dead = larger(self.slot_of, nodes), larger(self.dead, nodes)
@@ -150,6 +151,7 @@ class Layers:
         self.head[node] = head + 1
         self.twins[node] = self.twins[head]
         self.twins[head] = node + 1
+        self.changes += 1
 
     def behind(self) -> NDArray[np.bool_]:
         """Which nodes are listed behind another instead of standing in the graph, shape (count,)."""
@@ -191,7 +193,8 @@ class Layers:
         """Sketches of at least the first `nodes` rows; from now on they are kept in step."""
         with self._sketching:
             if self._sketches is None:
-                self._sketches = Sketches(self.form.width)
+                some = self.graph.vectors[: nodes or 1 : max(nodes // SKETCHED_FROM, 1)]
+                self._sketches = Sketches(widened(some).mean(axis=0))
             if nodes > len(self._sketches):
                 self._sketches.put(len(self._sketches), self.graph.vectors[len(self._sketches) : nodes])
             return self._sketches

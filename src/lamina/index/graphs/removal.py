@@ -117,7 +117,8 @@ def packed(layers: Layers, keep: NDArray[np.int64]) -> Layers:
     new.slot_of[: len(keep)] = layers.slot_of[keep]
     if len(layers.head):
         heads = layers.head[keep]
-        new.head = np.where(heads > 0, number[np.maximum(heads - 1, 0)] + 1, 0).astype(np.int32)
+        new.head = np.zeros(new.capacity, np.int32)
+        new.head[: len(keep)] = np.where(heads > 0, number[np.maximum(heads - 1, 0)] + 1, 0)
         new.twins = chained(new.head)
     if len(keep):
         new.entry, new.top = int(number[layers.entry]), layers.top
