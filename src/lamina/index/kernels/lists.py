@@ -186,8 +186,11 @@ def probe(
             if probing.ahead and j % AHEAD == 0:
                 for t in range(j, min(j + AHEAD, chosen)):
                     number = heads.number[head_nodes[t]]
-                    fadvise(lists.handle, lists.offset[number], lists.count[number] * record, WILL_NEED)
+                    if number < lists.count.shape[0]:
+                        fadvise(lists.handle, lists.offset[number], lists.count[number] * record, WILL_NEED)
             number = heads.number[head_nodes[j]]
+            if number >= lists.count.shape[0]:  # it came after these lists were taken
+                continue
             size = lists.count[number] * record
             if size == 0:
                 continue
@@ -204,7 +207,7 @@ def probe(
                 one = words[i * step]
                 if one < 0 or one >= slots.shape[0] or slots[one] < 0 or words[i * step + 2] != versions[one]:
                     continue
-                if barred.shape[0] and barred[slots[one]]:
+                if barred.shape[0] and (slots[one] >= barred.shape[0] or barred[slots[one]]):
                     continue
                 count = put_once(pool, count, keep, key)
                 if count == keep:

@@ -22,6 +22,7 @@ from lamina.index.spann.clustering import BalancedTree
 from lamina.index.spann.heads import choose_heads
 from lamina.index.spann.postings import PostingFile
 from lamina.index.spann.saving import LISTS, ROWS, problems, restore, save
+from lamina.index.spann.updating import Updates
 from lamina.records import Run
 
 METRICS = ("cosine", "ip", "l2")
@@ -89,11 +90,11 @@ class SPANN:
         share: float = 0.1,
         closure: Closure | None = None,
         form: str = "int8",
-        probes: int = 64,
+        probes: int = 128,
         ratio: float = 0.0,
         guard: float = 0.1,
-        patience: int = 0,
-        margin: float = 1.15,
+        patience: int = 32,
+        margin: float = 1.2,
         candidates: int | None = None,
         keep: int | None = None,
         pages: int = 0,
@@ -128,6 +129,7 @@ class SPANN:
         self._spare: list[tuple[NDArray[np.uint8], int, NDArray[np.uint8]]] = []
         self._heads: HNSW | None = None
         self._state: State | None = None
+        self._updates: Updates | None = None
         self.postings: PostingFile | None = None
         self.full: FullFile | None = None
 
@@ -250,8 +252,52 @@ class SPANN:
         living = np.flatnonzero(slots >= 0)
         node_of = np.full(int(slots.max(initial=-1)) + 1, -1, np.int32)
         node_of[slots[living]] = living
-        self._node_of, self._heads, self.postings, self.full = node_of, heads, postings, full
+        self._node_of, self._heads, self.postings, self.full, self._updates = node_of, heads, postings, full, None
         self.publish(slots, versions, used)
+
+    # ------------------------------------------------------------------------------------------------------- changes
+    @property
+    def node_of(self) -> NDArray[np.int32]:
+        """The row of each slot, or -1, shape (slots,)."""
+        return self._node_of
+
+    @node_of.setter
+    def node_of(self, rows: NDArray[np.int32]) -> None:
+        self._node_of = rows
+
+    @property
+    def updates(self) -> Updates:
+        """What changes the lists, with counts of what it did."""
+        state = self.state()
+        if self._updates is None:
+            self._updates = Updates(self, state.slots, state.versions, state.used)
+        return self._updates
+
+    def add(self, slots: NDArray[np.int64], vectors: NDArray[np.float32], run: Run | None = None) -> None:
+        """Set the vectors of slots, shape (slots, dim); of a slot named twice the last one counts. Nothing is on disk for good before `save`.
+
+        Raises what `build` raises (nothing is then set), `StoreFullError` where the disk is full and `Cancelled`: what was finished by then stays.
+        """
+        slots = np.asarray(slots)
+        if slots.ndim != 1 or np.shape(vectors) != (len(slots), self.dim):
+            raise VectorError(f"expected a vector of {self.dim} dimensions for each slot, got an array of shape {np.shape(vectors)}")
+        if not len(slots):
+            return
+        if self._state is None:
+            _, last = np.unique(slots[::-1], return_index=True)
+            order = np.sort(len(slots) - 1 - last)
+            self.build(slots[order], np.asarray(vectors)[order], run)
+            return
+        block = self._prepared(vectors)
+        self.codes.check(block)
+        if self.metric == "ip":
+            self._same_lengths(np.append(np.einsum("ij,ij->i", block, block), np.float32(self.length)))
+        self.updates.insert(slots, block, run)
+
+    def remove(self, slots: NDArray[np.int64]) -> None:
+        """Take the vectors of slots away; a slot without one is passed over."""
+        if self._state is not None:
+            self.updates.remove(slots)
 
     def publish(self, slots: NDArray[np.int32], versions: NDArray[np.uint8], used: int) -> None:
         """Let searches see heads, lists and rows as they are now."""
