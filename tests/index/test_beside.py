@@ -23,7 +23,7 @@ from lamina.index.beside import SETTING, Beside
 from lamina.index.view import ScopeView
 from lamina.records import FORGOTTEN
 from lamina.storage import SQLiteStore
-from lamina.storage.index_files import LOCK, index_folder
+from lamina.storage.index_files import IN_USE, LOCK, index_folder, remove_lists, workplace
 from tests.index.test_view import DIM, SCOPES, embed, state, step
 from tests.storage.material import add, trace
 
@@ -361,6 +361,39 @@ def test_a_purge_overwrites_what_it_removes(store: SQLiteStore) -> None:
     size = path.stat().st_size
     beside_of(store).purge()
     assert outside.read_bytes() == bytes(size)
+
+
+def test_workplaces_of_processes_that_are_no_more_are_cleared_away(store: SQLiteStore) -> None:
+    some_items(store)
+    kept(store)
+    assert store.path is not None
+    folder = index_folder(store.path)
+    child = subprocess.Popen([sys.executable, "-c", "pass"])
+    child.wait()
+    dead, mine = folder / f"0123456789abcdef.{child.pid}.work", workplace(folder)
+    dead.mkdir()
+    for place in (dead, mine):
+        (place / "rows").write_bytes(b"a vector")
+    some_items(store, 5)
+    kept(store)
+    assert not dead.exists()
+    assert (mine / "rows").exists()
+    beside_of(store).purge()
+    assert sorted(path.name for path in folder.iterdir()) == [LOCK]
+
+
+def test_lists_that_somebody_reads_are_removed_and_not_overwritten(tmp_path: Path) -> None:
+    for used in (True, False):
+        place = tmp_path / f"{used}.lists"
+        place.mkdir()
+        (place / "rows").write_bytes(b"a vector")
+        os.link(place / "rows", tmp_path / f"twin {used}")
+        with (place / IN_USE).open("a+b") as file:
+            if used:
+                fcntl.flock(file, fcntl.LOCK_SH)
+            remove_lists(place)
+        assert not place.exists()
+        assert (tmp_path / f"twin {used}").read_bytes() == (b"a vector" if used else bytes(8))
 
 
 # ---------------------------------------------------------------------------------------------------------- kills

@@ -214,7 +214,7 @@ def stats(
         "language": found["language"],
         "size": size(found["bytes"]) + (f" and {size(found['index_bytes'])} of index files" if found["index_bytes"] else ""),
         "index": "; ".join(_index_line(one) for one in found["index"]),
-        "memory budget": size(found["memory_budget"]),
+        "budget": size(found["memory_budget"]) + " of memory",
     }
     for line in fields_of(shown):
         console().print(line)

@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from lamina.index.spann.clustering import BalancedTree
 from lamina.index.spann.spann import SPANN
 from lamina.records import Run
 from lamina.storage.index_files import IN_USE, LISTS, remove_workplace, workplace
@@ -21,11 +22,11 @@ from lamina.storage.index_files import IN_USE, LISTS, remove_workplace, workplac
 class ViewLists(SPANN):
     """A `SPANN` that is never changed: what it lacks its view searches one by one, what is gone its view masks.
 
-    Parameters: `dim`; `folder` of the index files; `name` of what `kept_as` has put there (None: it is still to be built); `seed`.
+    Parameters: `dim`; `folder` of the index files; `name` of what `kept_as` has put there (None: it is still to be built); `seed`; `threads` of building.
     """
 
-    def __init__(self, dim: int, folder: Path, *, name: str | None = None, seed: int = 0) -> None:
-        super().__init__(dim, workplace(folder) if name is None else folder / name, seed=seed)
+    def __init__(self, dim: int, folder: Path, *, name: str | None = None, seed: int = 0, threads: int = 1) -> None:
+        super().__init__(dim, workplace(folder) if name is None else folder / name, tree=BalancedTree(threads=threads), seed=seed)
         self._base = folder
         self._removal: Any = None
         self._held: Any = None

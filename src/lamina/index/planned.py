@@ -76,6 +76,7 @@ class PlannedIndex:
         self._touched: set[int] | None = None  # slots that changed while others were linked
         self._opening: tuple[Path, Mapping[str, Any]] | None = None  # a graph in a file, still to be read
         self._changed_early: set[int] = set()  # slots that have changed since that file was written
+        self._threads = 1  # that may work on the graph now
         self._recent = np.zeros((RECENT, dim), np.float32)
         self._asked = 0
         self._planned_for = 0
@@ -189,7 +190,7 @@ class PlannedIndex:
         flat = self._flat
         if not isinstance(flat, GraphRows):
             return len(self) if self.method(len(self)) != EXACT else 0
-        return int(np.count_nonzero(flat.late)) + len(self._stale)
+        return len(flat.late) + len(self._stale)
 
     @property
     def due(self) -> bool:
@@ -217,8 +218,12 @@ class PlannedIndex:
             return flat.search(vectors, k, allow)
         flat._check_queries(vectors, k)
         wanted = flat._wanted(allow)
-        late = np.flatnonzero(wanted & flat.late[: len(wanted)])
-        inside = wanted & flat.linked[: len(wanted)]
+        late, linked = flat.late, flat.linked
+        late = late[late < len(wanted)]
+        late = late[wanted[late]]
+        inside = np.zeros(len(wanted), np.bool_)
+        size = min(len(wanted), len(linked))
+        np.logical_and(wanted[:size], linked[:size], out=inside[:size])
         count = int(np.count_nonzero(inside))
         if count <= 2 * k or not len(vectors):
             return flat.search(vectors, k, allow)
@@ -241,8 +246,8 @@ class PlannedIndex:
                 self._asked += 1
 
     # ------------------------------------------------------------------------------------------------------ linking
-    def settle(self, run: Run | None = None) -> None:
-        """Build the graph (or read it from its file), and link what is pending, now; what somebody else is doing is waited for.
+    def settle(self, run: Run | None = None, threads: int = 1) -> None:
+        """Build the graph (or read it from its file), and link what is pending, now, by so many threads; what somebody else is doing is waited for.
 
         Raises `Cancelled`: what was linked stays, of a graph that was not finished nothing does.
         """
@@ -250,6 +255,7 @@ class PlannedIndex:
         while not self._work.acquire(timeout=0.1):
             run.report("indexing", 0, 0)
         try:
+            self._threads = threads
             self._settle(run)
         finally:
             with self._lock:
@@ -270,7 +276,7 @@ class PlannedIndex:
             graph = None  # lists are built anew
         with self._lock:
             self.doing, self._touched = "building" if graph is None else "linking", set()
-            slots = np.flatnonzero(self.present if graph is None else flat.late)  # type: ignore[attr-defined]
+            slots = flat.late if graph is not None and isinstance(flat, GraphRows) else np.flatnonzero(self.present)
             stale, self._stale = np.array(sorted(self._stale), np.int64), set()
         if not len(slots) + len(stale):
             return
@@ -291,7 +297,7 @@ class PlannedIndex:
         if plan.method == LISTS and self.means.folder is not None:
             from lamina.index.lists import ViewLists, build
 
-            lists = ViewLists(self.dim, self.means.folder, seed=self.means.run.seed)
+            lists = ViewLists(self.dim, self.means.folder, seed=self.means.run.seed, threads=self._threads)
             build(lists, self.rows, slots, run)
             self._hand_over(lists, slots)
             return
@@ -301,12 +307,16 @@ class PlannedIndex:
 
     def _link(self, graph: Any, slots: NDArray[np.int64], run: Run, *, whole: bool = False) -> None:
         """Have the graph link the vectors of slots, a batch at a time; it is taken over batch by batch, or when it is `whole`."""
-        for start in range(0, len(slots), CHUNK):
-            part = slots[start : start + CHUNK]
-            graph.add(part, self.rows(part), replace(run, progress=None))
-            if not whole:
-                self._hand_over(graph, part)
-            run.report("indexing", min(start + CHUNK, len(slots)), len(slots))
+        graph.threads = self._threads
+        try:
+            for start in range(0, len(slots), CHUNK):
+                part = slots[start : start + CHUNK]
+                graph.add(part, self.rows(part), replace(run, progress=None))
+                if not whole:
+                    self._hand_over(graph, part)
+                run.report("indexing", min(start + CHUNK, len(slots)), len(slots))
+        finally:
+            graph.threads = 1
         if whole:
             self._hand_over(graph, slots)
 

@@ -188,6 +188,8 @@ class GraphRows(ScatteredIndex):
     def __init__(self, before: FlatIndex, graph: Any, linked: NDArray[np.int64]) -> None:
         super().__init__(before.dim)
         self.graph = graph
+        self._changes = 0
+        self._known = -1, np.empty(0, np.bool_), np.empty(0, np.int64)
         self._late = GrowingArray(np.float32, before.dim)
         self.grow(len(before.present))
         rest = before.present.copy()
@@ -195,22 +197,33 @@ class GraphRows(ScatteredIndex):
         slots = np.flatnonzero(rest)
         self.add(slots, before.rows(slots))
         self._present.view[linked] = before.present[linked]
+        self._changes += 1
 
     def handed_over(self, slots: NDArray[np.int64]) -> GraphRows:
         """The same, now that the graph has the vectors of some slots; whoever reads this one can go on."""
         return GraphRows(self, self.graph, np.union1d(slots, np.flatnonzero(self.linked)))
 
+    def _current(self) -> tuple[int, NDArray[np.bool_], NDArray[np.int64]]:
+        """What `linked` and `late` say, made anew after a change."""
+        if self._known[0] != self._changes:
+            changes, late = self._changes, self._place.view >= 0
+            self._known = changes, self._present.view[: len(late)] & ~late, np.flatnonzero(late)
+        return self._known
+
     @property
     def linked(self) -> NDArray[np.bool_]:
         """The slots whose vector is in the graph, shape (slots,)."""
-        linked: NDArray[np.bool_] = self._present.view & (self._place.view < 0)
-        return linked
+        return self._current()[1]
 
     @property
-    def late(self) -> NDArray[np.bool_]:
-        """The slots whose vector is not in the graph yet, shape (slots,)."""
-        late: NDArray[np.bool_] = self._place.view >= 0
-        return late
+    def late(self) -> NDArray[np.int64]:
+        """The slots whose vector is not in the graph yet, ascending."""
+        return self._current()[2]
+
+    def grow(self, slots: int) -> None:
+        """Let there be at least this many slots; the new ones have no vector."""
+        super().grow(slots)
+        self._changes += 1
 
     def add(self, slots: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
         """Set the vectors of slots, shape (slots, dim); see `FlatIndex.add`."""
@@ -222,6 +235,7 @@ class GraphRows(ScatteredIndex):
         self._late.extend(vectors)
         self._place.view[slots] = places
         self._present.view[slots] = True
+        self._changes += 1
 
     def remove(self, slots: NDArray[np.int64]) -> None:
         """Take the vectors of slots away; a slot without one is passed over."""
@@ -230,6 +244,7 @@ class GraphRows(ScatteredIndex):
         self._late.view[places[places >= 0]] = 0
         self._place.view[inside] = -1
         self._present.view[inside] = False
+        self._changes += 1
 
     def rows(self, slots: NDArray[np.int64]) -> NDArray[np.float32]:
         """The vectors of some slots, zeros where there is none, shape (slots, dim)."""

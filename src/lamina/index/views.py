@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import weakref
 from collections import OrderedDict
@@ -113,7 +114,7 @@ class Views:
         views = list(self._views.values()) if scope is None else [self.get(scope)]
         for view in views:
             if isinstance(view.flat, PlannedIndex):
-                view.flat.settle(run)
+                view.flat.settle(run, threads=os.cpu_count() or 1)
             if self.beside.due(view):
                 self.beside.keep(view)
 
