@@ -21,6 +21,7 @@ from lamina.index.sketches import words
 
 if TYPE_CHECKING:
     from lamina.index.graphs.searching import SearchedGraph
+    from lamina.index.tuning import Tuned
 
 STARTS = 4  # allowed nodes that join the entry of a search by two hops
 HOPS = 32  # allowed nodes for each node looked at, beyond which no second hop is made
@@ -160,6 +161,14 @@ def _planes(queries: NDArray[np.float32], words: int) -> tuple[NDArray[np.uint64
     steps, sums = np.empty(len(queries), np.float32), np.empty(len(queries), np.float32)
     split(queries, bits, steps, sums)
     return bits, steps, sums
+
+
+def adopt(index: SearchedGraph, tuned: Tuned) -> None:
+    """Search with what tuning found from now on, and plan by what it and the kinds of work were measured to take."""
+    index.ef = tuned.ef
+    index.planner.learn(tuned)
+    if len(index):
+        index.planner.costs = measured_costs(index.snapshot())
 
 
 def measured_costs(now: Snapshot, seed: int = 0) -> Costs:
