@@ -104,7 +104,7 @@ def test_windows_of_texts(data_root: Path, tmp_path: Path) -> None:
     assert recall > at_bytes(single, asked_for, truth, size)
     fixed = least(index, asked_for, truth, 0.94)
     pruned = [asked(index, asked_for, truth, probes=400, patience=patience) for patience in range(1, 24, 2)]
-    assert min(lists for recall, _, lists in pruned if recall >= 0.94) <= 0.85 * fixed[2]
+    assert min(lists for recall, _, lists in pruned if recall >= 0.94) <= 0.9 * fixed[2]
     assert index.built["longest_list"] <= index.limit
     graph = HNSW(256, metric="l2")
     graph.add(np.arange(len(texts)), texts)
