@@ -98,7 +98,7 @@ def _read(index: SPANN, vectors: Any, full: FullFile, run: Run) -> tuple[Form, f
         run.report("reading", start + len(block), count)
     if index.metric == "ip":
         check_lengths(lengths)
-    return index.codes.fitted(np.concatenate(sample)), float(lengths[0])
+    return index.codes.fitted(np.concatenate(sample), euclidean=True), float(lengths[0])
 
 
 def _lists(codes: Form, full: FullFile, dealt: Copies, run: Run) -> Iterator[NDArray[np.uint8]]:
