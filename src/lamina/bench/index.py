@@ -7,7 +7,7 @@ import json
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from lamina.bench.indexes import curves, filters, growth, updates
 from lamina.bench.indexes.processes import Kept
@@ -29,7 +29,7 @@ def run(
     progress: Callable[[str], None],
     sets: Sequence[str] | str = NAMES[:2],
     sizes: Sequence[int | str] | int | str = "30k",
-    systems: Sequence[str] | str = USUAL,  # noqa: A002 - the option is called so
+    systems: Sequence[str] | str = USUAL,
     parts: Sequence[str] | str = ("curves",),
     texts: str | None = None,
     work: str | None = None,
@@ -81,7 +81,9 @@ def run(
         "sets": told, "parts": list(wanted), "systems": {one.name: {"version": one.version, **one.parameters} for one in found},
         "rounds": rounds, "asked": asked, "texts": [path.name for path in files] or "made-up prose", "k": 10, "threads": 1, "seed": seed, "skipped": skipped,
     }  # fmt: skip
-    return Result("index", ", ".join(f"{one['name']} {one['count']:,} ({one['checksum']})" for one in told) or "uniform", config, rows)
+    return Result(
+        "index", ", ".join(f"{one['name']} {one['count']:,} ({one['checksum']})" for one in told) or "uniform", config, rows
+    )
 
 
 class Measuring:
@@ -90,7 +92,15 @@ class Measuring:
     def __init__(
         self, kept: Kept, found: list[System], rounds: int, two: bool, again: bool, scratch: Path, say: Callable[[str], None]
     ) -> None:
-        self.kept, self.found, self.rounds, self.two, self.again, self.scratch, self.say = kept, found, rounds, two, again, scratch, say
+        self.kept, self.found, self.rounds, self.two, self.again, self.scratch, self.say = (
+            kept,
+            found,
+            rounds,
+            two,
+            again,
+            scratch,
+            say,
+        )
 
     def of(self, one: VectorSet, wanted: Sequence[str], seed: int) -> list[Row]:
         """The rows of a set."""
@@ -108,7 +118,9 @@ class Measuring:
                 )
             )  # fmt: skip
         if "updates" in wanted:
-            rows += self._once("updates", one, lambda: updates.measure(one, self.found, seed=seed, say=self.say, scratch=self.scratch))
+            rows += self._once(
+                "updates", one, lambda: updates.measure(one, self.found, seed=seed, say=self.say, scratch=self.scratch)
+            )
         return rows
 
     def distances(self, steps: list[int], seed: int) -> list[Row]:

@@ -66,9 +66,7 @@ def measure(
                 metrics["build_2_threads_times_faster"] = took[system.name]["build_seconds"] / twice[system.name]["build_seconds"]
             metrics |= _at_levels(points, by_system.get(AGAINST) if system.name != AGAINST else None)
             if AGAINST in took and system.name != AGAINST:
-                metrics["build_against_hnswlib"] = (
-                    metrics["build_processor_seconds"] / took[AGAINST]["build_processor_seconds"]
-                )
+                metrics["build_against_hnswlib"] = metrics["build_processor_seconds"] / took[AGAINST]["build_processor_seconds"]
                 metrics["resident_against_hnswlib"] = metrics["resident_bytes"] / max(memory[AGAINST]["resident_bytes"], 1)
             rows.append(Row(title(data, kind, system.name), metrics, points))
     return rows

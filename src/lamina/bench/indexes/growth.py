@@ -80,7 +80,11 @@ def _distances(size: int, dim: int, flat: bool, seed: int) -> dict[str, float]:
 def _edges(base: NDArray[np.float32], queries: NDArray[np.float32]) -> NDArray[np.float64]:
     """The squared distance of the tenth nearest."""
     lengths = (base.astype(np.float64) ** 2).sum(axis=1)
-    away = lengths[None] - 2.0 * (queries.astype(np.float64) @ base.T.astype(np.float64)) + (queries.astype(np.float64) ** 2).sum(axis=1)[:, None]
+    away = (
+        lengths[None]
+        - 2.0 * (queries.astype(np.float64) @ base.T.astype(np.float64))
+        + (queries.astype(np.float64) ** 2).sum(axis=1)[:, None]
+    )
     return np.asarray(np.partition(away, 9, axis=1)[:, 9])
 
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from lamina.index.flat import FlatIndex
 from lamina.index.hnsw import HNSW
 from lamina.index.lsh import MultiProbeLSH
-from lamina.index.spann.spann import SPANN
 from lamina.index.spann.closure import Closure
 from lamina.index.spann.clustering import BalancedTree
+from lamina.index.spann.spann import SPANN
 
 
 class Ours:
@@ -120,7 +120,13 @@ class Disk(Ours):
         """Cluster, copy and write all vectors."""
         index = self._new(base.shape[1], folder / "index", threads)
         index.build(np.arange(len(base)), base)
-        index.close()
+        self.index = index
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the files, of which one object at a time may be the writer."""
+        self.index.postings.close()
+        self.index = None
 
     def open(self, base: Path, folder: Path) -> None:
         """Open the files."""

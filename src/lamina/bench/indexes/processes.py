@@ -17,7 +17,7 @@ from lamina.bench.indexes.systems import System
 from lamina.bench.indexes.truth import size_on_disk
 from lamina.errors import LaminaError
 
-ONE_THREAD: Final = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+ONE_THREAD: Final = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 class ProcessFailedError(LaminaError):
@@ -29,7 +29,7 @@ class Child:
 
     def __init__(self, system: System) -> None:
         self.system = system
-        self._errors = tempfile.TemporaryFile("w+")
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed at the end of the `with`
         self._process = subprocess.Popen(
             system.command(),
             stdin=subprocess.PIPE,
@@ -111,7 +111,11 @@ class Kept:
         with Child(system) as child:
             child.ready(data)  # so that neither loading nor compiling is counted
             took = child.ask("build", base=str(data.base), folder=str(folder), threads=threads)
-        found = {"build_seconds": took["seconds"], "build_processor_seconds": took["processor_seconds"], "bytes_on_disk": size_on_disk(folder)}
+        found = {
+            "build_seconds": took["seconds"],
+            "build_processor_seconds": took["processor_seconds"],
+            "bytes_on_disk": size_on_disk(folder),
+        }
         if threads > 1:  # what it took is all that is wanted
             shutil.rmtree(folder)
             folder.mkdir()

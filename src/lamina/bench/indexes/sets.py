@@ -141,7 +141,9 @@ def _tokens(name: str, folder: Path, size: int, source: Source) -> None:
 def _own(name: str, folder: Path, size: int, source: Source) -> None:
     rows = np.load(name, mmap_mode="r")
     if rows.ndim != 2 or len(rows) <= source.asked or rows.dtype.kind != "f":
-        raise InputError(f"{name} must hold floats of shape (vectors, dimensions), more than {source.asked}, not {rows.dtype} {rows.shape}")
+        raise InputError(
+            f"{name} must hold floats of shape (vectors, dimensions), more than {source.asked}, not {rows.dtype} {rows.shape}"
+        )
     most = min(size, len(rows) - source.asked) if size else len(rows) - source.asked
     held = normalised(np.asarray(rows[len(rows) - source.asked :], np.float32))
     _write_all(folder, normalised(np.asarray(rows[:most], np.float32)), held)
@@ -177,7 +179,6 @@ def _windows(name: str, folder: Path, size: int, source: Source) -> None:
             yield normalised(words.sums(part, lengths[start : start + BLOCK])), words.group(part, GROUPS)
 
     _keep(folder, blocks(), len(places), words.dim)
-
 
 
 def _recombined(words: Words, size: int, source: Source) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int32]]]:
