@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from lamina.bench import run_benchmark
 from lamina.bench.index import numbers
-from lamina.bench.indexes.curves import at_recall
+from lamina.bench.indexes.curves import at_levels, at_recall
 from lamina.bench.indexes.filters import masks
 from lamina.bench.indexes.growth import fitted
 from lamina.bench.indexes.processes import Child, Kept, ProcessFailedError
@@ -155,6 +156,23 @@ def test_the_fit_of_growth_tells_a_logarithm_from_a_line() -> None:
     assert slow["largest_to_smallest"] < 2
     assert fast["r_squared"] < 0.8
     assert fast["exponent"] == pytest.approx(1)
+
+
+def test_ratios_are_taken_where_both_curves_have_begun() -> None:
+    quick = {"a": {"recall": 0.96, "queries_per_second": 900.0}, "b": {"recall": 0.99, "queries_per_second": 300.0}}
+    slow = {"a": {"recall": 0.90, "queries_per_second": 800.0}, "b": {"recall": 0.96, "queries_per_second": 450.0}}
+    found = at_levels(quick, slow)
+    assert found["times_hnswlib_at_95"] == pytest.approx(2)
+    assert "times_hnswlib_at_99" not in found
+    assert found["queries_per_second_at_99"] == 300
+
+
+def test_a_library_that_cannot_build_is_left_out_and_told_of(work: Path, windows: VectorSet) -> None:
+    known = systems()
+    broken = replace(known["hnswlib"], name="broken", parameters={"M": "many"}, package="numpy")
+    kept = Kept(work, False, silent)
+    assert list(kept.build_all([known["lamina-exact"], broken], windows)) == ["lamina-exact"]
+    assert "broken" in kept.failed[0]
 
 
 @pytest.mark.parametrize("given", ["many", "30kk", "10", [], 5])
