@@ -32,13 +32,16 @@ def label(setting: dict[str, Any]) -> str:
 
 
 def open_all(stack: ExitStack, systems: list[System], data: VectorSet, kept: Kept) -> dict[str, Child]:
-    """A process for each system with its index open."""
-    children = {}
+    """A process for each system with its index open; systems that are the same files, asked otherwise, share one."""
+    children: dict[str, Child] = {}
+    by_place: dict[Path, Child] = {}
     for system in systems:
-        child = stack.enter_context(Child(system))
-        child.ready(data)
-        child.ask("open", base=str(data.base), folder=str(kept.place(system, data)))
-        children[system.name] = child
+        place = kept.place(system, data)
+        if place not in by_place:
+            by_place[place] = stack.enter_context(Child(system))
+            by_place[place].ready(data)
+            by_place[place].ask("open", base=str(data.base), folder=str(place))
+        children[system.name] = by_place[place]
     return children
 
 

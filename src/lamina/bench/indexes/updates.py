@@ -22,7 +22,6 @@ TOGETHER: Final = 256  # vectors added at once
 ASKED: Final = 500
 FEW: Final = 1_000  # vectors of a first run that counts for nothing
 EF: Final = 96
-PROBES: Final = 64
 
 
 def measure(data: VectorSet, systems: list[System], *, seed: int, say: Say, scratch: Path) -> list[Row]:
@@ -109,7 +108,7 @@ def inserted(
 
     old = len(base) - int(ADDED * len(base))
     order = np.argsort(groups, kind="stable")
-    index = SPANN(base.shape[1], folder, metric="ip", probes=PROBES)
+    index = SPANN(base.shape[1], folder, metric="ip")
     index.build(order[:old], base[order[:old]])
     index.search(queries[:10], 10)
     at_rest = _latencies(index, queries[:ASKED])
