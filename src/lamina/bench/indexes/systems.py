@@ -97,7 +97,7 @@ def systems(M: int = 16, ef_construction: int = 200, diskann: str = "", diskann_
         System("lamina-spann-ratio", OURS, "Disk", RATIO, built_as="lamina-spann"),
         System("lamina-spann-single", OURS, "Disk", PROBES, {"replicas": 1}),
         System("lamina-spann-nearest", OURS, "Disk", PROBES, {"rule": False}),
-        System("lamina-lsh", OURS, "Lsh", BUCKETS),
+        System("lamina-lsh", OURS, "Lsh", BUCKETS, package="numpy"),
         System("hnswlib", OTHERS, "Hnswlib", EF, graph, "hnswlib"),
         System("usearch", OTHERS, "Usearch", EF, graph, "usearch"),
         System("faiss-hnsw", OTHERS, "Faiss", EF, {**graph, "kind": "hnsw"}, "faiss-cpu"),

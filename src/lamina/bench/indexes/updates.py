@@ -129,7 +129,7 @@ def inserted(
     begin = time.perf_counter()
     adding.start()
     during: list[float] = []
-    while not done.is_set():
+    while not during or not done.is_set():
         during += _latencies(index, queries[:50])
     adding.join()
     seconds = time.perf_counter() - begin
