@@ -128,7 +128,7 @@ def _distances(axes: Sequence[Any], rows: Sequence[tuple[Mapping[str, str], Row]
         axes[place].set(
             title=f"uniform, {found['dim']} dimensions",
             xlabel="vectors",
-            ylabel="distances at recall 0.95",
+            ylabel="distances at recall@1 0.95",
             xscale="log",
             yscale="log",
         )
