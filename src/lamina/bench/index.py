@@ -79,7 +79,7 @@ def run(
             rows += measuring.distances(numbers(steps), seed)
     config = {
         "sets": told, "parts": list(wanted), "systems": {one.name: {"version": one.version, **one.parameters} for one in found},
-        "rounds": rounds, "asked": asked, "texts": [path.name for path in files] or "made-up prose", "k": 10, "threads": 1, "seed": seed, "skipped": skipped,
+        "rounds": rounds, "asked": asked, "texts": [path.name for path in files] or "made-up prose", "k": 10, "threads": 1, "seed": seed, "skipped": skipped + kept.failed,
     }  # fmt: skip
     return Result(
         "index", ", ".join(f"{one['name']} {one['count']:,} ({one['checksum']})" for one in told) or "uniform", config, rows

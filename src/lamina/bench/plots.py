@@ -52,6 +52,10 @@ Draw = Callable[[Any, Result], None]  # matplotlib is optional, so its figures h
 
 def _way(result: Result) -> tuple[Draw | None, tuple[float, float]]:
     """How a result is drawn, and how large; None where it has nothing to draw."""
+    if result.benchmark == "index":
+        from lamina.bench.indexes import pictures
+
+        return pictures.draw, pictures.size(result)
     if _steps(result):
         return _draw_growth, (10, 7)
     parts = {part for row in result.rows for part in row.by}

@@ -80,7 +80,7 @@ class Holder:
             self.index.build(rows, Path(made), 1)
             self.index.open(base, Path(made))
             self.index.search(rows[:2], K, setting, None)
-            getattr(self.index.index, "close", int)()
+            getattr(self.index, "close", int)()
             self.index.index = None
 
     def open(self, base: str, folder: str) -> dict[str, Any]:
@@ -136,7 +136,7 @@ def serve(index: Any) -> None:
         asked = json.loads(line)
         try:
             told = getattr(holder, asked.pop("do"))(**asked)
-        except Exception as error:  # the parent says it: it knows whose index this is
+        except Exception as error:  # noqa: BLE001 - the parent says it: it knows whose index this is
             told = {"error": f"{type(error).__name__}: {error}"}
         answers.write(json.dumps(told) + "\n")
         answers.flush()

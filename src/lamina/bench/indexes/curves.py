@@ -32,13 +32,16 @@ def label(setting: dict[str, Any]) -> str:
 
 
 def open_all(stack: ExitStack, systems: list[System], data: VectorSet, kept: Kept) -> dict[str, Child]:
-    """A process for each system with its index open."""
-    children = {}
+    """A process for each system with its index open; systems that are the same files, asked otherwise, share one."""
+    children: dict[str, Child] = {}
+    by_place: dict[Path, Child] = {}
     for system in systems:
-        child = stack.enter_context(Child(system))
-        child.ready(data)
-        child.ask("open", base=str(data.base), folder=str(kept.place(system, data)))
-        children[system.name] = child
+        place = kept.place(system, data)
+        if place not in by_place:
+            by_place[place] = stack.enter_context(Child(system))
+            by_place[place].ready(data)
+            by_place[place].ask("open", base=str(data.base), folder=str(place))
+        children[system.name] = by_place[place]
     return children
 
 
@@ -46,7 +49,8 @@ def measure(
     data: VectorSet, systems: list[System], kept: Kept, *, rounds: int, two_threads: bool, say: Say, scratch: Path
 ) -> list[Row]:
     """Rows of each kind of queries and system: building and memory, and by setting what came out."""
-    took = {system.name: kept.build(system, data) for system in systems}
+    took = kept.build_all(systems, data)
+    systems = [system for system in systems if system.name in took]
     twice = {
         one.name: kept.build(one, data, threads=2)
         for one in systems
@@ -64,7 +68,7 @@ def measure(
             if system.name in twice:
                 metrics["build_2_threads_seconds"] = twice[system.name]["build_seconds"]
                 metrics["build_2_threads_times_faster"] = took[system.name]["build_seconds"] / twice[system.name]["build_seconds"]
-            metrics |= _at_levels(points, by_system.get(AGAINST) if system.name != AGAINST else None)
+            metrics |= at_levels(points, by_system.get(AGAINST) if system.name != AGAINST else None)
             if AGAINST in took and system.name != AGAINST:
                 metrics["build_against_hnswlib"] = metrics["build_processor_seconds"] / took[AGAINST]["build_processor_seconds"]
                 metrics["resident_against_hnswlib"] = metrics["resident_bytes"] / max(memory[AGAINST]["resident_bytes"], 1)
@@ -114,7 +118,7 @@ def _curves(
     return points
 
 
-def _at_levels(points: dict[str, dict[str, float]], against: dict[str, dict[str, float]] | None) -> dict[str, float]:
+def at_levels(points: dict[str, dict[str, float]], against: dict[str, dict[str, float]] | None) -> dict[str, float]:
     """Figures at equal recall, and how they stand to hnswlib's."""
     found = {}
     for level in LEVELS:
@@ -123,10 +127,16 @@ def _at_levels(points: dict[str, dict[str, float]], against: dict[str, dict[str,
             value = at_recall(points, level, name)
             if value is not None:
                 found[f"{name}_at_{percent}"] = value
-        theirs = at_recall(against, level, "queries_per_second") if against else None
-        if theirs is not None and f"queries_per_second_at_{percent}" in found:
-            found[f"times_hnswlib_at_{percent}"] = found[f"queries_per_second_at_{percent}"] / theirs
+        if against:
+            equal = max(level, _least(points), _least(against))  # where both curves have begun
+            mine, theirs = (at_recall(one, equal, "queries_per_second") for one in (points, against))
+            if mine is not None and theirs is not None:
+                found[f"times_hnswlib_at_{percent}"] = mine / theirs
     return found
+
+
+def _least(points: dict[str, dict[str, float]]) -> float:
+    return min(one["recall"] for one in points.values())
 
 
 def at_recall(points: dict[str, dict[str, float]], level: float, name: str) -> float | None:

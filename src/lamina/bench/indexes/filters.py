@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from lamina.bench.indexes.curves import label, open_all, title
 from lamina.bench.indexes.processes import Child, Kept, ProcessFailedError
-from lamina.bench.indexes.sets import HELD, Say, VectorSet
+from lamina.bench.indexes.sets import Say, VectorSet
 from lamina.bench.indexes.systems import System
 from lamina.bench.indexes.truth import recall, region, truth
+from lamina.bench.indexes.windows import HELD
 from lamina.bench.results import Row
 
 SHARES: Final = (0.5, 0.1, 0.01, 0.001)
@@ -23,6 +24,15 @@ QUERIES: Final = 200
 FEW: Final = 20  # queries of a first look, by which what takes seconds is left out
 SLOW: Final = 0.1  # seconds a query from which on no more thorough setting is asked
 REGION: Final = 0.02  # share of all vectors that lie in the region
+
+
+def masks_in_order() -> list[str]:
+    """The names of the filters, from none at all on.
+
+    >>> masks_in_order()[:2]
+    ['all', '0.5 of all']
+    """
+    return ["all", *(f"{share:g} of all" for share in SHARES), "region", "scope"]
 
 
 def masks(data: VectorSet, seed: int) -> dict[str, NDArray[np.bool_]]:
@@ -40,8 +50,8 @@ def masks(data: VectorSet, seed: int) -> dict[str, NDArray[np.bool_]]:
 
 def measure(data: VectorSet, systems: list[System], kept: Kept, *, rounds: int, seed: int, say: Say, scratch: Path) -> list[Row]:
     """A row a system: seconds of the processor for a query asked alone at recall 0.97, for each filter and without one."""
-    for system in systems:
-        kept.build(system, data)
+    took = kept.build_all(systems, data)
+    systems = [system for system in systems if system.name in took]
     kind = HELD if HELD in data.queries else data.queries[0]
     chosen = masks(data, seed)
     found: dict[str, dict[str, dict[str, float]]] = {system.name: {} for system in systems}
@@ -52,7 +62,7 @@ def measure(data: VectorSet, systems: list[System], kept: Kept, *, rounds: int, 
             path = scratch / "allow.npy"
             if allow is not None:
                 np.save(path, allow)
-            asking = Asking(data, kind, truth(data, kind, allow, name.replace(" ", "-")), scratch, rounds)
+            asking = Asking(data, kind, allow, truth(data, kind, allow, f"{name.replace(' ', '-')}-{seed}"), scratch, rounds)
             allowed = []
             for system in systems:
                 try:
@@ -79,7 +89,10 @@ def _row(data: VectorSet, kind: str, name: str, by: dict[str, dict[str, float]])
 class Asking:
     """Asks queries one at a time under one filter."""
 
-    def __init__(self, data: VectorSet, kind: str, edge: NDArray[np.float32], scratch: Path, rounds: int) -> None:
+    def __init__(
+        self, data: VectorSet, kind: str, allow: NDArray[np.bool_] | None, edge: NDArray[np.float32], scratch: Path, rounds: int
+    ) -> None:
+        self.allow, self._slow = allow, set[str]()
         self.kind, self.edge, self.rounds, self.keep = kind, edge[:QUERIES], rounds, scratch / "found.npy"
         self.base, self.queries = data.vectors(), np.load(data.asked(kind))[:QUERIES]
 
@@ -94,22 +107,16 @@ class Asking:
                 for name, points in near.items():
                     if place < len(points):
                         setting = points[place][0]
-                        told = children[name].ask("singly", kind=self.kind, setting=setting, count=self._count(children[name]))
-                        count = min(self._count(children[name]), len(self.queries))
+                        count = min(FEW if name in self._slow else QUERIES, len(self.queries))
+                        told = children[name].ask("singly", kind=self.kind, setting=setting, count=count)
                         times.setdefault((name, label(setting)), []).append(
                             (told["processor_seconds"] / count, told["p50_seconds"])
                         )
         return {name: self._at(points, name, times) for name, points in near.items()}
 
-    def _count(self, child: Child) -> int:
-        return FEW if child.system.name in self._slow else QUERIES
-
-    _slow: set[str] = set()
-
     def _around(self, system: System, child: Child) -> list[tuple[dict[str, Any], float, str]]:
         """The last setting below the target and the first that reaches it, each with its recall and plan."""
         before: list[tuple[dict[str, Any], float, str]] = []
-        self._slow.discard(system.name)
         for one in system.settings:
             setting = dict(one)
             first = child.ask("singly", kind=self.kind, setting=setting, count=FEW, keep=str(self.keep))
@@ -118,7 +125,8 @@ class Asking:
             else:
                 first = child.ask("singly", kind=self.kind, setting=setting, count=QUERIES, keep=str(self.keep))
             found = np.load(self.keep)
-            point = (setting, recall(self.base, self.queries[: len(found)], found, self.edge[: len(found)]), str(first["plan"]))
+            share = recall(self.base, self.queries[: len(found)], found, self.edge[: len(found)], self.allow)
+            point = (setting, share, str(first["plan"]))
             if point[1] >= TARGET:
                 return [*before[-1:], point]
             before.append(point)

@@ -103,7 +103,7 @@ class Faiss(Other):
         faiss.omp_set_num_threads(threads)
         rows = np.asarray(base, np.float32)
         if self.kind == "hnsw":
-            index = faiss.IndexHNSWFlat(rows.shape[1], self.M, faiss.METRIC_INNER_PRODUCT)
+            index: Any = faiss.IndexHNSWFlat(rows.shape[1], self.M, faiss.METRIC_INNER_PRODUCT)
             index.hnsw.efConstruction = self.ef_construction
         else:
             lists = max(2 ** int(np.log2(4 * len(rows) ** 0.5)), 4)
@@ -131,9 +131,10 @@ class Faiss(Other):
         """The places found, shape (queries, k)."""
         import faiss
 
-        some = {} if allow is None else {"sel": allow}
+        some: dict[str, Any] = {} if allow is None else {"sel": allow}
+        library: Any = faiss  # its types do not tell of parameters of searches
         if self.kind == "hnsw":
-            parameters = faiss.SearchParametersHNSW(efSearch=setting["ef"], **some)
+            parameters = library.SearchParametersHNSW(efSearch=setting["ef"], **some)
         else:
-            parameters = faiss.SearchParametersIVF(nprobe=min(setting["lists"], self.index.nlist), **some)
+            parameters = library.SearchParametersIVF(nprobe=min(setting["lists"], self.index.nlist), **some)
         return np.asarray(self.index.search(queries, k, params=parameters)[1], np.int64)

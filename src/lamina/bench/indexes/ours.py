@@ -1,19 +1,19 @@
-"""Our indexes as the child process holds them."""
+"""Our indexes as the child process holds them; compiled code is loaded for those alone that have it."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lamina.index.flat import FlatIndex
-from lamina.index.hnsw import HNSW
 from lamina.index.lsh import MultiProbeLSH
-from lamina.index.spann.closure import Closure
-from lamina.index.spann.clustering import BalancedTree
-from lamina.index.spann.spann import SPANN
+
+if TYPE_CHECKING:
+    from lamina.index.hnsw import HNSW
+    from lamina.index.spann.spann import SPANN
 
 
 class Ours:
@@ -87,6 +87,8 @@ class Graph(Ours):
         self.form, self.M, self.ef_construction = form, M, ef_construction
 
     def _new(self, dim: int, folder: Path, threads: int = 1) -> HNSW:
+        from lamina.index.hnsw import HNSW
+
         full = folder / "full" if self.form == "int8" else None
         return HNSW(dim, M=self.M, ef_construction=self.ef_construction, form=self.form, full=full, threads=threads)
 
@@ -99,6 +101,8 @@ class Graph(Ours):
 
     def open(self, base: Path, folder: Path) -> None:
         """Read what was saved."""
+        from lamina.index.hnsw import HNSW
+
         self.index = HNSW.open(folder / "index")
 
     def counts(self) -> dict[str, float]:
@@ -111,16 +115,27 @@ class Disk(Ours):
 
     def __init__(self, replicas: int = 8, rule: bool = True, form: str = "int8") -> None:
         super().__init__()
-        self.closure, self.form = Closure(replicas=replicas, rule=rule), form
+        self.replicas, self.rule, self.form = replicas, rule, form
 
     def _new(self, dim: int, folder: Path, threads: int = 1) -> SPANN:
-        return SPANN(dim, folder, metric="ip", closure=self.closure, form=self.form, tree=BalancedTree(threads=threads))
+        from lamina.index.spann.closure import Closure
+        from lamina.index.spann.clustering import BalancedTree
+        from lamina.index.spann.spann import SPANN
+
+        closure = Closure(replicas=self.replicas, rule=self.rule)
+        return SPANN(dim, folder, metric="ip", closure=closure, form=self.form, tree=BalancedTree(threads=threads))
 
     def build(self, base: NDArray[Any], folder: Path, threads: int) -> None:
         """Cluster, copy and write all vectors."""
         index = self._new(base.shape[1], folder / "index", threads)
         index.build(np.arange(len(base)), base)
-        index.close()
+        self.index = index
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the files, of which one object at a time may be the writer."""
+        self.index.postings.close()
+        self.index = None
 
     def open(self, base: Path, folder: Path) -> None:
         """Open the files."""

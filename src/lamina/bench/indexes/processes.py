@@ -29,7 +29,7 @@ class Child:
 
     def __init__(self, system: System) -> None:
         self.system = system
-        self._errors = tempfile.TemporaryFile("w+")
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed at the end of the `with`
         self._process = subprocess.Popen(
             system.command(),
             stdin=subprocess.PIPE,
@@ -90,6 +90,19 @@ class Kept:
     def __init__(self, work: Path, again: bool, say: Say) -> None:
         self.work, self.again, self.say = work, again, say
         self._done: set[Path] = set()
+        self.failed: list[str] = []
+
+    def build_all(self, systems: list[System], data: VectorSet) -> dict[str, dict[str, float]]:
+        """By name what building took; another library's that could not be built is left out, and named in `failed`."""
+        took = {}
+        for system in systems:
+            try:
+                took[system.name] = self.build(system, data)
+            except ProcessFailedError as error:
+                if system.ours:
+                    raise
+                self.failed.append(f"{data.name} {data.count:,}: {error}")
+        return took
 
     def place(self, system: System, data: VectorSet) -> Path:
         """Where its files lie."""

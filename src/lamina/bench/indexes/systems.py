@@ -16,9 +16,11 @@ from lamina.errors import InputError
 
 EF: Final = tuple({"ef": ef} for ef in (10, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512))
 LISTS: Final = tuple({"lists": lists} for lists in (4, 8, 16, 32, 64, 128, 256, 512, 1024))
-PROBES: Final = tuple({"probes": probes} for probes in (4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384))
+PROBES: Final = tuple({"probes": probes, "patience": 0} for probes in (4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384))
 PATIENCE: Final = tuple({"probes": 512, "patience": patience} for patience in (2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96))
-RATIO: Final = tuple({"probes": 512, "ratio": ratio} for ratio in (1.05, 1.1, 1.15, 1.2, 1.3, 1.4, 1.5, 1.75, 2.0, 2.5))
+RATIO: Final = tuple(
+    {"probes": 512, "patience": 0, "ratio": ratio} for ratio in (1.05, 1.1, 1.15, 1.2, 1.3, 1.4, 1.5, 1.75, 2.0, 2.5)
+)
 BUCKETS: Final = tuple({"probes": probes} for probes in (1, 2, 4, 8, 16, 32, 64, 128))
 COMPLEXITY: Final = tuple({"complexity": one} for one in (10, 16, 24, 32, 48, 64, 96, 128, 192, 256))
 
@@ -95,7 +97,7 @@ def systems(M: int = 16, ef_construction: int = 200, diskann: str = "", diskann_
         System("lamina-spann-ratio", OURS, "Disk", RATIO, built_as="lamina-spann"),
         System("lamina-spann-single", OURS, "Disk", PROBES, {"replicas": 1}),
         System("lamina-spann-nearest", OURS, "Disk", PROBES, {"rule": False}),
-        System("lamina-lsh", OURS, "Lsh", BUCKETS),
+        System("lamina-lsh", OURS, "Lsh", BUCKETS, package="numpy"),
         System("hnswlib", OTHERS, "Hnswlib", EF, graph, "hnswlib"),
         System("usearch", OTHERS, "Usearch", EF, graph, "usearch"),
         System("faiss-hnsw", OTHERS, "Faiss", EF, {**graph, "kind": "hnsw"}, "faiss-cpu"),

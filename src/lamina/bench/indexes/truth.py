@@ -34,22 +34,29 @@ def truth(data: VectorSet, kind: str, allow: NDArray[np.bool_] | None = None, na
     return np.asarray(best[:, 0])
 
 
-def recall(base: NDArray[Any], queries: NDArray[np.float32], found: NDArray[np.int64], edge: NDArray[np.float32]) -> float:
-    """Which share of the ten best was found; by score, so that a tie counts.
+def recall(
+    base: NDArray[Any],
+    queries: NDArray[np.float32],
+    found: NDArray[np.int64],
+    edge: NDArray[np.float32],
+    allow: NDArray[np.bool_] | None = None,
+) -> float:
+    """Which share of the ten best (allowed) was found; by score, so that a tie counts.
 
-    Parameters: `base`, the vectors; `found` (queries, 10), places in it or -1; `edge` (queries,), the score of the tenth best. A vector that is named
-    twice counts once.
+    Parameters: `base`, the vectors; `found` (queries, 10), places in it or -1; `edge` (queries,), the score of the tenth best; `allow`, which vectors
+    count (default: all). A vector that is named twice counts once; of fewer than ten allowed ones, all are wanted.
 
     >>> base = np.eye(12, dtype=np.float32)
     >>> recall(base, base[:1], np.array([[0] * 10]), np.zeros(1, np.float32))
     0.1
     """
-    good = 0
+    good, wanted = 0, K if allow is None else max(min(K, int(allow.sum())), 1)
     for row in range(len(queries)):
         slots = np.unique(found[row][found[row] >= 0])
+        slots = slots if allow is None else slots[allow[slots]]
         scores = np.asarray(base[slots], np.float32) @ queries[row]
-        good += min(int((scores >= edge[row] - TIE).sum()), K)
-    return good / (K * len(queries))
+        good += min(int((scores >= edge[row] - TIE).sum()), wanted)
+    return good / (wanted * len(queries))
 
 
 def region(base: NDArray[Any], share: float, seed: int) -> NDArray[np.bool_]:

@@ -45,7 +45,8 @@ class Words:
         """The words of files; without any, those of made-up prose that suffices for windows of so many beginnings."""
         read = [path.read_text("utf-8", errors="replace").split() for path in texts]
         if not read:
-            prose, made = Prose(seed=seed), []
+            prose = Prose(seed=seed)
+            made: list[str] = []
             while len(made) < min(max(size + 2_000, LEAST_WORDS), MOST_WORDS):
                 made += prose.sentence().split()
             read = [made]
