@@ -110,15 +110,16 @@ class Beside:
         changes = len(view) - kept[0] + view.version.change - kept[1][2]
         return changes > GROWN * len(view)
 
-    def keep(self, view: ScopeView) -> bool:
-        """Write the files of a view, and have the store name them; False where somebody else is at it, or it is not to be kept.
+    def keep(self, view: ScopeView, *, patience: float = 0) -> bool:
+        """Write the files of a view, and have the store name them; False where it is not to be kept, or somebody else is at it for longer than
+        `patience` seconds.
 
         Raises `StoreFullError` where the disk is full; what was kept before stays.
         """
         if self.folder is None or self._store.read_only or not len(view):
             return False
         self.folder.mkdir(mode=0o700, exist_ok=True)
-        with self._locked(0) as mine:
+        with self._locked(patience) as mine:
             return mine and self._write(view)
 
     def _write(self, view: ScopeView) -> bool:

@@ -15,7 +15,7 @@ from lamina.config import INDEXES
 from lamina.errors import ConfigError, LaminaError
 from lamina.index.approximate import vector_index
 from lamina.index.background import Background
-from lamina.index.beside import Beside
+from lamina.index.beside import PATIENCE, Beside
 from lamina.index.planned import PlannedIndex
 from lamina.index.plans import Means
 from lamina.index.protocol import SlotIndex
@@ -116,7 +116,7 @@ class Views:
             if isinstance(view.flat, PlannedIndex):
                 view.flat.settle(run, threads=os.cpu_count() or 1)
             if self.beside.due(view):
-                self.beside.keep(view)
+                self.beside.keep(view, patience=PATIENCE)
 
     def build(self, scope: str, run: Run) -> dict[str, Any]:
         """Build what the view of a scope is to be searched with, and keep it; returns what `stats` says of it. Raises `BudgetError`, `Cancelled`."""

@@ -53,7 +53,7 @@ def build(index: SPANN, vectors: Any, run: Run) -> Built:
     postings = None
     try:
         codes, length = _read(index, vectors, full, run)
-        count = len(vectors)
+        count = vectors.shape[0]
         chosen = choose_heads(index.tree.grow(count, full.read, run), index.share)
         wanted = max(1, round(index.share * count))
         if wanted * index.limit < count:
@@ -86,7 +86,7 @@ def build(index: SPANN, vectors: Any, run: Run) -> Built:
 
 def _read(index: SPANN, vectors: Any, full: FullFile, run: Run) -> tuple[Form, float]:
     """Check the vectors and write their rows; returns the form of the records and a squared length."""
-    count = len(vectors)
+    count = vectors.shape[0]
     lengths = np.empty(count, np.float32)
     sample = []
     for start in range(0, count, BLOCK):

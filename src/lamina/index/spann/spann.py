@@ -194,7 +194,7 @@ class SPANN:
         """Bytes of memory of so many vectors.
 
         >>> SPANN.estimate(1_000_000, 256) // 2**20
-        73
+        74
         """
         return HNSW.estimate(math.ceil(count * share), dim, form="float16") + math.ceil(count * (9 + share * 12))
 
