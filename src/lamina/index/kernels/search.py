@@ -17,7 +17,8 @@ from lamina.index.kernels.jit import compiled
 ONE = np.uint64(1)
 LOW = np.uint64(0xFFFFFFFF)
 WORST = np.uint64(0xFFFFFFFFFFFFFFFF)
-LINES = 4  # cache lines of a row that are fetched while its list is read; the rest follows one neighbour ahead
+LINES = 4  # cache lines of a long row that are fetched while its list is read; the rest follows one neighbour ahead
+SHORT = 8  # … and of a row of no more than so many lines, all
 MOST_LINES = 16
 
 
@@ -53,6 +54,7 @@ def grow(
     at_links = links.ctypes.data
     link_stride = links.shape[1] * 4
     lines = min((stride + 63) // 64, MOST_LINES)
+    first = lines if lines <= SHORT else LINES
     position = 0
     computed = 0
     while position < count:
@@ -70,7 +72,7 @@ def grow(
             visited[neighbour] = epoch
         for j in range(m):
             at = base + np.intp(fresh[j]) * stride
-            for t in range(min(lines, LINES)):
+            for t in range(first):
                 fetch_ahead(at + t * 64)
         computed += m
         lowest = count
@@ -78,12 +80,12 @@ def grow(
         for j in range(m):
             if j + 1 < m:
                 at = base + np.intp(fresh[j + 1]) * stride
-                for t in range(LINES, lines):
+                for t in range(first, lines):
                     fetch_ahead(at + t * 64)
             neighbour = fresh[j]
             d = -inner_product(vectors, base + np.intp(neighbour) * stride, query, width)
             if euclidean:
-                d = norm + norms[neighbour] + 2 * d
+                d = norm + norms[neighbour] + (d + d)
             key = as_key(d, np.uint32(neighbour << 1))
             if key >= worst:
                 continue
@@ -129,7 +131,7 @@ def descend(graph: Graph, top: int, entry: int, query: int, norm: float, stop: i
                 neighbour = np.int64(upper[row, j])
                 d = -inner_product(vectors, base + np.intp(neighbour) * stride, query, width)
                 if euclidean:
-                    d = norm + norms[neighbour] + 2 * d
+                    d = norm + norms[neighbour] + (d + d)
                 computed += 1
                 if d < best:
                     best, current, moved = d, neighbour, True
