@@ -231,7 +231,8 @@ def answers(
     for q in range(keys.shape[0]):
         count = counts[q, 0]
         if rerank and count > 0:
-            count = refine(keys[q], count, rerank, full, handle, start, full_queries.ctypes.data + np.intp(q) * size, euclidean)
+            at = full_queries.ctypes.data + np.intp(q) * size
+            count = refine(keys[q], count, nodes.shape[1], rerank, full, handle, start, at, euclidean)
             if count == FAILED:
                 return False
         for j in range(min(count, nodes.shape[1])):

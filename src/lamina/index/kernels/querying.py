@@ -110,18 +110,34 @@ def grow_past(
 
 
 @compiled
-def refine(pool: Any, count: int, rerank: int, full: Any, handle: int, start: int, query: int, euclidean: bool) -> int:
-    """Order the first `rerank` keys of a pool by the rows as float16, and cut it there; returns how many are left, or FAILED.
+def refine(pool: Any, count: int, k: int, rerank: int, full: Any, handle: int, start: int, query: int, euclidean: bool) -> int:
+    """Order up to `rerank` keys of a pool by the rows as float16, and cut it there; returns how many are left, or FAILED.
 
-    `full` (nodes, dim) uint16 holds the rows; where it has none, they lie in the file `handle` from byte `start` on. `query` is the address of
-    the query in float16.
+    The first k rows tell how far the keys' distances are from those of the rows (these are in proportion): what lies farther beyond the k-th
+    best than twice the largest error seen is not read. `full` (nodes, dim) uint16 holds the rows; where it has none, they lie in the file
+    `handle` from byte `start` on. `query` is the address of the query in float16.
     """
     width = full.shape[1]
     size = width * 2
     row = np.empty(width, np.uint16)
     norm = inner_product(full, query, query, width) if euclidean else np.float32(0)
     count = min(count, rerank)
+    first = min(k, count)
+    coded, exact = np.empty(first, np.float32), np.empty(first, np.float32)
+    scale, error = np.float32(0), np.float32(1e30)
     for j in range(count):
+        near = as_distance(pool[j])
+        if j == first:
+            products, squares = np.float32(0), np.float32(0)
+            for i in range(first):
+                products += coded[i] * exact[i]
+                squares += coded[i] * coded[i]
+            if squares > 0:
+                scale, error = products / squares, np.float32(0)
+                for i in range(first):
+                    error = max(error, abs(exact[i] - scale * coded[i]))
+        if j >= first and scale * near - (error + error) > as_distance(pool[first - 1]):
+            return j
         node = np.int64((pool[j] & LOW) >> ONE)
         if full.shape[0]:
             at = full.ctypes.data + node * size
@@ -131,9 +147,10 @@ def refine(pool: Any, count: int, rerank: int, full: Any, handle: int, start: in
                 return FAILED
         d = -inner_product(full, at, query, width)
         if euclidean:
-            d = max(norm + 2 * d + inner_product(full, at, at, width), np.float32(0))
-        key = as_key(d, np.uint32(node << 1))
-        place(pool, j, count, key)
+            d = max(norm + (d + d) + inner_product(full, at, at, width), np.float32(0))
+        if j < first:
+            coded[j], exact[j] = near, d
+        place(pool, j, count, as_key(d, np.uint32(node << 1)))
     return count
 
 
@@ -177,7 +194,7 @@ def answer(
             best_keys = wide
         if rerank:
             at = full_queries.ctypes.data + q * full_stride
-            count = refine(best_keys, count, rerank, full, handle, start, at, graph.norms.shape[0] > 0)
+            count = refine(best_keys, count, k, rerank, full, handle, start, at, graph.norms.shape[0] > 0)
         found[q] = min(k, count)
         for j in range(min(k, count)):
             nodes[q, j] = np.int64((best_keys[j] & LOW) >> ONE)
