@@ -20,6 +20,7 @@ from lamina.index.kernels.search import LOW, ONE, descend, grow, place
 from lamina.index.kernels.twins import shut, unfold
 
 pread = types.ExternalFunction("pread", types.int64(types.int32, types.intp, types.uint64, types.int64))
+JUDGED = 8  # rows, at least, that tell how far off the keys are
 FAILED = -1  # instead of a count: a row could not be read
 
 
@@ -113,7 +114,7 @@ def grow_past(
 def refine(pool: Any, count: int, k: int, rerank: int, full: Any, handle: int, start: int, query: int, euclidean: bool) -> int:
     """Order up to `rerank` keys of a pool by the rows as float16, and cut it there; returns how many are left, or FAILED.
 
-    The first k rows tell how far the keys' distances are from those of the rows (these are in proportion): what lies farther beyond the k-th
+    The first k rows (at least 8) tell how far the keys' distances are from those of the rows (these are in proportion): what lies farther beyond the k-th
     best than twice the largest error seen is not read. `full` (nodes, dim) uint16 holds the rows; where it has none, they lie in the file
     `handle` from byte `start` on. `query` is the address of the query in float16.
     """
@@ -122,7 +123,7 @@ def refine(pool: Any, count: int, k: int, rerank: int, full: Any, handle: int, s
     row = np.empty(width, np.uint16)
     norm = inner_product(full, query, query, width) if euclidean else np.float32(0)
     count = min(count, rerank)
-    first = min(k, count)
+    first = min(max(k, JUDGED), count)
     coded, exact = np.empty(first, np.float32), np.empty(first, np.float32)
     scale, error = np.float32(0), np.float32(1e30)
     for j in range(count):
@@ -136,7 +137,7 @@ def refine(pool: Any, count: int, k: int, rerank: int, full: Any, handle: int, s
                 scale, error = products / squares, np.float32(0)
                 for i in range(first):
                     error = max(error, abs(exact[i] - scale * coded[i]))
-        if j >= first and scale * near - (error + error) > as_distance(pool[first - 1]):
+        if j >= first and scale * near - (error + error) > as_distance(pool[k - 1]):
             return j
         node = np.int64((pool[j] & LOW) >> ONE)
         if full.shape[0]:
