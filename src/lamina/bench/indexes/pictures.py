@@ -85,7 +85,9 @@ def _curves(axes: Sequence[Any], what: str, rows: Sequence[tuple[Mapping[str, st
             "linewidth": 2 if name.startswith("lamina") else 1,
             "label": name,
         }
-        points = sorted(((one["recall"], one) for one in row.by.values() if "queries_per_second" in one), key=lambda pair: pair[0])
+        points = sorted(
+            ((one["recall"], one) for one in row.by.values() if "queries_per_second" in one), key=lambda pair: pair[0]
+        )
         axes[0].plot([share for share, _ in points], [one["queries_per_second"] for _, one in points], **style)
         read = [(share, one["bytes_read"]) for share, one in points if one.get("bytes_read")]
         if read:
