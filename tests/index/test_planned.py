@@ -582,3 +582,14 @@ def test_no_byte_of_a_removed_vector_is_in_the_file_of_a_graph(tmp_path: Path) -
     index.add(np.arange(20, 40), rows_of(20, seed=71))
     index.save_graph(tmp_path / "graph")
     assert not holds(tmp_path / "graph", gone)
+
+
+def test_a_tuned_graph_plans_by_what_was_measured() -> None:
+    index, _ = grown()
+    assert isinstance(index._flat, GraphRows)
+    planner = index._flat.graph.planner
+    assert planner.costs is not None
+    assert planner.measured is not None
+    ef, distances = planner.measured
+    assert ef == index.ef
+    assert 0 < distances <= len(index)

@@ -207,7 +207,12 @@ def tune(
         from lamina.index.tuning import tune as find
 
         asked = None if queries is None else collection.queries(read_queries(queries)[0])
-        tuned = find(collection.index, asked, k=k, target=target, name=setting)
+        if collection.kind == "spann":
+            from lamina.index.spann.tuning import tune_lists
+
+            tuned = tune_lists(collection.index, asked, k=k, target=target).tuned
+        else:
+            tuned = find(collection.index, asked, k=k, target=target, name=setting)
         if keep:
             setattr(collection.index, setting, tuned.ef)
             collection.save(folder)

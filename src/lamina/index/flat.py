@@ -66,13 +66,9 @@ class FlatIndex:
 
         Raises `VectorError` for another width, NaN or infinity, `InputError` for a negative slot; nothing is then set.
         """
-        if vectors.shape != (len(slots), self.dim):
-            raise VectorError(f"expected {len(slots)} vectors of {self.dim} dimensions, got an array of shape {vectors.shape}")
+        self._check_rows(slots, vectors)
         if not len(slots):
             return
-        if int(slots.min()) < 0:
-            raise InputError(f"a slot is a number from 0, not {int(slots.min())}")
-        check_finite(vectors)
         first, count = int(slots[0]), len(self._present)
         if first == count and np.array_equal(slots, np.arange(first, first + len(slots))):
             self._vectors.extend(vectors)
@@ -81,6 +77,13 @@ class FlatIndex:
         self.grow(int(slots.max()) + 1)
         self._vectors.view[slots] = vectors
         self._present.view[slots] = True
+
+    def _check_rows(self, slots: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
+        if vectors.shape != (len(slots), self.dim):
+            raise VectorError(f"expected {len(slots)} vectors of {self.dim} dimensions, got an array of shape {vectors.shape}")
+        if len(slots) and int(slots.min()) < 0:
+            raise InputError(f"a slot is a number from 0, not {int(slots.min())}")
+        check_finite(vectors)
 
     def remove(self, slots: NDArray[np.int64]) -> None:
         """Take the vectors of slots away; a slot without one is passed over."""

@@ -353,6 +353,10 @@ class PlannedIndex:
         run.report("tuning", 0, 1)
         tuned = tune(_Unheard(self), queries if len(queries) >= FEW else None, k=k, target=TARGET, name=name, least=least)
         self.ef, self.recall = int(tuned.ef), float(tuned.recall)
+        if isinstance(flat, GraphRows) and name == "ef":
+            from lamina.index.graphs.filtering import adopt
+
+            adopt(flat.graph, tuned)
 
     # ------------------------------------------------------------------------------------------------------ files
     def save_graph(self, path: Path) -> str | None:
@@ -480,6 +484,11 @@ class _Unheard:
     def __init__(self, index: PlannedIndex) -> None:
         self._index = index
         self.dim, self.present, self.rows = index.dim, index.present, index.rows
+
+    @property
+    def computed(self) -> int:
+        """Distances computed so far, where the graph counts them."""
+        return int(self._index._flat.graph.computed)  # type: ignore[attr-defined]
 
     def search(self, vectors: NDArray[np.float32], k: int, **setting: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         return self._index._find(vectors, k, None, next(iter(setting.values())))

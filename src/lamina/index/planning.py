@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from lamina.index.tuning import Tuned
 
 SEEDS = 64  # allowed nodes whose best join the entry of a search, and from whose lists the local share is read
-STARTS = 4  # … how many join it
-HOPS = 32  # allowed nodes for each node looked at, beyond which no second hop is made
 TOGETHER = 2.0  # local share over the share of all, from which on allowed vectors are taken to lie together
 FAR = 2.2  # what the graph then costs more, for queries that lie elsewhere
 UNSURE = 1.15  # … and otherwise: that of a scan is certain

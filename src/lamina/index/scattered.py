@@ -11,8 +11,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lamina.errors import InputError, StoreFullError, VectorError
-from lamina.index.flat import FlatIndex, check_finite, inner_products, top
+from lamina.errors import StoreFullError, VectorError
+from lamina.index.flat import FlatIndex, inner_products, top
 from lamina.index.growing import GrowingArray
 
 RUN: Final = 8192  # rows that are read and compared at once
@@ -36,14 +36,6 @@ class ScatteredIndex(FlatIndex):
         if missing > 0:
             self._present.fill(missing, False)
             self._place.fill(missing, -1)
-
-    def _checked(self, slots: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
-        """Refuse what `FlatIndex.add` refuses."""
-        if vectors.shape != (len(slots), self.dim):
-            raise VectorError(f"expected {len(slots)} vectors of {self.dim} dimensions, got an array of shape {vectors.shape}")
-        if len(slots) and int(slots.min()) < 0:
-            raise InputError(f"a slot is a number from 0, not {int(slots.min())}")
-        check_finite(vectors)
 
     def _runs(self, wanted: NDArray[np.bool_]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         slots = np.flatnonzero(wanted)
@@ -112,7 +104,7 @@ class FileRows(ScatteredIndex):
 
     def add(self, slots: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
         """Set the vectors of slots, shape (slots, dim); see `FlatIndex.add`."""
-        self._checked(slots, vectors)
+        self._check_rows(slots, vectors)
         if not len(slots):
             return
         with np.errstate(over="ignore"):
@@ -227,7 +219,7 @@ class GraphRows(ScatteredIndex):
 
     def add(self, slots: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
         """Set the vectors of slots, shape (slots, dim); see `FlatIndex.add`."""
-        self._checked(slots, vectors)
+        self._check_rows(slots, vectors)
         if not len(slots):
             return
         self.grow(int(slots.max()) + 1)

@@ -172,10 +172,6 @@ class Layers:
         if self.full is not None and self.full.path is None:
             self.full.array[nodes] = 0
 
-    def decoded(self, nodes: NDArray[np.int64]) -> NDArray[np.float32]:
-        """The vectors of nodes, as exact as they are kept."""
-        return rows_of(self.snapshot(), nodes)
-
     def refit(self, form: Form) -> None:
         """Encode all int8 vectors anew, with another step."""
         assert self.full is not None

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamina.errors import InputError, VectorError
+from lamina.index.comparing import compare
 from lamina.index.flat import check_finite
 from lamina.index.forms import HALF, halves
-from lamina.index.graphs.exact import best_of
 from lamina.index.graphs.filtering import search_filtered
 from lamina.index.graphs.full import FullFile
 from lamina.index.graphs.held import HeldGraph
-from lamina.index.graphs.layers import Snapshot
+from lamina.index.graphs.layers import Snapshot, rows_of
 from lamina.index.kernels.querying import FAILED, answer
 
 RERANKED = 6  # vectors ordered by their full rows beyond the k that are wanted, at least; half of k
@@ -82,7 +82,7 @@ class SearchedGraph(HeldGraph):
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         nodes = np.flatnonzero(~now.dead[: now.used] if not len(barred) else barred[: now.used] == 0)
         self.computed += len(queries) * len(nodes)
-        return best_of(now, queries, nodes, k, self._euclidean)
+        return compare(queries, k, nodes, lambda some: rows_of(now, some), euclidean=self._euclidean)
 
     def ask(
         self, now: Snapshot, queries: NDArray[np.float32], k: int, ef: int, barred: NDArray[np.uint8]

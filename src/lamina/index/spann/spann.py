@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lamina.errors import CorruptStoreError, InputError, StateError, VectorError
 from lamina.index.arrays import aligned_zeros
+from lamina.index.comparing import compare
 from lamina.index.flat import check_finite
 from lamina.index.forms import Form, halves
 from lamina.index.graphs.full import FullFile
@@ -19,7 +20,6 @@ from lamina.index.kernels.lists import HEADER, PAGE, Heads, Lists, Probing, prob
 from lamina.index.spann.building import build, check_lengths, graph_of, prepared, records
 from lamina.index.spann.closure import Closure
 from lamina.index.spann.clustering import BalancedTree
-from lamina.index.spann.comparing import compare
 from lamina.index.spann.postings import PostingFile
 from lamina.index.spann.saving import problems, restore, save
 from lamina.index.spann.updating import Updater

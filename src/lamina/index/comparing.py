@@ -29,7 +29,8 @@ def compare(
         block = rows(part)
         given = queries @ block.T
         if euclidean:
-            given = 2 * given - (np.einsum("ij,ij->i", block, block) + np.einsum("ij,ij->i", queries, queries)[:, None])
+            lengths = np.einsum("ij,ij->i", block, block) + np.einsum("ij,ij->i", queries, queries)[:, None]
+            given = -np.maximum(lengths - 2 * given, 0)
         both = np.concatenate([scores, given], axis=1)
         names = np.concatenate([found, np.broadcast_to(part, given.shape)], axis=1)
         order = np.argsort(-both, axis=1, kind="stable")[:, :k]
