@@ -59,9 +59,8 @@ class Sketches:
         for start in range(0, len(vectors), ROWS):
             rows = widened(vectors[start : start + ROWS]) - self.middle
             at = slice(first + start, first + start + len(rows))
-            lengths = np.einsum("ij,ij->i", rows, rows)
             self._bits.view[at] = packed(rows > 0)
-            self._factors.view[at] = lengths / np.maximum(np.abs(rows).sum(axis=1), np.float32(1e-30))
+            self._factors.view[at] = factors(rows)
 
     def clear(self, rows: NDArray[Any]) -> None:
         """Leave nothing of some rows."""
@@ -71,6 +70,21 @@ class Sketches:
     def nbytes(self) -> int:
         """Bytes held."""
         return self._bits.nbytes() + self._factors.nbytes()
+
+
+def factors(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The factors of rows less the middle, shape (rows,)."""
+    lengths = np.einsum("ij,ij->i", rows, rows)
+    return np.asarray(lengths / np.maximum(np.abs(rows).sum(axis=1), np.float32(1e-30)), np.float32)
+
+
+def sketched_rows(rows: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """What sketches keep of rows less the middle: their signs as 1 and -1, shape (rows, width), and their factors.
+
+    >>> sketched_rows(np.array([[3, -4]], np.float32))[0].tolist()
+    [[1.0, -1.0]]
+    """
+    return np.where(rows > 0, np.float32(1), np.float32(-1)), factors(rows)
 
 
 def widened(vectors: NDArray[Any]) -> NDArray[np.float32]:
@@ -89,10 +103,8 @@ def kept(vectors: NDArray[Any], norms: NDArray[np.float32], queries: NDArray[Any
     (True, False)
     """
     rows, asked = widened(vectors), widened(queries)
-    sketches = Sketches(rows.mean(axis=0))
-    sketches.put(0, vectors)
-    signs = np.unpackbits(sketches.bits.view(np.uint8), axis=1, bitorder="little")[:, : rows.shape[1]].astype(np.float32) * 2 - 1
-    guesses = sketches.factors * (asked @ signs.T)
+    signs, lengths = sketched_rows(rows - rows.mean(axis=0))
+    guesses = lengths * (asked @ signs.T)
     products = asked @ rows.T
     if len(norms):
         guesses, products = 2 * guesses - norms, 2 * products - norms

@@ -39,7 +39,7 @@ class Tuned:
         ef: candidates: the fewest from which on the target was reached, or the most that were tried.
         recall: of the k best, by distance: a tie counts as found.
         interval: 95 % of resamplings of the queries lie here.
-        distances: computed for each query, NaN where the index does not count them.
+        distances: nodes looked at for each query, compared or spared that by their sketches; NaN where the index does not count them.
         queries: how many were asked.
         k, target: what was wanted.
         reached: whether the target was.
@@ -207,9 +207,9 @@ def _asked(
     setting: dict[str, int],
 ) -> tuple[NDArray[np.float64], float]:
     """Which share of the k best each query finds, and how many distances it takes."""
-    before = getattr(index, "computed", None)
+    before = _looked(index)
     found, _ = index.search(queries, k + int(len(left) > 0), **setting)
-    took = (index.computed - before) / len(queries) if before is not None else float("nan")
+    took = (_looked(index) - before) / len(queries)
     shares = np.zeros(len(queries))
     wide = max(BLOCK // found.shape[1], 1)
     for start in range(0, len(queries), wide):
@@ -221,6 +221,11 @@ def _asked(
             good &= slots != left[start : start + wide, None]
         shares[start : start + wide] = np.minimum(good.sum(axis=1), k) / k
     return shares, float(took)
+
+
+def _looked(index: Any) -> float:
+    """Nodes looked at by all searches so far, compared or spared that; NaN for an index that does not count them."""
+    return float(getattr(index, "computed", np.nan)) + getattr(index, "spared", 0)
 
 
 def _interval(shares: NDArray[np.float64], generator: np.random.Generator) -> tuple[float, float]:

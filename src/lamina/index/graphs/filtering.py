@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from lamina.index.forms import halves
 from lamina.index.graphs.full import FullFile
+from lamina.index.graphs.guiding import Guide, guess
 from lamina.index.graphs.layers import Snapshot
 from lamina.index.kernels.filtered import answers, search_allowed
-from lamina.index.kernels.scan import PLANES, scan_nodes, scan_sketches, split
+from lamina.index.kernels.scan import scan_nodes, scan_sketches
 from lamina.index.kernels.twins import unfold_all
 from lamina.index.planning import LIKELY, Allowance, Costs, Situation
 from lamina.index.sketches import words
@@ -98,13 +99,9 @@ class _Run:
         """Compare everything that is allowed, or its sketches first."""
         encoded, norms, keys, counts = self._part(rows)
         if plan == "sketches":
-            sketches = self.now.layers.sketched(self.now.used)
             likely = max(self.situation.likely, keys.shape[1])
-            bits, steps, sums = _planes(self.now.form.widened(encoded), sketches.bits.shape[1])
-            scan_sketches(
-                self.now.graph, sketches.bits, sketches.factors, encoded, norms, bits, steps, sums, 0, len(rows), self.allowance.nodes, likely,
-                keys, counts,
-            )  # fmt: skip
+            taken = guess(self.now.form, self.now.layers.sketched(self.now.used), encoded)
+            scan_sketches(self.now.graph, taken, encoded, norms, 0, len(rows), self.allowance.nodes, likely, keys, counts)
         else:
             scan_nodes(self.now.graph, encoded, norms, 0, len(rows), self.allowance.nodes, keys, counts)
         self._done(rows, keys, counts)
@@ -127,11 +124,14 @@ class _Run:
         ef = max(situation.kept_by_hops if hops else situation.kept, self.keys.shape[1])
         encoded, norms, keys, counts = self._part(rows)
         marks, epoch = self.index.room(now)
+        taken = self.index.guide.guess(now, encoded)
         epoch = search_allowed(
             now.graph, now.top, now.entry, encoded, norms, 0, len(rows), allowance.ways, allowance.seeds, starts, hops, ef, weight,
-            max(bound, 2.0 * self.k), marks, epoch, keys, counts,
+            max(bound, 2.0 * self.k), taken, marks, epoch, keys, counts,
         )  # fmt: skip
         self.index.give_back(marks, epoch)
+        self.index.spared += int(taken.spared[0])
+        self.computed -= int(taken.spared[0])
         if len(allowance.barred):
             unfold_all(keys, counts, allowance.barred, now.twins)
         self._done(rows, keys, counts)
@@ -155,23 +155,15 @@ class _Run:
         return nodes, -np.maximum(near, 0) if self.euclidean else -near
 
 
-def _planes(queries: NDArray[np.float32], words: int) -> tuple[NDArray[np.uint64], NDArray[np.float32], NDArray[np.float32]]:
-    """Queries as int8 in planes of bits, their steps, and the sums of their components."""
-    bits = np.zeros((len(queries), words, PLANES), np.uint64)
-    steps, sums = np.empty(len(queries), np.float32), np.empty(len(queries), np.float32)
-    split(queries, bits, steps, sums)
-    return bits, steps, sums
-
-
 def adopt(index: SearchedGraph, tuned: Tuned) -> None:
     """Search with what tuning found from now on, and plan by what it and the kinds of work were measured to take."""
     index.ef = tuned.ef
     index.planner.learn(tuned)
     if len(index):
-        index.planner.costs = measured_costs(index.snapshot())
+        index.planner.costs = measured_costs(index.snapshot(), index.guide)
 
 
-def measured_costs(now: Snapshot, seed: int = 0) -> Costs:
+def measured_costs(now: Snapshot, guide: Guide, seed: int = 0) -> Costs:
     """What the kinds of work cost with these vectors on this machine, by the time of this thread; takes some milliseconds once compiled.
 
     Too few vectors to tell (below a thousand) give the defaults.
@@ -186,13 +178,14 @@ def measured_costs(now: Snapshot, seed: int = 0) -> Costs:
     queries, norms = graph.vectors[few], graph.norms[few] if len(graph.norms) else np.zeros(ASKED, np.float32)
     keys, counts = np.zeros((ASKED, 10), np.uint64), np.zeros((ASKED, 3), np.int64)
     mask, marks = np.ones(len(now.slot_of), np.uint8), np.zeros(len(now.slot_of), np.uint8)
-    sketches = now.layers.sketched(now.used)
-    bits, steps, sums = _planes(now.form.widened(queries), sketches.bits.shape[1])
+    taken = guess(now.form, now.layers.sketched(now.used), queries)
+
+    guided = guide.guess(now, queries)
 
     def through() -> None:
         marks[:] = 0
         search_allowed(
-            graph, now.top, now.entry, queries, norms, 0, ASKED, mask, drawn[0][:0], 0, 0, 64, 0.0, 1e9, marks, 0, keys, counts
+            graph, now.top, now.entry, queries, norms, 0, ASKED, mask, drawn[0][:0], 0, 0, 64, 0.0, 1e9, guided, marks, 0, keys, counts
         )
 
     def scanned() -> None:
@@ -201,10 +194,7 @@ def measured_costs(now: Snapshot, seed: int = 0) -> Costs:
 
     def sketched(share: int) -> None:
         for row, nodes in enumerate(drawn):
-            scan_sketches(
-                graph, sketches.bits, sketches.factors, queries, norms, bits, steps, sums, row, row + 1, nodes[: len(nodes) // share], LIKELY,
-                keys, counts,
-            )  # fmt: skip
+            scan_sketches(graph, taken, queries, norms, row, row + 1, nodes[: len(nodes) // share], LIKELY, keys, counts)
 
     took = _fastest(through)
     distance = took / max(int(counts[:, 1].sum()), 1)

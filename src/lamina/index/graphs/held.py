@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lamina.errors import InputError, VectorError
 from lamina.index.forms import Form
 from lamina.index.graphs.full import FullFile, FullRows
+from lamina.index.graphs.guiding import Guide
 from lamina.index.graphs.layers import MOST_NODES, Layers, Snapshot, rows_of
 from lamina.index.kernels.distances import Graph
 from lamina.index.planning import Planner
@@ -57,7 +58,9 @@ class HeldGraph:
         self.form, self.full, self.rerank, self.seed, self.threads = form, full, rerank, seed, threads
         self.selection, self.flat, self.share = selection, flat, share
         self.computed = 0  # distances computed by searches so far
+        self.spared = 0  # nodes that these did not compare, as their sketches lay too far off
         self.plan = "graph"  # what the last search did
+        self.guide = Guide()  # of searches through the graph
         self.planner = Planner()  # of searches among some
         self._euclidean = metric == "l2"
         self._generator = np.random.default_rng(seed)

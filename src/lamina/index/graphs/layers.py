@@ -185,12 +185,16 @@ class Layers:
             self.table = None
             self.form, self.graph, self._sketches = form, self.graph._replace(vectors=vectors, norms=norms), None
 
+    def middle(self, nodes: int) -> NDArray[np.float32]:
+        """The mean of some of the first rows, from which sketches of them begin; shape (width,)."""
+        some = self.graph.vectors[: nodes or 1 : max(nodes // SKETCHED_FROM, 1)]
+        return np.asarray(widened(some).mean(axis=0), np.float32)
+
     def sketched(self, nodes: int) -> Sketches:
         """Sketches of at least the first `nodes` rows; from now on they are kept in step."""
         with self._sketching:
             if self._sketches is None:
-                some = self.graph.vectors[: nodes or 1 : max(nodes // SKETCHED_FROM, 1)]
-                self._sketches = Sketches(widened(some).mean(axis=0))
+                self._sketches = Sketches(self.middle(nodes))
             if nodes > len(self._sketches):
                 self._sketches.put(len(self._sketches), self.graph.vectors[len(self._sketches) : nodes])
             return self._sketches

@@ -14,9 +14,11 @@ from lamina.index.flat import check_finite
 from lamina.index.forms import HALF, halves
 from lamina.index.graphs.filtering import search_filtered
 from lamina.index.graphs.full import FullFile
+from lamina.index.graphs.guiding import unguided
 from lamina.index.graphs.held import HeldGraph
 from lamina.index.graphs.layers import Snapshot, rows_of
 from lamina.index.kernels.querying import FAILED, answer
+from lamina.index.sketches import words
 
 RERANKED = 6  # vectors ordered by their full rows beyond the k that are wanted, at least; half of k
 TRIES = 4  # searches, each for twice as many, where vectors are replaced meanwhile
@@ -94,6 +96,7 @@ class SearchedGraph(HeldGraph):
         full = now.full
         encoded = now.form.encode_queries(queries, self._euclidean)
         norms = now.form.norms(encoded) if self._euclidean else np.zeros(0, np.float32)
+        nothing = unguided(words(encoded.shape[1]))
         none = np.zeros((0, self.dim), np.uint16)
         rerank, full_rows, full_queries, handle, start = 0, none, none, -1, 0
         if full is not None:
@@ -105,22 +108,25 @@ class SearchedGraph(HeldGraph):
         near = np.full((len(queries), k), np.inf, np.float32)
         found = np.zeros(len(queries), np.int64)
 
-        def work(part: slice) -> int:
+        def work(part: slice) -> tuple[int, int]:
             marks, epoch = self.room(now)
+            guess = nothing if len(barred) else self.guide.guess(now, encoded[part])
             epoch, total = answer(
                 now.graph, now.top, now.entry, encoded[part], norms[part], barred, now.twins, ef, marks, epoch, rerank, full_rows, handle, start,
-                full_queries[part], nodes[part], near[part], found[part],
+                full_queries[part], guess, nodes[part], near[part], found[part],
             )  # fmt: skip
             self.give_back(marks, epoch)
-            return int(total)
+            return int(total), int(guess.spared[0])
 
         parts = min(self.threads, max(len(queries) // 4, 1))
         if parts == 1:
-            self.computed += work(slice(None))
+            done = [work(slice(None))]
         else:
             cuts = np.linspace(0, len(queries), parts + 1).astype(int).tolist()
             with ThreadPoolExecutor(parts) as pool:
-                self.computed += sum(pool.map(work, [slice(a, b) for a, b in itertools.pairwise(cuts)]))
+                done = list(pool.map(work, [slice(a, b) for a, b in itertools.pairwise(cuts)]))
+        self.computed += sum(distances for distances, _ in done)
+        self.spared += sum(spared for _, spared in done)
         if full is not None and (found == FAILED).any():
             assert isinstance(full, FullFile)
             raise full.short()
@@ -156,12 +162,11 @@ def barred_by(now: Snapshot, allow: NDArray[np.bool_]) -> NDArray[np.uint8]:
 
 def _drop_repeated(slots: NDArray[np.int64], scores: NDArray[np.float32], k: int) -> bool:
     """Leave the first of equal slots in each row; says whether fewer than k are left where there were k."""
+    ordered = np.sort(slots, axis=1)
     short = False
-    for row in range(len(slots)):
+    for row in np.flatnonzero(((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)).any(axis=1)):
         here = slots[row]
         _, first = np.unique(here, return_index=True)
-        if len(first) == len(here):
-            continue
         keep = np.sort(first[here[first] >= 0])
         short = short or len(keep) < min(k, int((here >= 0).sum()))
         kept, given = here[keep], scores[row, keep]

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from lamina.index.kernels.distances import Graph, distance
+from lamina.index.kernels.guessing import PLANES, WORDS, Guess, promising
 from lamina.index.kernels.intrinsics import as_distance, as_key, fetch_ahead, inner_product
 from lamina.index.kernels.jit import compiled
 from lamina.index.kernels.linking import LAST_EPOCH
 from lamina.index.kernels.querying import FAILED, refine, sift_up, take_first
-from lamina.index.kernels.search import LINES, LOW, MOST_LINES, ONE, WORST, descend, place
+from lamina.index.kernels.search import LINES, LOW, MOST_LINES, ONE, SHORT, WORST, descend, place
 
 AHEAD = 12  # lists that are fetched before they are read
 
@@ -78,11 +79,12 @@ def gather(links: Any, node: int, mask: Any, hops: int, visited: Any, epoch: int
 @compiled
 def grow_allowed(
     graph: Graph, query: int, norm: float, mask: Any, hops: int, pool: Any, count: int, ef: int, heap: Any, waiting: int, visited: Any, epoch: int,
-    fresh: Any, bridges: Any, weight: float, bound: float,
+    fresh: Any, bridges: Any, weight: float, bound: float, guess: Guess, q: int,
 ) -> tuple[int, int, int]:  # fmt: skip
     """Search the bottom layer from the `waiting` nodes of `heap`, which are marked, with `count` keys of allowed nodes in `pool`.
 
-    Returns the keys in the pool (-1 where the work, distances + `weight` · lists, passed `bound`), distances and lists.
+    `guess` as in `grow`, of shape (0, …) for none; `q` is the query in it. Returns the keys in the pool (-1 where the work, nodes looked at +
+    `weight` · lists, passed `bound`), the nodes looked at, and lists.
     """
     vectors, squares, links = graph.vectors, graph.norms, graph.links
     width, euclidean = vectors.shape[1], squares.shape[0] > 0
@@ -91,7 +93,13 @@ def grow_allowed(
     at_links = links.ctypes.data
     link_stride = links.shape[1] * 4
     lines = min((stride + 63) // 64, MOST_LINES)
-    computed = 0
+    first = lines if lines <= SHORT else LINES
+    bits, steps, sketched = guess.bits.ctypes.data, guess.bits.shape[1] // WORDS, guess.bits.shape[0]
+    plane = guess.planes.ctypes.data + np.intp(q) * guess.planes.shape[1] * PLANES * 8
+    scale, whole, shift = np.float32(0), np.float32(0), np.float32(0)
+    if sketched:
+        scale, whole, shift = guess.scales[q], guess.wholes[q], guess.bases[q]
+    looked = 0
     lists = 0
     worst = pool[count - 1] if count == ef else WORST
     while waiting > 0:
@@ -101,17 +109,24 @@ def grow_allowed(
             break
         m, read = gather(links, np.int64((key & LOW) >> ONE), mask, hops, visited, epoch, fresh, bridges)
         lists += read
-        if computed + m + np.float32(weight) * lists > bound or waiting + m > heap.shape[0]:
-            return -1, computed, lists
-        for j in range(m):
-            at = base + np.intp(fresh[j]) * stride
-            for t in range(min(lines, LINES)):
-                fetch_ahead(at + t * 64)
-        computed += m
+        if looked + m + np.float32(weight) * lists > bound or waiting + m > heap.shape[0]:
+            return -1, looked, lists
+        looked += m
+        if sketched and count == ef:
+            limit = as_distance(worst)
+            limit = (np.float32(0.5) * (limit - norm) if euclidean else limit) - shift
+            guess.spared[0] += m
+            m = promising(fresh, m, bits, steps, sketched, guess.factors, squares, plane, scale, whole, limit, base, stride, first)
+            guess.spared[0] -= m
+        else:
+            for j in range(m):
+                at = base + np.intp(fresh[j]) * stride
+                for t in range(first):
+                    fetch_ahead(at + t * 64)
         for j in range(m):
             if j + 1 < m:
                 at = base + np.intp(fresh[j + 1]) * stride
-                for t in range(LINES, lines):
+                for t in range(first, lines):
                     fetch_ahead(at + t * 64)
             node = fresh[j]
             d = -inner_product(vectors, base + np.intp(node) * stride, query, width)
@@ -132,20 +147,21 @@ def grow_allowed(
                     count += 1
                 if count == ef:
                     worst = pool[count - 1]
-    return count, computed, lists
+    return count, looked, lists
 
 
 @compiled
 def search_allowed(
     graph: Graph, top: int, entry: int, queries: Any, norms: Any, first: int, last: int, mask: Any, seeds: Any, starts: int, hops: int, ef: int,
-    weight: float, bound: float, visited: Any, epoch: int, keys: Any, counts: Any,
+    weight: float, bound: float, guess: Guess, visited: Any, epoch: int, keys: Any, counts: Any,
 ) -> int:  # fmt: skip
     """Search the graph for the queries first..last among the nodes with mask ≠ 0; returns the epoch used last.
 
     `queries` (rows, width) of the type of the vectors, `norms` (rows,) float32; `seeds` (any,) int32 allowed nodes, of which the `starts` nearest
-    join the entry; `hops`: 0 compares every neighbour, h > 0 allowed ones only, of up to two hops, until there are h; `visited` (nodes,) uint8.
+    join the entry; `hops`: 0 compares every neighbour, h > 0 allowed ones only, of up to two hops, until there are h; `guess` of the queries, with
+    sketches or without; `visited` (nodes,) uint8.
     Written: `keys` (rows, want), nearest first, as far as there are some; `counts` (rows, 3) int64: how many (-1: the work passed `bound`),
-    distances, lists.
+    nodes looked at, lists.
     """
     width = graph.links.shape[1]
     want = keys.shape[1]
@@ -193,7 +209,8 @@ def search_allowed(
             elif best[s] < pool[count - 1]:
                 place(pool, count, ef, best[s])
         count, more, lists = grow_allowed(
-            graph, query, norms[q], mask, hops, pool, count, ef, heap, waiting, visited, np.uint8(epoch), fresh, bridges, weight, bound
+            graph, query, norms[q], mask, hops, pool, count, ef, heap, waiting, visited, np.uint8(epoch), fresh, bridges, weight, bound, guess,
+            q,
         )  # fmt: skip
         counts[q, 0] = min(count, want)
         counts[q, 1] = computed + more

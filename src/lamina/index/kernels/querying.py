@@ -13,6 +13,7 @@ import numpy as np
 from numba import types
 
 from lamina.index.kernels.distances import Graph, distance
+from lamina.index.kernels.guessing import Guess
 from lamina.index.kernels.intrinsics import as_distance, as_key, fetch_ahead, inner_product
 from lamina.index.kernels.jit import compiled
 from lamina.index.kernels.linking import LAST_EPOCH
@@ -158,13 +159,13 @@ def refine(pool: Any, count: int, k: int, rerank: int, full: Any, handle: int, s
 @compiled
 def answer(
     graph: Graph, top: int, entry: int, queries: Any, norms: Any, barred: Any, twins: Any, ef: int, visited: Any, epoch: int,
-    rerank: int, full: Any, handle: int, start: int, full_queries: Any, nodes: Any, near: Any, found: Any,
+    rerank: int, full: Any, handle: int, start: int, full_queries: Any, guess: Guess, nodes: Any, near: Any, found: Any,
 ) -> tuple[int, int]:  # fmt: skip
     """Search for many queries; returns the epoch used last and how many distances were computed.
 
     `queries` (queries, width) of the type of the vectors, with their squared lengths `norms` where these matter. `barred` (nodes,) uint8, or of
     shape (0,). Written: the best `nodes` (queries, k) with their distances `near`, and how many were `found` (queries,). With `rerank` > 0 the
-    best so many are ordered by their full rows (see `refine`).
+    best so many are ordered by their full rows (see `refine`). `guess` has the queries and sketches, or none of these; barred nodes are not guessed.
     """
     k = nodes.shape[1]
     pool = np.empty(ef, np.uint64)
@@ -187,7 +188,10 @@ def answer(
         else:
             visited[current] = np.uint8(epoch)
             pool[0] = as_key(best, np.uint32(current << 1))
-            count, computed = grow(graph, query, norm, pool, 1, ef, visited, np.uint8(epoch), fresh)
+            if guess.bits.shape[0]:
+                count, computed = grow(graph, query, norm, pool, 1, ef, visited, np.uint8(epoch), fresh, guess, q)
+            else:
+                count, computed = grow(graph, query, norm, pool, 1, ef, visited, np.uint8(epoch), fresh)
         total += computed
         best_keys = pool
         if twins.shape[0]:

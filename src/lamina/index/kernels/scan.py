@@ -1,23 +1,13 @@
-"""Comparing many nodes without a graph: all of a list exactly, or by their sketches first.
-
-A sketch holds the sign of each component, one bit, and one number for the length. A query is compared with it by counting bits: of the 4 planes
-of bits of the query in small whole numbers, each is cut with the sketch. The likely best are compared exactly.
-
-Source of the estimate: J. Gao and C. Long, "RaBitQ: Quantizing High-Dimensional Vectors with a Theoretical Error Bound for Approximate Nearest
-Neighbor Search", 2024; here without its rotation.
-"""
+"""Comparing many nodes without a graph: all of a list exactly, or by their sketches first, of which the likely best are compared exactly."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
 from lamina.index.kernels.distances import Graph
+from lamina.index.kernels.guessing import PLANES, WORDS, Guess, sum_where
 from lamina.index.kernels.intrinsics import as_distance, as_key, fetch_ahead, inner_product
 from lamina.index.kernels.jit import compiled
 from lamina.index.kernels.search import LOW, ONE, WORST, place
@@ -26,42 +16,7 @@ AHEAD = 16  # rows that are fetched before they are compared
 BLOCK = 64  # rows that all queries are compared with while they lie in the nearest cache
 ROWS = 512  # sketches that queries are compared with while they lie in the nearest cache
 TOGETHER = 64  # queries that go over the sketches at once
-PLANES = 4  # bits of a component of the query; more of them make no better guesses
 SAMPLE = 512  # sketches from which it is seen how near the likely best are
-WORDS = 4  # words of a sketch a step
-
-
-@intrinsic
-def sum_where(typingctx: Any, sketch: Any, planes: Any, steps: Any) -> Any:
-    """Sum of the query's components, whole numbers from -8 to 7, where the sketch has a 1.
-
-    `sketch` is the address of `steps` times 4 words of 64 bits, `planes` that of 4 words for each of these: plane b holds bit b of 64 components.
-    """
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        sketch, planes, steps = args
-        word, lane = ir.IntType(64), ir.IntType(32)
-        vector = ir.VectorType(word, PLANES)
-        none, zeros = ir.Constant(vector, ir.Undefined), ir.Constant(vector, [0] * PLANES)
-        bits, cuts = builder.inttoptr(sketch, word.as_pointer()), builder.inttoptr(planes, vector.as_pointer())
-        counts = cgutils.alloca_once_value(builder, zeros)
-        count = cgutils.get_or_insert_function(builder.module, ir.FunctionType(vector, [vector]), "llvm.ctpop.v4i64")
-        with cgutils.for_range(builder, steps) as loop:
-            found = builder.load(counts)
-            for part in range(WORDS):
-                at = builder.add(builder.mul(loop.index, word(WORDS)), word(part))
-                one = builder.insert_element(none, builder.load(builder.gep(bits, [at]), align=1), lane(0))
-                spread = builder.shuffle_vector(one, none, ir.Constant(ir.VectorType(lane, PLANES), [0] * PLANES))
-                cut = builder.and_(spread, builder.load(builder.gep(cuts, [at]), align=1))
-                found = builder.add(found, builder.call(count, [cut]))
-            builder.store(found, counts)
-        weighed = builder.shl(builder.load(counts), ir.Constant(vector, list(range(PLANES))))
-        sign = ir.Constant(vector, [0] * (PLANES - 1) + [-1])  # the highest bit counts -8
-        weighed = builder.sub(builder.xor(weighed, sign), sign)
-        add = cgutils.get_or_insert_function(builder.module, ir.FunctionType(word, [vector]), "llvm.vector.reduce.add.v4i64")
-        return builder.sitofp(builder.call(add, [weighed]), ir.FloatType())
-
-    return types.float32(types.intp, types.intp, types.intp), codegen
 
 
 @compiled
@@ -108,26 +63,6 @@ def scan_nodes(graph: Graph, queries: Any, norms: Any, first: int, last: int, al
 
 
 @compiled
-def split(queries: Any, planes: Any, steps: Any, sums: Any) -> None:
-    """Turn queries (rows, width) float32 into whole numbers and these into `planes` (rows, words, 4) uint64 of bits, zeros so far.
-
-    Written besides: the `steps` of the queries, and the `sums` of their whole components, (rows,) float32.
-    """
-    for q in range(queries.shape[0]):
-        largest = np.float32(1e-30)
-        for i in range(queries.shape[1]):
-            largest = max(largest, abs(queries[q, i]))
-        steps[q] = largest / np.float32(7)
-        total = np.int64(0)
-        for i in range(queries.shape[1]):
-            whole = np.int64(np.rint(queries[q, i] / steps[q]))
-            total += whole
-            for b in range(PLANES):
-                planes[q, i >> 6, b] |= np.uint64((whole >> b) & 1) << np.uint64(i & 63)
-        sums[q] = total
-
-
-@compiled
 def part(keys: Any, count: int, least: int) -> None:
     """Order `count` keys so that the `least` smallest come first (C. A. R. Hoare, "Algorithm 65: Find", 1961)."""
     low, high = 0, count - 1
@@ -153,18 +88,19 @@ def part(keys: Any, count: int, least: int) -> None:
 
 @compiled
 def skim(
-    row: int, steps_of_row: int, factors: Any, squares: Any, plane: int, scale: float, whole: float, allowed: Any, start: int, stop: int,
-    likely: int, held: Any, count: int, edge: float,
-) -> tuple[int, float]:  # fmt: skip
+    guess: Guess, q: int, squares: Any, allowed: Any, start: int, stop: int, likely: int, held: Any, count: int, edge: float
+) -> tuple[int, float]:
     """Go over the sketches of allowed[start:stop] and hold those that come nearer than `edge`; returns how many are held, and the new edge."""
-    size = steps_of_row * WORDS * 8
+    row, size, steps = guess.bits.ctypes.data, guess.bits.shape[1] * 8, guess.bits.shape[1] // WORDS
+    plane = guess.planes.ctypes.data + np.intp(q) * guess.planes.shape[1] * PLANES * 8
+    factors, scale, whole = guess.factors, guess.scales[q], guess.wholes[q]
     euclidean = squares.shape[0] > 0
     room = held.shape[0]
     last = allowed.shape[0] - 1
     for j in range(start, stop):
         fetch_ahead(row + np.intp(allowed[min(j + AHEAD, last)]) * size)
         node = np.uintp(allowed[j])
-        d = factors[node] * (scale * sum_where(row + np.intp(node) * size, plane, steps_of_row) + whole)
+        d = factors[node] * (scale * sum_where(row + np.intp(node) * size, plane, steps) + whole)
         if euclidean:
             d = squares[node] + d + d
         if d < edge:
@@ -207,16 +143,13 @@ def compare(graph: Graph, query: int, norm: float, held: Any, count: int, keys: 
 
 @compiled
 def scan_sketches(
-    graph: Graph, sketches: Any, factors: Any, queries: Any, norms: Any, planes: Any, steps: Any, sums: Any, first: int, last: int, allowed: Any,
-    likely: int, keys: Any, counts: Any,
-) -> None:  # fmt: skip
+    graph: Graph, guess: Guess, queries: Any, norms: Any, first: int, last: int, allowed: Any, likely: int, keys: Any, counts: Any
+) -> None:
     """The same as `scan_nodes` where only the `likely` best by their sketches are compared exactly.
 
-    `sketches` (nodes, words) uint64 and `factors` (nodes,) float32: see `lamina.index.sketches`; `planes`, `steps` and `sums` as `split` writes
-    them. `counts`: how many, exact distances, sketches.
+    `guess` has sketches of all nodes, and the queries. `counts`: how many, exact distances, sketches.
     """
-    words, squares, total = sketches.shape[1], graph.norms, allowed.shape[0]
-    row, steps_of_row = sketches.ctypes.data, words // WORDS
+    squares, total = graph.norms, allowed.shape[0]
     held = np.empty((min(last - first, TOGETHER), max(2 * likely, SAMPLE)), np.uint64)
     edges = np.empty(TOGETHER, np.float32)
     count = np.empty(TOGETHER, np.int64)
@@ -231,41 +164,18 @@ def scan_sketches(
             r = q - begin
             count[r], edges[r] = 0, none
             if picked.shape[0]:
-                plane = planes.ctypes.data + np.intp(q) * words * PLANES * 8
-                scale, whole = np.float32(-2) * steps[q], sums[q] * steps[q]
-                skim(row, steps_of_row, factors, squares, plane, scale, whole, picked, 0, SAMPLE - 1, SAMPLE, held[r], 0, none)
+                skim(guess, q, squares, picked, 0, SAMPLE - 1, SAMPLE, held[r], 0, none)
                 part(held[r], SAMPLE - 1, rank)
                 edges[r] = as_distance(held[r, :rank].max())
         for start in range(0, total, ROWS):
             stop = min(start + ROWS, total)
             for q in range(begin, end):
                 r = q - begin
-                plane = planes.ctypes.data + np.intp(q) * words * PLANES * 8
-                scale, whole = np.float32(-2) * steps[q], sums[q] * steps[q]
-                count[r], edges[r] = skim(
-                    row,
-                    steps_of_row,
-                    factors,
-                    squares,
-                    plane,
-                    scale,
-                    whole,
-                    allowed,
-                    start,
-                    stop,
-                    likely,
-                    held[r],
-                    count[r],
-                    edges[r],
-                )
+                count[r], edges[r] = skim(guess, q, squares, allowed, start, stop, likely, held[r], count[r], edges[r])
         for q in range(begin, end):
             r = q - begin
             if 2 * count[r] < min(likely, total):  # the sample misled
-                plane = planes.ctypes.data + np.intp(q) * words * PLANES * 8
-                scale, whole = np.float32(-2) * steps[q], sums[q] * steps[q]
-                count[r], _ = skim(
-                    row, steps_of_row, factors, squares, plane, scale, whole, allowed, 0, total, likely, held[r], 0, none
-                )
+                count[r], _ = skim(guess, q, squares, allowed, 0, total, likely, held[r], 0, none)
             query = queries.ctypes.data + np.intp(q) * queries.shape[1] * queries.itemsize
             counts[q, 0] = compare(graph, query, norms[q], held[r], count[r], keys[q])
             counts[q, 1] = count[r]

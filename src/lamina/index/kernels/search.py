@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from lamina.index.kernels.distances import Graph, distance
-from lamina.index.kernels.intrinsics import as_key, fetch_ahead, inner_product, move
+from lamina.index.kernels.guessing import PLANES, WORDS, promising
+from lamina.index.kernels.intrinsics import as_distance, as_key, fetch_ahead, inner_product, move
 from lamina.index.kernels.jit import compiled
 
 ONE = np.uint64(1)
@@ -40,12 +41,13 @@ def place(pool: Any, count: int, room: int, key: int) -> int:
 
 @compiled
 def grow(
-    graph: Graph, query: int, norm: float, pool: Any, count: int, ef: int, visited: Any, epoch: int, fresh: Any
+    graph: Graph, query: int, norm: float, pool: Any, count: int, ef: int, visited: Any, epoch: int, fresh: Any, guess: Any = None, q: int = 0
 ) -> tuple[int, int]:
     """Search the bottom layer from the nodes in the pool.
 
     `pool` has room for `ef` keys and holds `count`, sorted, whose nodes are marked; `visited` (nodes,) uint8 marks with `epoch`; `fresh` is room
-    for one list of neighbours. Returns how many keys the pool holds, nearest first, and how many distances were computed.
+    for one list of neighbours. With a `guess`, in which the query is `q`, only those nodes are compared, once the pool is full, whose sketches say
+    that they may well belong there. Returns how many keys the pool holds, nearest first, and how many distances were computed.
     """
     vectors, norms, links = graph.vectors, graph.norms, graph.links
     width, euclidean = vectors.shape[1], norms.shape[0] > 0
@@ -55,6 +57,10 @@ def grow(
     link_stride = links.shape[1] * 4
     lines = min((stride + 63) // 64, MOST_LINES)
     first = lines if lines <= SHORT else LINES
+    if guess is not None:
+        bits, steps, sketched = guess.bits.ctypes.data, guess.bits.shape[1] // WORDS, guess.bits.shape[0]
+        plane = guess.planes.ctypes.data + np.intp(q) * guess.planes.shape[1] * PLANES * 8
+        scale, whole, shift = guess.scales[q], guess.wholes[q], guess.bases[q]
     position = 0
     computed = 0
     while position < count:
@@ -70,13 +76,25 @@ def grow(
             fresh[m] = neighbour
             m += np.int64(visited[neighbour] != epoch)
             visited[neighbour] = epoch
-        for j in range(m):
-            at = base + np.intp(fresh[j]) * stride
-            for t in range(first):
-                fetch_ahead(at + t * 64)
-        computed += m
         lowest = count
         worst = pool[count - 1] if count == ef else WORST
+        if guess is not None and count == ef:
+            limit = as_distance(worst)
+            limit = (np.float32(0.5) * (limit - norm) if euclidean else limit) - shift
+            guess.spared[0] += m
+            m = promising(fresh, m, bits, steps, sketched, guess.factors, norms, plane, scale, whole, limit, base, stride, first)
+            guess.spared[0] -= m
+            following = position + 1  # likely the next: its neighbours' sketches are fetched while these are compared
+            if following < count and not pool[following] & ONE:
+                ahead = np.intp((pool[following] & LOW) >> ONE)
+                for j in range(1, links[ahead, 0] + 1):
+                    fetch_ahead(bits + np.intp(links[ahead, j]) * steps * WORDS * 8)
+        else:
+            for j in range(m):
+                at = base + np.intp(fresh[j]) * stride
+                for t in range(first):
+                    fetch_ahead(at + t * 64)
+        computed += m
         for j in range(m):
             if j + 1 < m:
                 at = base + np.intp(fresh[j + 1]) * stride
@@ -100,8 +118,8 @@ def grow(
                 fetch_ahead(ahead)
                 fetch_ahead(ahead + 64)
         position = lowest if lowest <= position else position + 1
-        if position < count:
-            at = at_links + np.intp((pool[position] & LOW) >> ONE) * link_stride
+        for j in range(position, min(position + 2, count)):
+            at = at_links + np.intp((pool[j] & LOW) >> ONE) * link_stride
             fetch_ahead(at)
             fetch_ahead(at + 64)
     return count, computed

@@ -1,0 +1,119 @@
+"""Whether sketches guide a search through a graph, and queries taken apart for it.
+
+A node whose sketch says that it lies beyond what is kept is not compared: its vector is not even read. What a sketch is wrong by is measured on
+neighbours in the graph itself; where sketches would leave most of them to be compared all the same, searches do without.
+
+Source of the estimate: J. Gao and C. Long, "RaBitQ: Quantizing High-Dimensional Vectors with a Theoretical Error Bound for Approximate Nearest
+Neighbor Search", 2024. Its use for leaving out neighbours, and the margin, are additions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lamina.index.forms import Form
+from lamina.index.graphs.layers import Snapshot
+from lamina.index.kernels.guessing import PLANES, Guess, split
+from lamina.index.sketches import Sketches, sketched_rows, words
+
+LEAST = 1 << 13  # nodes from which on searches are guided: vectors of fewer lie in the processor's caches
+NARROW = 64  # components, below which a sketch says too little
+ASKED = 64  # nodes whose surroundings are looked at
+KEPT = 40  # of the nodes there, that a search would keep
+MARGIN = 0.75  # standard errors by which a guess may be too far
+WORTH = 0.55  # share of nodes left to be compared, up to which guessing saves more than it takes
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """What was measured of an index.
+
+    Parameters: `error`, the standard error of a guess, as a share of the query's length times the sketch's factor; `left`, the share of the nodes in
+    the surroundings of a query that guesses leave to be compared; `good`, whether searches are guided.
+    """
+
+    error: float
+    left: float
+    good: bool
+
+
+class Guide:
+    """Guides the searches of one index; it measures anew when there are twice as many vectors."""
+
+    def __init__(self) -> None:
+        self._known: tuple[Any, Any, int, Guidance | None] = (None, None, 0, None)
+
+    def of(self, now: Snapshot) -> Guidance | None:
+        """What was measured; None for few nodes, or narrow vectors."""
+        if now.used < LEAST or now.form.dim < NARROW:
+            return None
+        owner, form, used, found = self._known
+        if owner is not now.layers or form is not now.form or now.used > 2 * used:
+            found = measured(now)
+            self._known = (now.layers, now.form, now.used, found)
+        return found
+
+    def guess(self, now: Snapshot, encoded: NDArray[Any]) -> Guess:
+        """For queries as they are compared, shape (queries, width); without sketches where searches are not guided."""
+        found = self.of(now)
+        if found is None or not found.good:
+            return unguided(words(now.graph.vectors.shape[1]))
+        return guess(now.form, now.layers.sketched(now.used), encoded, MARGIN * found.error)
+
+
+def guess(form: Form, sketches: Sketches, encoded: NDArray[Any], margin: float = 0.0) -> Guess:
+    """Queries, shape (queries, width), and sketches; `margin` as in `Guidance.error`, by which guesses are made lower."""
+    queries = form.widened(encoded)
+    count, bits = len(queries), sketches.bits
+    planes = np.zeros((count, bits.shape[1], PLANES), np.uint64)
+    scales, wholes = np.empty(count, np.float32), np.empty(count, np.float32)
+    split(queries, planes, scales, wholes)
+    if margin:
+        wholes -= np.float32(margin) * np.sqrt(np.einsum("ij,ij->i", queries, queries))
+    return Guess(bits, sketches.factors, planes, scales, wholes, -(queries @ sketches.middle), np.zeros(1, np.int64))
+
+
+def unguided(words: int) -> Guess:
+    """Nothing to guess from."""
+    none = np.zeros(0, np.float32)
+    return Guess(np.zeros((0, words), np.uint64), none, np.zeros((0, words, PLANES), np.uint64), none, none, none, np.zeros(1, np.int64))
+
+
+def measured(now: Snapshot, seed: int = 0) -> Guidance:
+    """How far guesses are off, and what they leave to be compared: among the neighbours, and theirs, of some nodes that ask for themselves."""
+    generator = np.random.default_rng(seed)
+    living = np.flatnonzero(~now.dead[: now.used])
+    links, vectors = now.graph.links, now.graph.vectors
+    middle = now.layers.middle(now.used)
+    offs, lefts = [], []
+    for node in generator.choice(living, min(ASKED, len(living)), replace=False).tolist():
+        around = _around(links, node, now.used)
+        if len(around) <= KEPT:
+            continue
+        rows, query = now.form.widened(vectors[around]), now.form.widened(vectors[node : node + 1])[0]
+        signs, factors = sketched_rows(rows - middle)
+        scale = factors * float(np.linalg.norm(query)) + np.float32(1e-30)
+        products, guesses = rows @ query, factors * (signs @ query) + middle @ query
+        order = products if not len(now.graph.norms) else products - now.graph.norms[around] / 2
+        lift = 0 if not len(now.graph.norms) else -now.graph.norms[around] / 2
+        near = np.argpartition(-order, KEPT - 1)[:KEPT]
+        offs.append((products - guesses)[near] / scale[near])
+        lefts.append((guesses + lift, scale, float(order[near].min())))
+    if not offs:
+        return Guidance(0.0, 1.0, False)
+    error = float(np.sqrt(np.mean(np.square(np.concatenate(offs)))))
+    left = float(np.mean([np.mean(guesses + MARGIN * error * scale > edge) for guesses, scale, edge in lefts]))
+    return Guidance(error, left, left <= WORTH)
+
+
+def _around(links: NDArray[np.int32], node: int, used: int) -> NDArray[np.int64]:
+    """The nodes within two steps of one, without itself."""
+    first = links[node, 1 : links[node, 0] + 1]
+    lists = links[first]
+    there = np.arange(1, lists.shape[1]) <= lists[:, :1]
+    around = np.unique(np.concatenate([first, lists[:, 1:][there]]))
+    return around[(around != node) & (around < used)].astype(np.int64)
