@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 pytest.importorskip("numba")
 
+from lamina.index.forms import Form
 from lamina.index.graphs.filtering import search_filtered
+from lamina.index.graphs.guiding import guess, unguided
 from lamina.index.hnsw import HNSW
 from lamina.index.kernels.filtered import search_allowed
-from lamina.index.kernels.scan import PLANES, scan_sketches, split
+from lamina.index.kernels.scan import scan_sketches
 from lamina.index.planning import Allowance, Costs
 from lamina.index.sketches import Sketches
 from tests.index.sets import clustered
@@ -120,7 +122,7 @@ def asked(index: HNSW, queries: Any, allow: Any, *, hops: int, starts: int, boun
     keys, counts = np.zeros((len(queries), K), np.uint64), np.zeros((len(queries), 3), np.int64)
     search_allowed(
         now.graph, now.top, now.entry, np.ascontiguousarray(queries), np.zeros(len(queries), np.float32), 0, len(queries), allowance.mask,
-        allowance.seeds, starts, hops, ef, 1.0, bound, np.zeros(len(now.slot_of), np.uint8), 0, keys, counts,
+        allowance.seeds, starts, hops, ef, 1.0, bound, unguided(4), np.zeros(len(now.slot_of), np.uint8), 0, keys, counts,
     )  # fmt: skip
     nodes = (keys & np.uint64(0xFFFFFFFF)) >> np.uint64(1)
     return np.where(np.arange(K) < counts[:, :1], now.slot_of[nodes.astype(np.int64)], -1), counts
@@ -329,13 +331,9 @@ def test_a_sample_of_sketches_that_misleads_is_noticed(misled: bool) -> None:
         rows = rows[mixed]  # every one that is sampled is among the best
     sketches.put(0, rows)
     graph = index.graph._replace(vectors=np.ascontiguousarray(rows), norms=np.zeros(0, np.float32))
-    bits, steps, sums = np.zeros((5, sketches.bits.shape[1], PLANES), np.uint64), np.zeros(5, np.float32), np.zeros(5, np.float32)
-    split(queries, bits, steps, sums)
     keys, counts = np.zeros((5, K), np.uint64), np.zeros((5, 3), np.int64)
-    scan_sketches(
-        graph, sketches.bits, sketches.factors, queries, np.zeros(5, np.float32), bits, steps, sums, 0, 5, np.arange(len(rows), dtype=np.int32), 240,
-        keys, counts,
-    )  # fmt: skip
+    taken, every = guess(Form("float32", DIM), sketches, queries), np.arange(len(rows), dtype=np.int32)
+    scan_sketches(graph, taken, queries, np.zeros(5, np.float32), 0, 5, every, 240, keys, counts)
     assert (counts[:, 0] == K).all()
     assert (counts[:, 1] >= 120).all()
     best = int(keys[0, 0] & np.uint64(0xFFFFFFFF)) >> 1

@@ -137,7 +137,7 @@ class TestOfAnIndex:
         from lamina.index.graphs.filtering import measured_costs
 
         index, _ = made
-        costs = measured_costs(index.snapshot())
+        costs = measured_costs(index.snapshot(), index.guide)
         assert costs.graph > 0
         assert costs.scan > 0
         assert costs.sketch >= 1

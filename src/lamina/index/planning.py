@@ -224,7 +224,7 @@ class Planner:
     measured: tuple[float, float] | None = None  # ef, distances a query
     last: Plan | None = None
     _trust: tuple[Any, int, bool] = (None, 0, False)
-    _remembered: tuple[tuple[Any, int, Any, bytes, Allowance], ...] = ()
+    _remembered: tuple[tuple[Any, int, Any, NDArray[np.bool_], Allowance], ...] = ()
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def learn(self, tuned: Tuned) -> None:
@@ -233,22 +233,28 @@ class Planner:
             self.measured = (float(tuned.ef), float(tuned.distances))
 
     def allowance(self, now: Snapshot, allow: NDArray[np.bool_]) -> Allowance:
-        """A mask folded to nodes, or what is remembered of it: comparing masks is far cheaper."""
+        """A mask folded to nodes, or what is remembered of it: comparing masks is far cheaper, and one that is not writeable stays as it was."""
         layers, changes = now.layers, now.layers.changes
-        allow = np.ascontiguousarray(allow, np.bool_)
-        raw = allow.tobytes()
         for owner, at, heads, mask, known in self._remembered:
-            if owner is layers and at == changes and heads is now.head and len(known.mask) == len(now.slot_of) and mask == raw:
+            if (
+                owner is layers
+                and at == changes
+                and heads is now.head
+                and len(known.mask) == len(now.slot_of)
+                and _same(mask, allow)
+            ):
                 return known
-        made = Allowance.of(now, allow)
+        kept = allow if _settled(allow) else np.array(allow, np.bool_)
+        kept.setflags(write=False)
+        made = Allowance.of(now, kept)
         with self._lock:
             fresh = [entry for entry in self._remembered if entry[0] is layers and entry[1] == changes]
-            self._remembered = ((layers, changes, now.head, raw, made), *fresh[: REMEMBERED - 1])
+            self._remembered = ((layers, changes, now.head, kept, made), *fresh[: REMEMBERED - 1])
         return made
 
     def nbytes(self) -> int:
         """Bytes of the masks that are remembered."""
-        return sum(len(mask) + made.nbytes() for *_, mask, made in self._remembered)
+        return sum(int(mask.nbytes) + made.nbytes() for *_, mask, made in self._remembered)
 
     def situation(self, now: Snapshot, allowance: Allowance, k: int, ef: int) -> Situation:
         """What a plan is chosen from."""
@@ -281,3 +287,19 @@ class Planner:
             good = len(rows) > 2 * LIKELY + ASKED and kept(rows[ASKED:], norms, rows[:ASKED], LIKELY) >= KEPT
             self._trust = (now.layers, now.used, good)
         return good
+
+
+def _settled(mask: NDArray[Any]) -> bool:
+    """Whether nobody changes a mask any more: it is not writeable, and no view of another array."""
+    return mask.dtype == np.bool_ and mask.flags.c_contiguous and not mask.flags.writeable and mask.base is None
+
+
+def _same(known: NDArray[np.bool_], mask: NDArray[Any]) -> bool:
+    """Whether a mask is the one that is remembered, or says the same."""
+    if known is mask:
+        return True
+    if mask.dtype != np.bool_ or mask.shape != known.shape or not mask.flags.c_contiguous:
+        return mask.shape == known.shape and bool(np.array_equal(known, mask))
+    whole = len(mask) // 8 * 8
+    words = known[:whole].view(np.uint64) == mask[:whole].view(np.uint64)
+    return bool(words.all()) and bool((known[whole:] == mask[whole:]).all())

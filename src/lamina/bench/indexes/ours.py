@@ -25,8 +25,10 @@ class Ours:
         self.index: Any = None
 
     def mask(self, allow: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """A filter in the form that `search` takes."""
-        return allow
+        """A filter in the form that `search` takes: one that does not change any more need not be compared with the last."""
+        kept = allow.copy()
+        kept.setflags(write=False)
+        return kept
 
     def search(self, queries: NDArray[np.float32], k: int, setting: dict[str, Any], allow: Any) -> NDArray[np.int64]:
         """The places found, shape (queries, k)."""

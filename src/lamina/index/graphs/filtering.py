@@ -185,7 +185,25 @@ def measured_costs(now: Snapshot, guide: Guide, seed: int = 0) -> Costs:
     def through() -> None:
         marks[:] = 0
         search_allowed(
-            graph, now.top, now.entry, queries, norms, 0, ASKED, mask, drawn[0][:0], 0, 0, 64, 0.0, 1e9, guided, marks, 0, keys, counts
+            graph,
+            now.top,
+            now.entry,
+            queries,
+            norms,
+            0,
+            ASKED,
+            mask,
+            drawn[0][:0],
+            0,
+            0,
+            64,
+            0.0,
+            1e9,
+            guided,
+            marks,
+            0,
+            keys,
+            counts,
         )
 
     def scanned() -> None:

@@ -10,6 +10,7 @@ Neighbor Search", 2024. Its use for leaving out neighbours, and the margin, are 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,9 @@ from lamina.index.sketches import Sketches, sketched_rows, words
 
 LEAST = 1 << 13  # nodes from which on searches are guided: vectors of fewer lie in the processor's caches
 NARROW = 64  # components, below which a sketch says too little
-ASKED = 64  # nodes whose surroundings are looked at
+ASKED = 32  # nodes whose surroundings are looked at
 KEPT = 40  # of the nodes there, that a search would keep
+STEPS = 3  # to the neighbours of these
 MARGIN = 0.75  # standard errors by which a guess may be too far
 WORTH = 0.55  # share of nodes left to be compared, up to which guessing saves more than it takes
 
@@ -70,39 +72,43 @@ def guess(form: Form, sketches: Sketches, encoded: NDArray[Any], margin: float =
     queries = form.widened(encoded)
     count, bits = len(queries), sketches.bits
     planes = np.zeros((count, bits.shape[1], PLANES), np.uint64)
-    scales, wholes = np.empty(count, np.float32), np.empty(count, np.float32)
-    split(queries, planes, scales, wholes)
-    if margin:
-        wholes -= np.float32(margin) * np.sqrt(np.einsum("ij,ij->i", queries, queries))
-    return Guess(bits, sketches.factors, planes, scales, wholes, -(queries @ sketches.middle), np.zeros(1, np.int64))
+    scales, wholes, bases = np.empty((3, count), np.float32)
+    split(queries, sketches.middle, margin, planes, scales, wholes, bases)
+    return Guess(bits, sketches.factors, planes, scales, wholes, bases, np.zeros(1, np.int64))
 
 
+@cache
 def unguided(words: int) -> Guess:
     """Nothing to guess from."""
     none = np.zeros(0, np.float32)
-    return Guess(np.zeros((0, words), np.uint64), none, np.zeros((0, words, PLANES), np.uint64), none, none, none, np.zeros(1, np.int64))
+    return Guess(
+        np.zeros((0, words), np.uint64), none, np.zeros((0, words, PLANES), np.uint64), none, none, none, np.zeros(1, np.int64)
+    )
 
 
 def measured(now: Snapshot, seed: int = 0) -> Guidance:
-    """How far guesses are off, and what they leave to be compared: among the neighbours, and theirs, of some nodes that ask for themselves."""
+    """How far guesses are off, and what they leave to be compared: in the surroundings of some nodes that ask for themselves."""
     generator = np.random.default_rng(seed)
     living = np.flatnonzero(~now.dead[: now.used])
     links, vectors = now.graph.links, now.graph.vectors
     middle = now.layers.middle(now.used)
     offs, lefts = [], []
     for node in generator.choice(living, min(ASKED, len(living)), replace=False).tolist():
-        around = _around(links, node, now.used)
+        query, around = now.form.widened(vectors[node : node + 1])[0], np.array([node])
+        for _ in range(STEPS):  # as a search would: to the neighbours of the best so far
+            nearest = np.argsort(-_order(now, around, query))[:KEPT]
+            around = _around(links, around[nearest], now.used)
+        around = around[around != node]
         if len(around) <= KEPT:
             continue
-        rows, query = now.form.widened(vectors[around]), now.form.widened(vectors[node : node + 1])[0]
+        rows = now.form.widened(vectors[around])
         signs, factors = sketched_rows(rows - middle)
         scale = factors * float(np.linalg.norm(query)) + np.float32(1e-30)
         products, guesses = rows @ query, factors * (signs @ query) + middle @ query
-        order = products if not len(now.graph.norms) else products - now.graph.norms[around] / 2
-        lift = 0 if not len(now.graph.norms) else -now.graph.norms[around] / 2
+        order = _order(now, around, query)
         near = np.argpartition(-order, KEPT - 1)[:KEPT]
         offs.append((products - guesses)[near] / scale[near])
-        lefts.append((guesses + lift, scale, float(order[near].min())))
+        lefts.append((guesses + order - products, scale, float(order[near].min())))
     if not offs:
         return Guidance(0.0, 1.0, False)
     error = float(np.sqrt(np.mean(np.square(np.concatenate(offs)))))
@@ -110,10 +116,15 @@ def measured(now: Snapshot, seed: int = 0) -> Guidance:
     return Guidance(error, left, left <= WORTH)
 
 
-def _around(links: NDArray[np.int32], node: int, used: int) -> NDArray[np.int64]:
-    """The nodes within two steps of one, without itself."""
-    first = links[node, 1 : links[node, 0] + 1]
-    lists = links[first]
+def _order(now: Snapshot, nodes: NDArray[np.int64], query: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What orders nodes by their nearness to a query: larger is nearer, as large as inner products are."""
+    products = now.form.widened(now.graph.vectors[nodes]) @ query
+    return np.asarray(products - now.graph.norms[nodes] / 2 if len(now.graph.norms) else products, np.float32)
+
+
+def _around(links: NDArray[np.int32], nodes: NDArray[np.int64], used: int) -> NDArray[np.int64]:
+    """Some nodes and their neighbours."""
+    lists = links[nodes]
     there = np.arange(1, lists.shape[1]) <= lists[:, :1]
-    around = np.unique(np.concatenate([first, lists[:, 1:][there]]))
-    return around[(around != node) & (around < used)].astype(np.int64)
+    around = np.union1d(nodes, lists[:, 1:][there])
+    return around[around < used].astype(np.int64)

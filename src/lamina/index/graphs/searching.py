@@ -22,6 +22,7 @@ from lamina.index.sketches import words
 
 RERANKED = 6  # vectors ordered by their full rows beyond the k that are wanted, at least; half of k
 TRIES = 4  # searches, each for twice as many, where vectors are replaced meanwhile
+FEW = 8  # queries, below which arrays take longer than numbers
 NEVER = np.zeros(0, np.uint8)
 
 
@@ -103,7 +104,7 @@ class SearchedGraph(HeldGraph):
             rerank = self.reranked(k)
             ef = max(ef, rerank)
             full_rows, handle, start = full.array, full.handle, full.start
-            full_queries = halves(np.clip(queries, -HALF, HALF))
+            full_queries = halves(np.minimum(np.maximum(queries, np.float32(-HALF)), np.float32(HALF)))
         nodes = np.full((len(queries), k), -1, np.int64)
         near = np.full((len(queries), k), np.inf, np.float32)
         found = np.zeros(len(queries), np.int64)
@@ -162,6 +163,8 @@ def barred_by(now: Snapshot, allow: NDArray[np.bool_]) -> NDArray[np.uint8]:
 
 def _drop_repeated(slots: NDArray[np.int64], scores: NDArray[np.float32], k: int) -> bool:
     """Leave the first of equal slots in each row; says whether fewer than k are left where there were k."""
+    if len(slots) < FEW and all(len(set(row)) == len(row) for row in slots.tolist()):
+        return False
     ordered = np.sort(slots, axis=1)
     short = False
     for row in np.flatnonzero(((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)).any(axis=1)):

@@ -116,7 +116,9 @@ def grow_allowed(
             limit = as_distance(worst)
             limit = (np.float32(0.5) * (limit - norm) if euclidean else limit) - shift
             guess.spared[0] += m
-            m = promising(fresh, m, bits, steps, sketched, guess.factors, squares, plane, scale, whole, limit, base, stride, first)
+            m = promising(
+                fresh, m, bits, steps, sketched, guess.factors, squares, plane, scale, whole, limit, base, stride, first
+            )
             guess.spared[0] -= m
         else:
             for j in range(m):

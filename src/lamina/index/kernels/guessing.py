@@ -80,15 +80,19 @@ def sum_where(typingctx: Any, sketch: Any, planes: Any, steps: Any) -> Any:
 
 
 @compiled
-def split(queries: Any, planes: Any, scales: Any, wholes: Any) -> None:
-    """Turn queries (rows, width) float32 into whole numbers and these into `planes` (rows, words, 4) uint64 of bits, zeros so far.
+def split(queries: Any, middle: Any, margin: float, planes: Any, scales: Any, wholes: Any, bases: Any) -> None:
+    """Take queries (rows, width) float32 apart: `planes` (rows, words, 4) uint64, zeros so far, `scales`, `wholes` and `bases` as in `Guess`.
 
-    Written besides: `scales` and `wholes` (rows,) float32, see `Guess`.
+    `margin` times the length of a query is taken from its whole.
     """
     for q in range(queries.shape[0]):
         largest = np.float32(1e-30)
+        product, square = np.float32(0), np.float32(0)
         for i in range(queries.shape[1]):
-            largest = max(largest, abs(queries[q, i]))
+            component = queries[q, i]
+            largest = max(largest, abs(component))
+            product += component * middle[i]
+            square += component * component
         step = largest / np.float32(7)
         turn = np.float32(1) / step
         total = np.int64(0)
@@ -104,7 +108,8 @@ def split(queries: Any, planes: Any, scales: Any, wholes: Any) -> None:
                 four |= ((bits >> np.uint64(3)) & ONE) << at
             word = start >> 6
             planes[q, word, 0], planes[q, word, 1], planes[q, word, 2], planes[q, word, 3] = one, two, three, four
-        scales[q], wholes[q] = np.float32(-2) * step, total * step
+        scales[q], wholes[q] = np.float32(-2) * step, total * step - np.float32(margin) * np.sqrt(square)
+        bases[q] = -product
 
 
 @compiled

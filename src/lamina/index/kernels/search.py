@@ -41,7 +41,17 @@ def place(pool: Any, count: int, room: int, key: int) -> int:
 
 @compiled
 def grow(
-    graph: Graph, query: int, norm: float, pool: Any, count: int, ef: int, visited: Any, epoch: int, fresh: Any, guess: Any = None, q: int = 0
+    graph: Graph,
+    query: int,
+    norm: float,
+    pool: Any,
+    count: int,
+    ef: int,
+    visited: Any,
+    epoch: int,
+    fresh: Any,
+    guess: Any = None,
+    q: int = 0,
 ) -> tuple[int, int]:
     """Search the bottom layer from the nodes in the pool.
 
