@@ -15,7 +15,9 @@ from lamina.index.forms import Form
 from lamina.index.graphs import checking, saving
 from lamina.index.graphs.changing import ChangingGraph
 from lamina.index.graphs.filing import KIND, FiledGraph
+from lamina.index.graphs.guiding import LEAST, NARROW
 from lamina.index.graphs.searching import SearchedGraph
+from lamina.index.sketches import words
 
 
 class HNSW(ChangingGraph, SearchedGraph, FiledGraph):
@@ -57,7 +59,7 @@ class HNSW(ChangingGraph, SearchedGraph, FiledGraph):
         """Bytes of memory of so many vectors; `full` says whether int8 vectors have their full rows in a file.
 
         >>> HNSW.estimate(1_000_000, 256) // 2**20, HNSW.estimate(1_000_000, 256, form="int8", full=True) // 2**20
-        (1140, 407)
+        (1174, 441)
         """
         kept = Form(form, dim)
         row = kept.width * np.dtype(kept.dtype).itemsize + (2 * dim if form == "int8" and not full else 0)
@@ -65,7 +67,8 @@ class HNSW(ChangingGraph, SearchedGraph, FiledGraph):
         own = (
             8 + 8 + 4 + 3 + 12
         )  # slot, place of upper lists, node of the slot; level, marks of dead and visited; table of hashes
-        return math.ceil(count * (float(row) + links + upper + own))
+        sketch = 8 * words(dim) + 4 if dim >= NARROW and count >= LEAST else 0
+        return math.ceil(count * (float(row) + links + upper + own + sketch))
 
     @classmethod
     def from_graph(

@@ -16,6 +16,7 @@ GRAPH: Final = "graph"
 LISTS: Final = "lists"
 
 WIDE: Final = 64  # components of a code are filled up to a multiple of this
+SKETCHED: Final = 256  # components that a step of sketches takes
 LINKS: Final = 160  # bytes of a node's links and of its place in the graph, with M = 16
 HEADS: Final = 0.1  # of the vectors stand for lists
 LISTED: Final = 11  # bytes of memory for each vector in lists
@@ -111,7 +112,8 @@ def estimate(count: int, dim: int, method: str, *, on_disk: bool = False) -> int
     """
     codes = -(-dim // WIDE) * WIDE
     if method == GRAPH:
-        return count * (codes + LINKS + (0 if on_disk else 2 * dim))
+        sketch = -(-dim // SKETCHED) * SKETCHED // 8 + 4 if dim >= WIDE else 0
+        return count * (codes + LINKS + sketch + (0 if on_disk else 2 * dim))
     if method == LISTS:
         return int(count * (HEADS * (2 * codes + LINKS) + LISTED))
     return 0

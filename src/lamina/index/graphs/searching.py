@@ -14,11 +14,9 @@ from lamina.index.flat import check_finite
 from lamina.index.forms import HALF, halves
 from lamina.index.graphs.filtering import search_filtered
 from lamina.index.graphs.full import FullFile
-from lamina.index.graphs.guiding import unguided
 from lamina.index.graphs.held import HeldGraph
 from lamina.index.graphs.layers import Snapshot, rows_of
 from lamina.index.kernels.querying import FAILED, answer
-from lamina.index.sketches import words
 
 RERANKED = 6  # vectors ordered by their full rows beyond the k that are wanted, at least; half of k
 TRIES = 4  # searches, each for twice as many, where vectors are replaced meanwhile
@@ -97,7 +95,6 @@ class SearchedGraph(HeldGraph):
         full = now.full
         encoded = now.form.encode_queries(queries, self._euclidean)
         norms = now.form.norms(encoded) if self._euclidean else np.zeros(0, np.float32)
-        nothing = unguided(words(encoded.shape[1]))
         none = np.zeros((0, self.dim), np.uint16)
         rerank, full_rows, full_queries, handle, start = 0, none, none, -1, 0
         if full is not None:
@@ -111,7 +108,7 @@ class SearchedGraph(HeldGraph):
 
         def work(part: slice) -> tuple[int, int]:
             marks, epoch = self.room(now)
-            guess = nothing if len(barred) else self.guide.guess(now, encoded[part])
+            guess = self.guide.guess(now, encoded[part])
             epoch, total = answer(
                 now.graph, now.top, now.entry, encoded[part], norms[part], barred, now.twins, ef, marks, epoch, rerank, full_rows, handle, start,
                 full_queries[part], guess, nodes[part], near[part], found[part],

@@ -19,7 +19,7 @@ from lamina.index.kernels.intrinsics import as_distance, as_key, fetch_ahead, in
 from lamina.index.kernels.jit import compiled
 from lamina.index.kernels.linking import LAST_EPOCH
 from lamina.index.kernels.querying import FAILED, refine, sift_up, take_first
-from lamina.index.kernels.search import LINES, LOW, MOST_LINES, ONE, SHORT, WORST, descend, place
+from lamina.index.kernels.search import LINES, LOW, MOST_LINES, ONE, SHORT, WORST, descend, place, unvisited
 
 AHEAD = 12  # lists that are fetched before they are read
 
@@ -30,15 +30,9 @@ def gather(links: Any, node: int, mask: Any, hops: int, visited: Any, epoch: int
 
     Without hops, its neighbours. With hops, those of them that are allowed, and, until there are `hops`, the allowed neighbours of the others.
     """
-    m = 0
     if hops == 0:
-        for j in range(1, links[node, 0] + 1):
-            neighbour = links[node, j]
-            fresh[m] = neighbour
-            m += np.int64(visited[neighbour] != epoch)
-            visited[neighbour] = epoch
-        return m, 1
-    between = 0
+        return unvisited(links, node, visited, epoch, fresh), 1
+    m = between = 0
     for j in range(1, links[node, 0] + 1):
         neighbour = links[node, j]
         if visited[neighbour] == epoch:

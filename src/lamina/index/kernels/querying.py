@@ -13,11 +13,11 @@ import numpy as np
 from numba import types
 
 from lamina.index.kernels.distances import Graph, distance
-from lamina.index.kernels.guessing import Guess
+from lamina.index.kernels.guessing import PLANES, WORDS, Guess, promising
 from lamina.index.kernels.intrinsics import as_distance, as_key, fetch_ahead, inner_product
 from lamina.index.kernels.jit import compiled
 from lamina.index.kernels.linking import LAST_EPOCH
-from lamina.index.kernels.search import LOW, ONE, descend, grow, place
+from lamina.index.kernels.search import LINES, LOW, ONE, descend, grow, place, unvisited
 from lamina.index.kernels.twins import shut, unfold
 
 pread = types.ExternalFunction("pread", types.int64(types.int32, types.intp, types.uint64, types.int64))
@@ -61,15 +61,24 @@ def take_first(heap: Any, size: int) -> int:
 @compiled
 def grow_past(
     graph: Graph, query: int, norm: float, barred: Any, twins: Any, start: int, best: float, pool: Any, ef: int, visited: Any, epoch: int,
+    fresh: Any, guess: Guess, q: int,
 ) -> tuple[int, int]:  # fmt: skip
     """The same as `grow` where some nodes are `barred` (nodes,) uint8: these lead on but do not enter the pool, unless one of
     their `twins` is not barred (see `lamina.index.kernels.twins`; of shape (0,) where there are none).
 
-    Begins at `start`, whose distance is `best`. Returns how many keys the pool holds, nearest first, and how many distances were computed.
+    Begins at `start`, whose distance is `best`; `guess` may be without sketches. Returns how many keys the pool holds, nearest first, and how many
+    distances were computed.
     """
-    links = graph.links
+    links, norms = graph.links, graph.norms
+    euclidean = norms.shape[0] > 0
     stride = graph.vectors.shape[1] * graph.vectors.itemsize
     base = graph.vectors.ctypes.data
+    lines = min((stride + 63) // 64, LINES)
+    bits, steps, sketched = guess.bits.ctypes.data, guess.bits.shape[1] // WORDS, guess.bits.shape[0]
+    plane = guess.planes.ctypes.data + np.intp(q) * guess.planes.shape[1] * PLANES * 8
+    scale, whole, shift = np.float32(0), np.float32(0), np.float32(0)
+    if sketched:
+        scale, whole, shift = guess.scales[q], guess.wholes[q], guess.bases[q]
     heap = np.empty(4 * ef + 64, np.uint64)
     key = as_key(best, np.uint32(start << 1))
     heap[0] = key
@@ -83,18 +92,21 @@ def grow_past(
         size -= 1
         if count == ef and key > pool[count - 1]:
             break
-        node = np.int64((key & LOW) >> ONE)
-        m = np.int64(links[node, 0])
-        for j in range(1, m + 1):
-            neighbour = links[node, j]
-            if visited[neighbour] != epoch:
-                fetch_ahead(base + np.intp(neighbour) * stride)
-        for j in range(1, m + 1):
-            neighbour = np.int64(links[node, j])
-            if visited[neighbour] == epoch:
-                continue
-            visited[neighbour] = epoch
-            computed += 1
+        m = unvisited(links, np.int64((key & LOW) >> ONE), visited, epoch, fresh)
+        if sketched and count == ef:
+            limit = as_distance(pool[count - 1])
+            limit = (np.float32(0.5) * (limit - norm) if euclidean else limit) - shift
+            guess.spared[0] += m
+            m = promising(fresh, m, bits, steps, sketched, guess.factors, norms, plane, scale, whole, limit, base, stride, lines)
+            guess.spared[0] -= m
+        else:
+            for j in range(m):
+                at = base + np.intp(fresh[j]) * stride
+                for t in range(lines):
+                    fetch_ahead(at + t * 64)
+        computed += m
+        for j in range(m):
+            neighbour = np.int64(fresh[j])
             key = as_key(distance(graph, neighbour, query, norm), np.uint32(neighbour << 1))
             if count == ef and key >= pool[count - 1]:
                 continue
@@ -165,7 +177,7 @@ def answer(
 
     `queries` (queries, width) of the type of the vectors, with their squared lengths `norms` where these matter. `barred` (nodes,) uint8, or of
     shape (0,). Written: the best `nodes` (queries, k) with their distances `near`, and how many were `found` (queries,). With `rerank` > 0 the
-    best so many are ordered by their full rows (see `refine`). `guess` has the queries and sketches, or none of these; barred nodes are not guessed.
+    best so many are ordered by their full rows (see `refine`). `guess` has the queries and sketches, or none of these.
     """
     k = nodes.shape[1]
     pool = np.empty(ef, np.uint64)
@@ -184,7 +196,9 @@ def answer(
         current, best, computed = descend(graph, top, entry, query, norm, 0)
         total += computed
         if barred.shape[0]:
-            count, computed = grow_past(graph, query, norm, barred, twins, current, best, pool, ef, visited, np.uint8(epoch))
+            count, computed = grow_past(
+                graph, query, norm, barred, twins, current, best, pool, ef, visited, np.uint8(epoch), fresh, guess, q
+            )
         else:
             visited[current] = np.uint8(epoch)
             pool[0] = as_key(best, np.uint32(current << 1))

@@ -40,6 +40,18 @@ def place(pool: Any, count: int, room: int, key: int) -> int:
 
 
 @compiled
+def unvisited(links: Any, node: int, visited: Any, epoch: int, fresh: Any) -> int:
+    """The neighbours of a node that are not marked yet, which are marked now; returns how many stand in `fresh`."""
+    m = 0
+    for j in range(1, links[node, 0] + 1):
+        neighbour = links[node, j]
+        fresh[m] = neighbour
+        m += np.int64(visited[neighbour] != epoch)
+        visited[neighbour] = epoch
+    return m
+
+
+@compiled
 def grow(
     graph: Graph,
     query: int,
@@ -79,13 +91,7 @@ def grow(
             position += 1
             continue
         pool[position] = key | ONE
-        node = np.int64((key & LOW) >> ONE)
-        m = 0
-        for j in range(1, links[node, 0] + 1):
-            neighbour = links[node, j]
-            fresh[m] = neighbour
-            m += np.int64(visited[neighbour] != epoch)
-            visited[neighbour] = epoch
+        m = unvisited(links, np.int64((key & LOW) >> ONE), visited, epoch, fresh)
         lowest = count
         worst = pool[count - 1] if count == ef else WORST
         if guess is not None and count == ef:
