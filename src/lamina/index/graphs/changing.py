@@ -12,7 +12,7 @@ from lamina.index.flat import check_finite
 from lamina.index.graphs import removal
 from lamina.index.graphs.construction import Linker, levels_of, workers
 from lamina.index.graphs.full import FullFile
-from lamina.index.graphs.held import HeldGraph
+from lamina.index.graphs.held import HeldGraph, whole
 from lamina.index.graphs.layers import MOST_NODES
 from lamina.records import Run
 
@@ -30,9 +30,9 @@ class ChangingGraph(HeldGraph):
 
         `run` is told of the progress and may cancel: what was linked by then stays, the rest is as it was.
         Raises `VectorError` for another width, NaN, infinity, a zero vector under "cosine", or what float16 cannot hold, `InputError` for a
-        negative slot (nothing is then set), `StoreFullError` where the file of full rows cannot grow (as if cancelled).
+        slot that is negative or no whole number (nothing is then set), `StoreFullError` where the file of full rows cannot grow (as if cancelled).
         """
-        slots = np.asarray(slots, np.int64)
+        slots = whole(slots)
         vectors = self._prepared(vectors, len(slots))
         if not len(slots):
             return
@@ -168,11 +168,11 @@ class ChangingGraph(HeldGraph):
             self._publish()
 
     def remove(self, slots: NDArray[np.int64]) -> None:
-        """Take the vectors of slots away; a slot without one is passed over.
+        """Take the vectors of slots away; a slot without one is passed over. Raises `InputError` for slots that are no whole numbers.
 
         Searches pass through them until `repair`; after it and the next `save` neither memory nor the files hold anything of them.
         """
-        slots = np.unique(np.asarray(slots, np.int64))
+        slots = np.unique(whole(slots))
         self._let_die(slots[(slots >= 0) & (slots < self._slots)])
         self._tidy()
 
