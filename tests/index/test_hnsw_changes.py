@@ -71,6 +71,33 @@ def test_rows_of_slots_without_a_vector_are_zeros_and_those_of_others_are_copies
     assert index.rows(np.array([], np.int64)).shape == (0, 16)
 
 
+# ------------------------------------------------------------------------------------------------------ ways to all
+def of_many_lengths(count: int) -> Any:
+    """Vectors of which the short ones are in nobody's interest: by inner product the long ones are nearest to all."""
+    return normal(count) * np.random.default_rng(1).lognormal(0, 1, (count, 1)).astype(np.float32)
+
+
+def test_every_vector_can_be_reached_after_an_addition_of_many() -> None:
+    index = HNSW(16, selection="simple")
+    index.add(np.arange(2000), of_many_lengths(2000))
+    assert index.stats()["reachable"] < 0.98  # what becomes of them where nobody sees to it
+    index = HNSW(16)
+    index.add(np.arange(2000), of_many_lengths(2000))
+    assert index.stats()["reachable"] == 1
+    assert index.verify() == []
+
+
+def test_every_vector_can_be_reached_whenever_a_sixteenth_was_added() -> None:
+    index, rows, seen = HNSW(16), of_many_lengths(2000), 0
+    for start in range(0, 2000, 10):
+        index.add(np.arange(start, start + 10), rows[start : start + 10])
+        if not index._new:
+            seen += 1
+            assert index.stats()["reachable"] == 1
+    assert 20 < seen < 100
+    assert index.stats()["reachable"] > 0.97
+
+
 # ------------------------------------------------------------------------------------------------------ equal vectors
 @pytest.mark.parametrize("metric", ["ip", "l2"])
 def test_thousands_of_equal_vectors_hide_nothing(metric: str) -> None:

@@ -84,6 +84,7 @@ class HeldGraph:
         full = FullRows(self.dim) if self.form == "int8" else None
         self._layers = Layers(Form(self.form, self.dim), self.M, self._euclidean, full)
         self._fitted = self._seen = self._clipped = 0
+        self._new = 0  # vectors that were added since all were last seen to be reached
         self._forget_dead()
         self._publish()
 
