@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack, cast
+from typing import TYPE_CHECKING, Any, Unpack
 
 from lamina.config import load_config
 from lamina.errors import InputError
@@ -16,6 +16,7 @@ from lamina.keeping.arguments import (
     read_filter,
     read_ids,
     read_key,
+    read_named_scope,
     read_scope,
     read_vector,
     whole_number,
@@ -31,6 +32,7 @@ from lamina.records import Filter, Hit, Item, Page, Recall, Report, Run
 from lamina.scopes import check_scope
 from lamina.storage.consents import Consent, in_force
 from lamina.storage.protocol import Durability, Order, ScrubReport, Store
+from lamina.storage.zooming import zoomed
 from lamina.text import check_text
 from lamina.times import MomentLike, parse_moment
 
@@ -122,7 +124,6 @@ class Memory(OpenMemory):
         self._redactor = load_redactor(self.config.redact if redact is None or isinstance(redact, str) else redact)
         self._gate = gate if isinstance(gate, Gate) else load_gate(self.config.gate)
         self._reranker = load_reranker(reranker)
-        self._counter: TokenCounter | None = None
         self._open(embedder, language, rebuild, read_only, read_key(key, self.config.path))
 
     # -------------------------------------------------------------------------------------------------- writing
@@ -227,18 +228,13 @@ class Memory(OpenMemory):
         as quoted data, says what was superseded, and is empty where nothing fits or nothing is known. `shown` are texts that the
         prompt holds already, such as the messages of the conversation: they are not repeated.
         """
-        from lamina.models.tokens import CallableTokens
+        from lamina.models.tokens import read_counter
         from lamina.recall.pack import pack
         from lamina.recall.repeats import not_shown
         from lamina.recall.standing import read_standing
 
         whole_number(budget, "budget", 0)
-        if counter is None:
-            tokens = self._default_counter()
-        elif callable(counter) and not hasattr(counter, "count"):
-            tokens = CallableTokens(counter)
-        else:
-            tokens = cast("TokenCounter", counter)
+        tokens = read_counter(counter)
         whole_number(k, "k", 1)
         if isinstance(shown, str):
             raise InputError("shown must be a list of texts, not one text")
@@ -248,13 +244,6 @@ class Memory(OpenMemory):
         packed = pack(hits, budget, tokens, cue=cue, standing=read_standing(self._store, hits))
         self._echoes.note(packed.hits)  # what is not in the text cannot come back from it
         return packed
-
-    def _default_counter(self) -> TokenCounter:
-        if self._counter is None:
-            from lamina.models.tokens import WordLlamaTokens
-
-            self._counter = WordLlamaTokens()
-        return self._counter
 
     def get(self, id: str) -> Item | None:
         """The item with this id, whatever its state, or None."""
@@ -275,14 +264,7 @@ class Memory(OpenMemory):
         """From an item to what it contains or cites ("in"), or to what contains or cites it ("out"), in the order of time."""
         if direction not in ("in", "out"):
             raise InputError(f"direction must be 'in' or 'out', not {direction!r}")
-        item = self._keeper.required(read_ids([id]))[0]
-        edges = self._store.edges
-        if direction == "in":
-            keys = {edge.dst for edge in edges.out([item.key], ["contains", "cites"])}
-        else:
-            keys = {edge.src for edge in edges.into([item.key], ["contains", "cites"])}
-        found = self._store.items.by_key(sorted(keys)).values()
-        return sorted((one for one in found if not one.status), key=lambda one: (one.at, one.key))
+        return zoomed(self._store, self._keeper.required(read_ids([id]))[0], out=direction == "out")
 
     def history(self, id: str) -> list[Item]:
         """Every version of an item and the events that concern it, in the order of recording."""
@@ -453,10 +435,7 @@ class Memory(OpenMemory):
 
     def delete_all(self, **whose: Unpack[ScopeArguments]) -> int:
         """Remove everything in a scope and below it; returns how many items. The scope must be named ("*": everything)."""
-        scope = read_scope(whose)
-        if not any(value is not None for value in whose.values()):
-            raise InputError("delete_all needs a scope: name a tenant, user or agent, or scope='*' for everything")
-        return self._keeper.delete_all(scope)
+        return self._keeper.delete_all(read_named_scope(whose, "delete_all"))
 
     def erase(self, **whose: Unpack[ScopeArguments]) -> ErasureReceipt:
         """Remove everything in a scope and below it and its bytes from the disk, see that it is gone, and give a receipt of that.
@@ -465,10 +444,7 @@ class Memory(OpenMemory):
         """
         from lamina.keeping.erasure import erase
 
-        scope = read_scope(whose)
-        if not any(value is not None for value in whose.values()):
-            raise InputError("erase needs a scope: name a tenant, user or agent, or scope='*' for everything")
-        return erase(self._store, self._keeper, scope, self.scrub, self._run)
+        return erase(self._store, self._keeper, read_named_scope(whose, "erase"), self.scrub, self._run)
 
     def scrub(self) -> ScrubReport:
         """Take what deletions left on disk away; the report says whether a reader holds it up."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lamina.bench import run_benchmark
+from lamina.bench import Result, run_benchmark
 from lamina.bench.ablation import as_shipped, columns_of, groups_of, judge, refitted, shuffled, unordered
 from lamina.bench.locomo import collections_of
 from lamina.bench.ranking.collections import Asked, Collection
@@ -115,9 +115,19 @@ def test_silent_columns_weigh_nothing() -> None:
     assert as_shipped(folds, collections, []).tolist() != in_order
 
 
-def test_all_features_give_what_locomo_measures(small_locomo: Path, tmp_path: Path) -> None:
-    out = tmp_path / "ablation.json"
-    result = run_benchmark("ablation", data=small_locomo, json_path=out)
+@pytest.fixture(scope="module")
+def ablated(small_locomo: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, Path, list[str]]:
+    """One run, its file, and of which conversations features were computed in it, in order."""
+    asked: list[str] = []
+    inner = Workbench.groups
+    out = tmp_path_factory.mktemp("ablation") / "ablation.json"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Workbench, "groups", lambda self, one: asked.append(one.name) or inner(self, one))
+        return run_benchmark("ablation", data=small_locomo, json_path=out), out, asked
+
+
+def test_all_features_give_what_locomo_measures(small_locomo: Path, ablated: tuple[Result, Path, list[str]]) -> None:
+    result, out, _ = ablated
     check_form(json.loads(out.read_text()))
     locomo = run_benchmark("locomo", data=small_locomo, peers=False)
     for system in ("lamina", "lamina-cv"):
@@ -135,12 +145,8 @@ def test_all_features_give_what_locomo_measures(small_locomo: Path, tmp_path: Pa
     assert out.with_suffix(".png").exists() == (find_spec("matplotlib") is not None)
 
 
-def test_features_are_computed_once(small_locomo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
-    inner = Workbench.groups
-    monkeypatch.setattr(Workbench, "groups", lambda self, one: asked.append(one.name) or inner(self, one))
-    run_benchmark("ablation", data=small_locomo)
-    assert asked == [one.name for one in collections_of(small_locomo)]
+def test_features_are_computed_once(small_locomo: Path, ablated: tuple[Result, Path, list[str]]) -> None:
+    assert ablated[2] == [one.name for one in collections_of(small_locomo)]
 
 
 def test_one_conversation_is_not_enough(tmp_path: Path) -> None:

@@ -179,6 +179,7 @@ def measured(data_root: Path) -> Result:
     return run_benchmark("passages", data=data_root, peers=False, embedders=[WORDLLAMA])
 
 
+@pytest.mark.slow
 def test_full_text_search_is_what_it_was_measured_to_be(measured: Result) -> None:
     """recall@2/5/10 measured elsewhere with another list of stopwords."""
     expected = {"musique_train": (0.382, 0.490, 0.556), "hotpotqa_train": (0.620, 0.805, 0.895)}
@@ -189,6 +190,7 @@ def test_full_text_search_is_what_it_was_measured_to_be(measured: Result) -> Non
     assert measured.row("random").metrics["recall@20"] < 0.05
 
 
+@pytest.mark.slow
 def test_ours_is_about_as_good_as_the_better_of_vectors_and_words(measured: Result) -> None:
     metrics = measured.row(CELLS).metrics
     assert metrics["mean_points"] >= LEAST_MEAN

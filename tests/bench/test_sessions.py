@@ -103,6 +103,7 @@ def result(data_root: Path) -> Result:
     return run_benchmark("sessions", data=data_root, peers=False)
 
 
+@pytest.mark.slow
 def test_baselines_are_near_what_they_were_measured_to_be(result: Result) -> None:
     """Full-text search over twice as many conversations, measured elsewhere: 86.3 at 5, 92.6 at 10, any 95.9, all 89.0."""
     expected = {"recall@5": 0.863, "recall@10": 0.926, "any@10": 0.959, "all@10": 0.890}
@@ -111,6 +112,7 @@ def test_baselines_are_near_what_they_were_measured_to_be(result: Result) -> Non
     assert 0.3 < result.row("random").metrics["recall@10"] < 0.45
 
 
+@pytest.mark.slow
 def test_ours_reaches_the_goal_and_finds_more_than_vectors_alone(result: Result) -> None:
     assert result.row("lamina").metrics["recall@10"] >= LEAST
     assert result.row("lamina").by["against dense"]["recall@10_low_points"] > 0

@@ -95,7 +95,7 @@ def test_looking_at_candidates_alone_loses_no_recall(tmp_path: Path) -> None:
 
     path = tmp_path / "large.db"
     with Memory(path, embedder="wordllama") as memory:
-        memory.add_many(Corpus(SAID, 0).messages(12_000), user=USER)
+        memory.add_many(Corpus(SAID, 0).messages(6_000), user=USER)
     candidates, everything = pruning(path, [collection()], 58, 0, lambda words: None)
     assert candidates.metrics["recall@20"] >= everything.metrics["recall@20"] - 0.01
     assert everything.metrics["recall@20"] > 0.3

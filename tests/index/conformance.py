@@ -35,8 +35,16 @@ def score(row: Any, query: Any, metric: str = "ip") -> float:
 
 def best(rows: dict[int, Any], query: Any, k: int, allow: Any = None, metric: str = "ip") -> list[int]:
     """The naive answer: every vector compared, equal scores in the order of the slots."""
-    allowed = {slot: row for slot, row in rows.items() if allow is None or (slot < len(allow) and allow[slot])}
-    return [slot for _, slot in sorted((-score(row, query, metric), slot) for slot, row in allowed.items())[:k]]
+    slots = [slot for slot in sorted(rows) if allow is None or (slot < len(allow) and allow[slot])]
+    if not slots:
+        return []
+    every = np.array([rows[slot] for slot in slots], np.float64)
+    if metric == "l2":
+        scores = -((every - query) ** 2).sum(axis=1)
+    else:
+        scores = (every * query).sum(axis=1)  # each row by itself, so that equal vectors have equal scores
+        scores = scores / np.linalg.norm(every, axis=1) if metric == "cosine" else scores
+    return [slots[place] for place in np.argsort(-scores, kind="stable")[:k]]
 
 
 @contextmanager

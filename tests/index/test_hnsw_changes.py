@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip("numba")
 
-from lamina.errors import Cancelled
+from lamina.errors import Cancelled, InputError
 from lamina.index.hnsw import HNSW
 from lamina.records import Run
 
@@ -35,6 +35,67 @@ def found(index: HNSW, rows: Any, alive: Any, queries: Any, k: int = 10, ef: int
     assert alive[slots].all()
     assert all(len(set(row)) == k for row in slots.tolist())
     return float((np.take_along_axis(scores, slots, 1) >= edge[:, None] - 1e-3).mean())
+
+
+# ------------------------------------------------------------------------------------------------------ slots
+@pytest.mark.parametrize("slots", [[1.0, 2.7], [True, False], ["0", "1"], np.array([1, 2], object)])
+def test_slots_that_are_no_whole_numbers_are_refused_and_nothing_is_set(slots: Any) -> None:
+    index = HNSW(16)
+    index.add(np.arange(3), normal(3))
+    with pytest.raises(InputError, match="whole numbers"):
+        index.add(np.array(slots), normal(2, seed=1))
+    with pytest.raises(InputError, match="whole numbers"):
+        index.remove(np.array(slots))
+    assert np.array_equal(index.rows(np.arange(3)), normal(3))
+    assert len(index) == 3
+
+
+def test_slots_may_be_whole_numbers_of_any_width_or_none_at_all() -> None:
+    index = HNSW(16)
+    for slot, kind in enumerate((np.int8, np.uint8, np.int32, np.uint64)):
+        index.add(np.array([slot], kind), normal(1, seed=slot))
+    index.remove(np.array([]))
+    index.remove(np.array([1], np.uint16))
+    assert index.present.tolist() == [True, False, True, True]
+
+
+@pytest.mark.parametrize(("form", "file"), FORMS)
+def test_rows_of_slots_without_a_vector_are_zeros_and_those_of_others_are_copies(tmp_path: Path, form: str, file: bool) -> None:
+    index = HNSW(16, form=form, full=tmp_path / "rows" if file else None)
+    index.add(np.array([0, 2]), normal(2))
+    rows, there = index.rows(np.array([2, 1, 0])), index.rows(np.array([2, 0]))
+    assert np.allclose(rows, [normal(2)[1], np.zeros(16), normal(2)[0]], atol=2e-3)
+    assert np.array_equal(there, rows[::2])
+    there[:] = 7
+    assert np.array_equal(index.rows(np.array([2, 1, 0])), rows)
+    assert index.rows(np.array([], np.int64)).shape == (0, 16)
+
+
+# ------------------------------------------------------------------------------------------------------ ways to all
+def of_many_lengths(count: int) -> Any:
+    """Vectors of which the short ones are in nobody's interest: by inner product the long ones are nearest to all."""
+    return normal(count) * np.random.default_rng(1).lognormal(0, 1, (count, 1)).astype(np.float32)
+
+
+def test_every_vector_can_be_reached_after_an_addition_of_many() -> None:
+    index = HNSW(16, selection="simple")
+    index.add(np.arange(2000), of_many_lengths(2000))
+    assert index.stats()["reachable"] < 0.98  # what becomes of them where nobody sees to it
+    index = HNSW(16)
+    index.add(np.arange(2000), of_many_lengths(2000))
+    assert index.stats()["reachable"] == 1
+    assert index.verify() == []
+
+
+def test_every_vector_can_be_reached_whenever_a_sixteenth_was_added() -> None:
+    index, rows, seen = HNSW(16), of_many_lengths(2000), 0
+    for start in range(0, 2000, 10):
+        index.add(np.arange(start, start + 10), rows[start : start + 10])
+        if not index._new:
+            seen += 1
+            assert index.stats()["reachable"] == 1
+    assert 20 < seen < 100
+    assert index.stats()["reachable"] > 0.97
 
 
 # ------------------------------------------------------------------------------------------------------ equal vectors

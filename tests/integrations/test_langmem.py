@@ -1,26 +1,26 @@
-"""LangMem's tools and a compiled LangGraph graph on the store. Both packages are heavy, and needed for this alone: without them it is skipped."""
+"""What LangMem's tools and the nodes of a LangGraph graph ask of a store, asked as they ask it.
+
+The tools here make the calls of LangMem's module `knowledge/tools`: a value with one field, under a random id as its key, in a namespace filled in from
+the configuration of the run; and `dict()` of what a search finds, as JSON. LangMem and LangGraph themselves are heavy, and would be needed for this alone.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import uuid
 from collections.abc import Iterator
-from typing import Any, TypedDict
+from typing import Any
 
 import pytest
 
 from lamina import Memory
 
-pytest.importorskip("langgraph.graph", reason="langgraph is not installed (its checkpoint package alone has no graphs)")
-from langgraph.config import get_store
-from langgraph.graph import END, START, StateGraph
+pytest.importorskip("langgraph.store.base", reason="the extra langgraph is not installed")
+from langchain_core.runnables import RunnableConfig
+from langchain_core.tools import BaseTool, tool
 
 from lamina.integrations.langgraph import LaminaStore
-
-
-class State(TypedDict):
-    question: str
-    answer: str
 
 
 @pytest.fixture
@@ -29,46 +29,76 @@ def store() -> Iterator[LaminaStore]:
         yield LaminaStore(memory)
 
 
-def test_langmems_tools_create_find_correct_and_delete(store: LaminaStore) -> None:
-    langmem = pytest.importorskip("langmem", reason="langmem is not installed")
-    manage = langmem.create_manage_memory_tool(namespace=("memories", "{user}"), store=store)
-    look = langmem.create_search_memory_tool(namespace=("memories", "{user}"), store=store)
-    config: dict[str, Any] = {"configurable": {"user": "ana"}}
+def namespace(config: RunnableConfig) -> tuple[str, ...]:
+    return ("memories", config["configurable"]["user"])
 
-    def found() -> list[str]:
-        answer = look.invoke({"query": "what does she like to eat?", "limit": 1}, config=config)
+
+def tools(store: LaminaStore) -> tuple[BaseTool, BaseTool]:
+    """One that keeps, corrects and deletes memories, and one that searches them."""
+
+    @tool
+    def manage(config: RunnableConfig, content: str | None = None, action: str = "create", id: str | None = None) -> str:
+        """Create, update, or delete a memory."""
+        if action == "delete":
+            store.delete(namespace(config), key=str(id))
+            return f"deleted memory {id}"
+        key = id or str(uuid.uuid4())
+        store.put(namespace(config), key=key, value={"content": content})
+        return f"{action}d memory {key}"
+
+    def found(items: list[Any]) -> str:
+        return json.dumps([item.dict() for item in items])
+
+    def search(query: str, config: RunnableConfig, limit: int = 10, offset: int = 0) -> str:
+        """Search the memories."""
+        return found(store.search(namespace(config), query=query, filter=None, limit=limit, offset=offset))
+
+    async def search_later(query: str, config: RunnableConfig, limit: int = 10, offset: int = 0) -> str:
+        return found(await store.asearch(namespace(config), query=query, filter=None, limit=limit, offset=offset))
+
+    look = tool(search)
+    look.coroutine = search_later  # type: ignore[attr-defined]
+    return manage, look
+
+
+def test_tools_create_find_correct_and_delete(store: LaminaStore) -> None:
+    manage, look = tools(store)
+    config: RunnableConfig = {"configurable": {"user": "ana"}}
+
+    def found(**more: Any) -> list[str]:
+        answer = look.invoke({"query": "what does she like to eat?", "limit": 1, **more}, config=config)
         return [one["value"]["content"] for one in json.loads(answer)]
 
     id = manage.invoke({"content": "Ana loves grilled sardines.", "action": "create"}, config=config).split()[-1]
     manage.invoke({"content": "Ana lives in Porto.", "action": "create"}, config=config)
     assert found() == ["Ana loves grilled sardines."]
+    assert found(offset=1) == ["Ana lives in Porto."]
     manage.invoke({"content": "Ana loves grilled octopus.", "action": "update", "id": id}, config=config)
     assert found() == ["Ana loves grilled octopus."]
-    answer = asyncio.run(look.ainvoke({"query": "where does she live?", "limit": 1}, config=config))
-    assert json.loads(answer)[0]["value"]["content"] == "Ana lives in Porto."
+    one = json.loads(asyncio.run(look.ainvoke({"query": "where does she live?", "limit": 1}, config=config)))[0]
+    assert one["value"]["content"] == "Ana lives in Porto."
+    assert one["namespace"] == ["memories", "ana"]
+    assert {"key", "created_at", "updated_at", "score"} <= one.keys()
     manage.invoke({"action": "delete", "id": id}, config=config)
     assert found() == ["Ana lives in Porto."]
-    other: dict[str, Any] = {"configurable": {"user": "ben"}}
+    assert found(offset=1) == []
+    other: RunnableConfig = {"configurable": {"user": "ben"}}
     assert json.loads(look.invoke({"query": "Porto"}, config=other)) == []
 
 
-def test_the_nodes_of_a_graph_share_the_store(store: LaminaStore) -> None:
-    def node(state: State) -> dict[str, str]:
-        shared = get_store()
-        shared.put(("kitchen",), "kettle", {"text": "The kettle is blue."})
-        return {"answer": shared.search(("kitchen",), query=state["question"])[0].value["text"]}
+def test_the_nodes_of_a_graph_share_the_store_in_threads_and_in_one_loop(store: LaminaStore) -> None:
+    """A graph runs plain nodes in threads, and coroutines in the loop that called it."""
 
-    async def later(state: State) -> dict[str, str]:
-        shared = get_store()
-        await shared.aput(("kitchen",), "mug", {"text": "The mug is red."})
-        return {"answer": (await shared.asearch(("kitchen",), query=state["question"], limit=1))[0].value["text"]}
+    def node(question: str) -> str:
+        store.put(("kitchen",), "kettle", {"text": "The kettle is blue."})
+        return str(store.search(("kitchen",), query=question)[0].value["text"])
 
-    def graph(work: Any) -> Any:
-        made = StateGraph(State)
-        made.add_node("work", work)
-        made.add_edge(START, "work")
-        made.add_edge("work", END)
-        return made.compile(store=store)
+    async def later(question: str) -> str:
+        await store.aput(("kitchen",), "mug", {"text": "The mug is red."})
+        return str((await store.asearch(("kitchen",), query=question, limit=1))[0].value["text"])
 
-    assert graph(node).invoke({"question": "which colour is the kettle?"})["answer"] == "The kettle is blue."
-    assert asyncio.run(graph(later).ainvoke({"question": "which colour is the mug?"}))["answer"] == "The mug is red."
+    async def graph() -> list[str]:
+        return await asyncio.gather(asyncio.to_thread(node, "which colour is the kettle?"), later("which colour is the mug?"))
+
+    assert asyncio.run(graph()) == ["The kettle is blue.", "The mug is red."]
+    assert {item.key for item in store.search(("kitchen",))} == {"kettle", "mug"}

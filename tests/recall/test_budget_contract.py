@@ -25,7 +25,7 @@ from lamina.records import Hit
 from lamina.words import words
 
 SMALLEST, LARGEST = 16, 8192
-FEW, MANY = 80, 2000
+FEW, MANY = 40, 2000
 COUNTERS: dict[str, Callable[[str], int]] = {
     "the packaged tokenizer": WordLlamaTokens().count,
     "words": lambda text: len(text.split()),

@@ -1,6 +1,6 @@
 """The index that a view holds: exact while small, a graph or lists on disk when it has grown, within a budget of bytes.
 
-What searches quickly is built in the background. Until it is there, and for what is not linked yet, search is exact.
+What searches quickly is built in the background. Until it is there, and for what is not linked yet, search is exact; see `lamina.index.linked`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamina.errors import LaminaError, MissingExtraError, NotFoundError, StateError
-from lamina.index.flat import FlatIndex, inner_products, top
+from lamina.index.flat import FlatIndex
+from lamina.index.linked import ASKED, RECENT, LinkedIndex, fixed, setting_of
 from lamina.index.plans import EXACT, GRAPH, LISTS, Means, Plan, choose, has_kernels
 from lamina.index.scattered import FileRows, GraphRows
 from lamina.records import Run
@@ -33,15 +34,13 @@ LEAST_PENDING: Final = 1024  # vectors that are searched one by one before they 
 PENDING_SHARE: Final = 0.01  # … or this share of all, if that is more
 REBUILT_SHARE: Final = 0.1  # share of new vectors and removed ones from which lists are built anew
 CHUNK: Final = 8192  # vectors handed to the graph at once
-RECENT: Final = 256  # queries that are kept for tuning
-FEW: Final = 32  # … and how many there must be, else vectors of the view stand for them
-ASKED: Final = 100  # how many a recall asks for: what ef is tuned for
+FEW: Final = 32  # queries that must be there for ef to be tuned with them, else vectors of the view stand for them
 TARGET: Final = 0.97  # recall that ef is tuned to
 
 _said = False
 
 
-class PlannedIndex:
+class PlannedIndex(LinkedIndex):
     """Exact search below `crossover` vectors, a graph (or lists on disk) from there on.
 
     What it returns is allowed, present and scored by the vectors themselves, best first. Below the crossover it is a `FlatIndex`, and nothing is compiled
@@ -63,90 +62,29 @@ class PlannedIndex:
     def __init__(self, dim: int, *, kind: str = "auto", crossover: int | None = None, means: Means | None = None) -> None:
         if kind != "auto" and not has_kernels():
             raise MissingExtraError.for_extra("index", f"searching with index={kind!r}", "numba")
-        self._flat: FlatIndex = FlatIndex(dim)  # all vectors; once there is a graph, a GraphRows
-        self.dim = dim
+        super().__init__(dim)
         self.kind = kind
         self.crossover = CROSSOVER if crossover is None else crossover
         self.means = means or Means()
-        self.ef: int | None = None  # as tuned for ASKED; None: the graph's own
         self.recall: float | None = None  # estimated when ef was tuned
         self.unsaved = False  # a graph was built that is in no file yet
         self.doing = ""  # what is being done now, in a word
-        self._stale: set[int] = set()  # slots whose vector in the graph is to go
-        self._touched: set[int] | None = None  # slots that changed while others were linked
-        self._opening: tuple[Path, Mapping[str, Any]] | None = None  # a graph in a file, still to be read
-        self._changed_early: set[int] = set()  # slots that have changed since that file was written
         self._threads = 1  # that may work on the graph now
-        self._recent = np.zeros((RECENT, dim), np.float32)
-        self._asked = 0
         self._planned_for = 0
         self._plan: Plan | None = None
-        self._lock = threading.RLock()  # of all of this; never held for long
         self._work = threading.Lock()  # of whoever changes the graph
 
-    # ------------------------------------------------------------------------------------------------------ vectors
-    def __len__(self) -> int:
-        return len(self._flat)
-
-    @property
-    def approximate(self) -> bool:
-        """Whether `search` may miss some of the best, or reading all vectors is better avoided; exact scores of some slots are to be had from `rows`."""
-        return type(self._flat) is not FlatIndex
-
-    @property
-    def present(self) -> NDArray[np.bool_]:
-        """Which slots have a vector, shape (slots,)."""
-        return self._flat.present
-
+    # ------------------------------------------------------------------------------------------------------ planning
     def reserve(self, slots: int) -> None:
         """Make room for this many slots at once."""
         self._make_room(slots)
-        self._flat.reserve(slots)
-
-    def grow(self, slots: int) -> None:
-        """Let there be at least this many slots; the new ones have no vector."""
-        with self._lock:
-            self._flat.grow(slots)
+        super().reserve(slots)
 
     def add(self, slots: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
         """Set the vectors of slots, shape (slots, dim); see `FlatIndex.add`."""
         if len(slots):
             self._make_room(int(np.max(slots)) + 1)
-        with self._lock:
-            linked = self._linked(slots)
-            self._flat.add(slots, vectors)
-            self._note(slots, linked)
-
-    def remove(self, slots: NDArray[np.int64]) -> None:
-        """Take the vectors of slots away; a slot without one is passed over."""
-        with self._lock:
-            linked = self._linked(slots)
-            self._flat.remove(slots)
-            self._note(slots, linked)
-
-    def rows(self, slots: NDArray[np.int64]) -> NDArray[np.float32]:
-        """The vectors of some slots, zeros where there is none, shape (slots, dim)."""
-        return self._flat.rows(slots)
-
-    def scores(self, query: NDArray[np.float32], allow: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:
-        """Inner products with one query, shape (slots,); 0 where a slot has no vector or is not allowed."""
-        return self._flat.scores(query, allow)
-
-    def _linked(self, slots: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Those of some slots whose vector is in the graph."""
-        flat = self._flat
-        if not isinstance(flat, GraphRows):
-            return slots[:0]
-        inside = slots[(slots >= 0) & (slots < len(flat.present))]
-        return inside[flat.linked[inside]]
-
-    def _note(self, slots: NDArray[np.int64], linked: NDArray[np.int64]) -> None:
-        """Remember what has changed in the graph's back."""
-        self._stale.update(linked.tolist())
-        if self._touched is not None:
-            self._touched.update(slots.tolist())
-        if self._opening is not None:
-            self._changed_early.update(slots.tolist())
+        super().add(slots, vectors)
 
     def _make_room(self, slots: int) -> None:
         """Plan for this many vectors, and put them on disk where there is no room for them in memory."""
@@ -168,7 +106,6 @@ class PlannedIndex:
                     on_disk.add(part, self._flat.rows(part))
                 self._flat = on_disk
 
-    # ------------------------------------------------------------------------------------------------------ planning
     def plan_for(self, count: int) -> Plan:
         """How so many vectors would be held and searched."""
         return choose(count, self.dim, self.means, self.means.taken(self), method=self.method(count), disk=self.kind == "auto")
@@ -198,52 +135,7 @@ class PlannedIndex:
         flat = self._flat
         if not isinstance(flat, GraphRows):
             return self.method(len(self)) != EXACT
-        return self.pending > max(LEAST_PENDING, (REBUILT_SHARE if _fixed(flat.graph) else PENDING_SHARE) * len(self))
-
-    # ------------------------------------------------------------------------------------------------------ searching
-    def search(
-        self, vectors: NDArray[np.float32], k: int, allow: NDArray[np.bool_] | None = None, *, ef: int | None = None
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """The best k slots for each query, best first; see `VectorIndex`. `ef`: candidates that the graph keeps, if not as tuned."""
-        found = self._find(vectors, k, allow, ef)
-        if isinstance(self._flat, GraphRows):
-            self._remember(vectors)
-        return found
-
-    def _find(
-        self, vectors: NDArray[np.float32], k: int, allow: NDArray[np.bool_] | None, ef: int | None
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        flat = self._flat
-        if not isinstance(flat, GraphRows):
-            return flat.search(vectors, k, allow)
-        flat._check_queries(vectors, k)
-        wanted = flat._wanted(allow)
-        late, linked = flat.late, flat.linked
-        late = late[late < len(wanted)]
-        late = late[wanted[late]]
-        inside = np.zeros(len(wanted), np.bool_)
-        size = min(len(wanted), len(linked))
-        np.logical_and(wanted[:size], linked[:size], out=inside[:size])
-        count = int(np.count_nonzero(inside))
-        if count <= 2 * k or not len(vectors):
-            return flat.search(vectors, k, allow)
-        setting = _setting(flat.graph)
-        if ef is None and self.ef is not None:
-            ef = max(self.ef, -(-self.ef * k // ASKED)) if setting == "ef" else self.ef
-        every = count == len(flat.graph)
-        found, scores = flat.graph.search(vectors, k, None if every else inside, **({} if ef is None else {setting: ef}))
-        if len(late):
-            found, scores = _merged(found, scores, late, flat.rows(late), vectors)
-        for row in np.flatnonzero((found < 0).any(axis=1) & (count + len(late) >= k)).tolist():  # what is allowed lies apart
-            found[row : row + 1], scores[row : row + 1] = flat.search(vectors[row : row + 1], k, allow)
-        return found, scores
-
-    def _remember(self, vectors: NDArray[np.float32]) -> None:
-        """Keep the newest queries: ef is tuned with them."""
-        with self._lock:
-            for query in vectors[-RECENT:]:
-                self._recent[self._asked % RECENT] = query
-                self._asked += 1
+        return self.pending > max(LEAST_PENDING, (REBUILT_SHARE if fixed(flat.graph) else PENDING_SHARE) * len(self))
 
     # ------------------------------------------------------------------------------------------------------ linking
     def settle(self, run: Run | None = None, threads: int = 1) -> None:
@@ -270,7 +162,7 @@ class PlannedIndex:
                 self._open(*self._opening)
         flat = self._flat
         graph = flat.graph if isinstance(flat, GraphRows) else None
-        if graph is not None and _fixed(graph):
+        if graph is not None and fixed(graph):
             if not self.due:
                 return
             graph = None  # lists are built anew
@@ -320,15 +212,6 @@ class PlannedIndex:
         if whole:
             self._hand_over(graph, slots)
 
-    def _hand_over(self, graph: Any, slots: NDArray[np.int64]) -> None:
-        """The graph has the vectors of these slots now; of those that changed while they were handed to it, it has old ones."""
-        with self._lock:
-            touched = np.array(sorted(self._touched or ()), np.int64)
-            self._stale.update(np.intersect1d(touched, slots).tolist())
-            linked = np.setdiff1d(slots, touched)
-            flat, known = self._flat, isinstance(self._flat, GraphRows) and self._flat.graph is graph
-            self._flat = flat.handed_over(linked) if known else GraphRows(flat, graph, linked)  # type: ignore[attr-defined]
-
     def _new_graph(self, on_disk: bool) -> Any:
         from lamina.index.hnsw import HNSW
 
@@ -346,7 +229,7 @@ class PlannedIndex:
         with self._lock:
             queries = self._recent[: min(self._asked, RECENT)].copy()
         flat, k, name, least = self._flat, min(ASKED, len(self)), "ef", 1
-        if isinstance(flat, GraphRows) and _fixed(
+        if isinstance(flat, GraphRows) and fixed(
             flat.graph
         ):  # as many lists as hold twice what is wanted: where they hold too few they are read on
             name, least = "probes", -(-2 * k * int(flat.graph.stats()["lists"]) // len(flat.graph))
@@ -368,7 +251,7 @@ class PlannedIndex:
             flat = self._flat
             if not isinstance(flat, GraphRows):
                 return None
-            if _fixed(flat.graph):
+            if fixed(flat.graph):
                 name: str | None = flat.graph.kept_as()
                 return name
             with self._lock:
@@ -396,7 +279,7 @@ class PlannedIndex:
         """What belongs to the graph and stands in no file of its own; see `open_graph`."""
         flat = self._flat
         with self._lock:
-            stale = sorted(self._stale) if isinstance(flat, GraphRows) and _fixed(flat.graph) else []
+            stale = sorted(self._stale) if isinstance(flat, GraphRows) and fixed(flat.graph) else []
             return {"ef": self.ef, "recall": self.recall, "stale": stale}
 
     def _open(self, path: Path, tuned: Mapping[str, Any]) -> None:
@@ -447,10 +330,6 @@ class PlannedIndex:
             self._flat, self._opening, self._stale = read, None, set()
 
     # ------------------------------------------------------------------------------------------------------ the rest
-    def nbytes(self) -> int:
-        """Bytes held in memory, the graph's included."""
-        return self._flat.nbytes() + int(self._recent.nbytes)
-
     def stats(self) -> dict[str, Any]:
         """How vectors are held and searched here: JSON values, which have no narrower type."""
         plan, flat = self.plan, self._flat
@@ -460,22 +339,12 @@ class PlannedIndex:
             "vectors": len(self),
             "state": self.doing or ("exact" if graph is None else "ready"),
             "pending": self.pending,
-            "ef": None if graph is None else self.ef or int(getattr(graph, _setting(graph))),
+            "ef": None if graph is None else self.ef or int(getattr(graph, setting_of(graph))),
             "recall": None if graph is None else self.recall,
             "bytes": self.nbytes(),
             "estimate": plan.nbytes,
             **({"notice": plan.notice} if plan.notice else {}),
         }
-
-
-def _fixed(graph: Any) -> bool:
-    """Whether a graph is not changed any more: lists are not."""
-    return _setting(graph) != "ef"
-
-
-def _setting(graph: Any) -> str:
-    """What says how much is looked at in a search."""
-    return "probes" if hasattr(graph, "probes") else "ef"
 
 
 class _Unheard:
@@ -492,23 +361,6 @@ class _Unheard:
 
     def search(self, vectors: NDArray[np.float32], k: int, **setting: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         return self._index._find(vectors, k, None, next(iter(setting.values())))
-
-
-def _merged(
-    found: NDArray[np.int64],
-    scores: NDArray[np.float32],
-    late: NDArray[np.int64],
-    rows: NDArray[np.float32],
-    vectors: NDArray[np.float32],
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """What the graph has found together with what it does not hold yet, best first, as many as before."""
-    k = found.shape[1]
-    for row, query in enumerate(vectors):
-        slots = np.concatenate([found[row], late])
-        both = np.concatenate([scores[row], inner_products(rows, query)])
-        best = top(both, k)
-        found[row], scores[row] = slots[best], both[best]
-    return found, scores
 
 
 def _kernels() -> bool:

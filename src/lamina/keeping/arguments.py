@@ -64,6 +64,18 @@ def read_scope(whose: ScopeArguments, default: str = "") -> str:
     return make_scope(tenant=parts[0], user=parts[1], agent=parts[2])
 
 
+def read_named_scope(whose: ScopeArguments, what: str) -> str:
+    """The scope that the arguments name; `InputError` where they name none: what cannot be taken back is not done to a default.
+
+    >>> read_named_scope({"scope": "*"}, "erase")
+    '*'
+    """
+    scope = read_scope(whose)
+    if not any(value is not None for value in whose.values()):
+        raise InputError(f"{what} needs a scope: name a tenant, user or agent, or scope='*' for everything")
+    return scope
+
+
 def read_filter(conditions: Conditions, zone: tzinfo) -> Filter:
     """The filter that the conditions of a recall make; naive times are in `zone`. Those given win over `where`.
 

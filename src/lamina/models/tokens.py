@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from lamina.errors import InputError
 from lamina.models.word_pieces import ID_BYTES, WordPieces, load_word_pieces
@@ -56,6 +56,24 @@ class CallableTokens:
         if isinstance(counted, bool) or not isinstance(counted, int) or counted < 0:
             raise InputError(f"the token counter must return a whole number of at least 0, not {counted!r}")
         return counted
+
+
+def read_counter(counter: TokenCounter | Callable[[str], int] | None) -> TokenCounter:
+    """The counter or the function that a caller gives, else the packaged one, of which a process needs no second.
+
+    >>> read_counter(len).count("three"), read_counter(None) is read_counter(None)
+    (5, True)
+    """
+    if counter is None:
+        return _packaged()
+    if callable(counter) and not hasattr(counter, "count"):
+        return CallableTokens(counter)
+    return cast("TokenCounter", counter)
+
+
+@cache
+def _packaged() -> TokenCounter:
+    return WordLlamaTokens()
 
 
 def default_counter(counter: TokenCounter | None) -> TokenCounter:

@@ -12,11 +12,13 @@ from lamina.index.flat import check_finite
 from lamina.index.graphs import removal
 from lamina.index.graphs.construction import Linker, levels_of, workers
 from lamina.index.graphs.full import FullFile
-from lamina.index.graphs.held import HeldGraph
+from lamina.index.graphs.held import HeldGraph, whole
 from lamina.index.graphs.layers import MOST_NODES
 from lamina.records import Run
 
 FEWEST_DEAD = 64  # tombstones below which no repair begins by itself
+FEWEST_NEW = 64  # additions after which no ways are looked for by themselves
+NEW = 1 / 16  # … nor below this share of all
 FITTED = 1 << 16  # vectors from which on the step of int8 vectors is fitted anew only where many do not fit
 CLIPPED = 1e-3  # share of components beyond the step from which it is fitted anew
 SAMPLED = 8192  # vectors, new and old, that the step is fitted to
@@ -28,11 +30,11 @@ class ChangingGraph(HeldGraph):
     def add(self, slots: NDArray[np.int64], vectors: NDArray[np.float32], run: Run | None = None) -> None:
         """Set the vectors of slots, shape (slots, dim); of a slot named twice the last one counts.
 
-        `run` is told of the progress and may cancel: what was linked by then stays, the rest is as it was.
+        Whenever a sixteenth of all has been added, vectors that no way leads to any more are named anew (not with selection="simple"). `run` is told of the progress and may cancel: what was linked by then stays, the rest is as it was.
         Raises `VectorError` for another width, NaN, infinity, a zero vector under "cosine", or what float16 cannot hold, `InputError` for a
-        negative slot (nothing is then set), `StoreFullError` where the file of full rows cannot grow (as if cancelled).
+        slot that is negative or no whole number (nothing is then set), `StoreFullError` where the file of full rows cannot grow (as if cancelled).
         """
-        slots = np.asarray(slots, np.int64)
+        slots = whole(slots)
         vectors = self._prepared(vectors, len(slots))
         if not len(slots):
             return
@@ -57,6 +59,7 @@ class ChangingGraph(HeldGraph):
             self._link(slots, vectors, order, levels, run)
         finally:
             self._publish()
+        self._new += len(order)
         self._tidy()
 
     def _prepared(self, vectors: NDArray[np.float32], count: int) -> NDArray[np.float32]:
@@ -168,11 +171,11 @@ class ChangingGraph(HeldGraph):
             self._publish()
 
     def remove(self, slots: NDArray[np.int64]) -> None:
-        """Take the vectors of slots away; a slot without one is passed over.
+        """Take the vectors of slots away; a slot without one is passed over. Raises `InputError` for slots that are no whole numbers.
 
         Searches pass through them until `repair`; after it and the next `save` neither memory nor the files hold anything of them.
         """
-        slots = np.unique(np.asarray(slots, np.int64))
+        slots = np.unique(whole(slots))
         self._let_die(slots[(slots >= 0) & (slots < self._slots)])
         self._tidy()
 
@@ -182,6 +185,14 @@ class ChangingGraph(HeldGraph):
             self._begin()
         elif layers.tombstones > max(FEWEST_DEAD, self.share * (layers.count - len(self._free))):
             self.repair()
+        elif self._new >= max(FEWEST_NEW, NEW * layers.count) and self.selection != "simple":
+            self._reconnect()
+
+    def _reconnect(self) -> None:
+        """Let every vector be reached: a list that is full drops the farthest for a nearer one, and may have been the last to name it."""
+        with workers(self.threads) as each:
+            removal.reconnect(self._layers, self._linker(each))
+        self._new = 0
 
     def repair(self) -> int:
         """Choose the lists that name removed vectors anew, let every vector be reached, and free the nodes; returns how many lists were healed."""
@@ -194,7 +205,7 @@ class ChangingGraph(HeldGraph):
             removal.reconnect(layers, linker)
         known = self._outside()
         gone = np.setdiff1d(np.flatnonzero(layers.dead[: layers.count]), known).astype(np.int32)
-        layers.tombstones = 0
+        layers.tombstones = self._new = 0
         self._publish()
         if len(gone):
             self._waiting.append((self._active.copy(), gone))

@@ -20,6 +20,18 @@ METRICS = ("ip", "cosine", "l2")
 SELECTIONS = ("heuristic", "simple")
 
 
+def whole(slots: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Slots as 64-bit whole numbers. Raises `InputError` for an array of another type, which would be cut off or be a mask.
+
+    >>> whole(np.array([2, 3], np.uint8)).tolist()
+    [2, 3]
+    """
+    given = np.asarray(slots)
+    if given.dtype.kind not in "iu" and given.size:
+        raise InputError(f"slots are whole numbers, not an array of {given.dtype}: of a mask take np.flatnonzero(mask)")
+    return given.astype(np.int64, copy=False)
+
+
 class HeldGraph:
     """The state of an `HNSW`, whose parameters it has: one snapshot for those who search, and the books of the one who changes it."""
 
@@ -75,6 +87,7 @@ class HeldGraph:
         full = FullRows(self.dim) if self.form == "int8" else None
         self._layers = Layers(Form(self.form, self.dim), self.M, self._euclidean, full)
         self._fitted = self._seen = self._clipped = 0
+        self._new = 0  # vectors that were added since all were last seen to be reached
         self._forget_dead()
         self._publish()
 
@@ -152,9 +165,12 @@ class HeldGraph:
 
     def rows(self, slots: NDArray[np.int64]) -> NDArray[np.float32]:
         """The vectors of some slots, zeros where there is none, shape (slots, dim): as exact as they are kept, normalised under "cosine"."""
-        nodes = self._node_of[: self._slots][slots]
+        nodes = self._node_of[: self._slots][slots].astype(np.int64)
+        there = nodes >= 0
+        if there.all():
+            return rows_of(self._now, nodes)
         out = np.zeros((len(nodes), self.dim), np.float32)
-        out[nodes >= 0] = rows_of(self._now, nodes[nodes >= 0].astype(np.int64))
+        out[there] = rows_of(self._now, nodes[there])
         return out
 
     def nbytes(self) -> int:
