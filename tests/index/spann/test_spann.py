@@ -37,7 +37,7 @@ def queries() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def index(tmp_path_factory: pytest.TempPathFactory, rows: np.ndarray) -> SPANN:
-    return build(tmp_path_factory.mktemp("lists"), rows, probes=16)
+    return build(tmp_path_factory.mktemp("lists"), rows, share=0.1, probes=16)
 
 
 # ------------------------------------------------------------------------------------------------ what is found and read
@@ -106,6 +106,8 @@ def test_windows_of_texts(data_root: Path, tmp_path: Path) -> None:
     pruned = [asked(index, asked_for, truth, probes=400, patience=patience) for patience in range(1, 24, 2)]
     assert min(lists for recall, _, lists in pruned if recall >= 0.94) <= 0.9 * fixed[2]
     assert index.built["longest_list"] <= index.limit
+    plain = build(tmp_path / "plain", texts, pages=0, closure=Closure(even=False), tree=BalancedTree(factor=np.inf))
+    assert index.built["evenness"] <= 0.5 * plain.built["evenness"]
     graph = HNSW(256, metric="l2")
     graph.add(np.arange(len(texts)), texts)
     assert index.nbytes() <= 0.35 * graph.nbytes()

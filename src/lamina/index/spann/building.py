@@ -85,7 +85,7 @@ def build(index: SPANN, vectors: Any, run: Run) -> Built:
         full.path.unlink(missing_ok=True)
         raise
     facts = {
-        "heads": len(points), "mean_replicas": len(dealt.points) / count, "cut": dealt.cut, "orphans": dealt.orphans,
+        "heads": len(points), "mean_replicas": len(dealt.points) / count, "filled": dealt.filled, "cut": dealt.cut, "orphans": dealt.orphans,
         "mean_list": float(dealt.counts.mean()), "longest_list": int(dealt.counts.max()),
         "evenness": float(dealt.counts.std() / max(dealt.counts.mean(), 1e-9)),
     }  # fmt: skip

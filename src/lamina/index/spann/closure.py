@@ -1,8 +1,9 @@
 """Into which lists each point is copied: those of the nearest heads that lie in different directions, as far as there is room.
 
 Source: Q. Chen et al., "SPANN: Highly-efficient Billion-scale Approximate Nearest Neighbor Search", 2021 (and its published code). Additions: lists
-are cut to about the pages that the mean one fills, and what goes first are the copies that are farthest in terms of their own nearest head, not
-those farthest from the head of the list; points which every full list turned away get a place after all.
+are cut to about the pages that the mean one fills with copies that are not much farther off than the nearest, since a page is read whole; what goes
+first are the copies that are farthest in terms of their own nearest head, not those farthest from the head of the list; points which every full list
+turned away get a place after all.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from lamina.index.spann.extents import PAGE
 from lamina.records import Run
 
 BLOCK = 1 << 13  # points whose lists are chosen together
+WORTH = 2.0  # how many times farther than the nearest head others may be for copies to be worth a page of their own; beyond it they fill pages
 LEAST = 0.7  # share of the mean list that is left where lists are cut to fewer pages
 
 Rows = Callable[[NDArray[np.int64]], NDArray[np.float32]]
@@ -38,7 +40,7 @@ class Closure:
     """
 
     replicas: int = 8
-    candidates: int = 64
+    candidates: int = 40
     factor: float = 1.0
     reach: float = 11.0
     rule: bool = True
@@ -70,12 +72,13 @@ class Closure:
 class Copies:
     """Which points each list holds, those first for which it is most nearly the nearest.
 
-    Parameters: `points` (copies,), list after list; `counts` (lists,); `cut`, copies that did not fit; `orphans`, points that no list had kept and
-    that were put where there was room.
+    Parameters: `points` (copies,), list after list; `counts` (lists,); `filled`, records that lists were cut to; `cut`, copies that did not fit;
+    `orphans`, points that no list had kept and that were put where there was room.
     """
 
     points: NDArray[np.int64]
     counts: NDArray[np.int64]
+    filled: int
     cut: int
     orphans: int
 
@@ -107,8 +110,8 @@ def copies(
     with ThreadPoolExecutor(threads) as pool:
         for done in pool.map(work, range(0, count, BLOCK)):
             run.report("assigning", done, count)
-    most = min(limit, about_mean(int((chosen >= 0).sum()) / lists, record)) if closure.even else limit
     near /= np.maximum(near[:, :1], np.float32(1e-12))
+    most = min(limit, about_mean(int(((chosen >= 0) & (near <= WORTH**2)).sum()) / lists, record)) if closure.even else limit
     for replicas in range(closure.replicas, 0, -1):
         owners, points, kept = _dealt(chosen[:, :replicas], near[:, :replicas], lists, most, limit)
         held = np.bincount(points[kept], minlength=count)
@@ -122,7 +125,7 @@ def copies(
         owners, points = np.concatenate([owners, more]), np.concatenate([points, orphans])
         order = np.argsort(owners, kind="stable")
         points = points[order]
-    return Copies(points, counts, cut, len(orphans))
+    return Copies(points, counts, most, cut, len(orphans))
 
 
 def about_mean(mean: float, record: int) -> int:

@@ -67,7 +67,8 @@ class Rebalancing(ABC):
     Parameters:
         index: what is updated; its `publish` lets searches see each step.
         neighbours: lists around one that was split whose vectors are looked at.
-        shortest: records below which a list is merged into another (None: a twelfth of the most).
+        shortest: records below which a list is merged into another (None: a sixth of what the mean list had when built, or a twelfth
+            of the most where that is less).
         depth: splits that follow from each other's moves, at most; later ones move nothing more.
         jobs: splits after which moves are made between two states that searches see, at most; others wait.
         reassign: without it nothing is moved (for comparison).
@@ -91,7 +92,8 @@ class Rebalancing(ABC):
             raise StateError("the index has not been built yet: call build first")
         self.index, self.postings, self.full, self.heads = index, index.postings, index.full, index.heads
         self.neighbours, self.depth, self.jobs, self.reassign = neighbours, depth, jobs, reassign
-        self.shortest = max(1, index.limit // 12) if shortest is None else shortest
+        usual = min(index.limit // 12, int(index.built.get("mean_list", index.limit)) // 6)
+        self.shortest = max(1, usual) if shortest is None else shortest
         self.counts = Counts()
         state = index.state()
         self._slots, self._versions, self._used = state.slots, state.versions, state.used

@@ -69,7 +69,7 @@ class SPANN(ListSearch):
         folder: Path,
         *,
         metric: str = "ip",
-        share: float = 0.1,
+        share: float = 0.16,
         closure: Closure | None = None,
         form: str = "int8",
         probes: int = 128,
@@ -126,7 +126,7 @@ class SPANN(ListSearch):
         return held
 
     @staticmethod
-    def estimate(count: int, dim: int, *, share: float = 0.1) -> int:
+    def estimate(count: int, dim: int, *, share: float = 0.16) -> int:
         """Bytes of memory of so many vectors.
 
         >>> SPANN.estimate(1_000_000, 256) // 2**20
