@@ -10,7 +10,8 @@ import pytest
 pytest.importorskip("numba")
 
 from lamina.errors import InputError
-from lamina.index.spann.closure import Closure
+from lamina.index.spann.closure import Closure, about_mean
+from lamina.index.spann.clustering import BalancedTree
 from lamina.index.spann.spann import SPANN
 from tests.index.spann.sets import DIM, at_bytes, build, least, mixture, nearest
 
@@ -53,6 +54,27 @@ def test_copies_do_not_take_the_room_of_vectors_that_have_none(tmp_path: Path) -
     assert index.built["orphans"] > 0
 
 
+def test_lists_are_even_once_they_are_cut_to_whole_pages_and_each_vector_keeps_its_nearest(tmp_path: Path) -> None:
+    """Evener than lists of plain k-means that are not cut, about as many; what is cut costs less than it saves."""
+    rows, queries = mixture(4000, 11, dim=128), mixture(100, 12, dim=128)
+    truth = nearest(rows, queries)
+    index = build(tmp_path / "even", rows, pages=8)
+    plain = build(tmp_path / "plain", rows, pages=8, closure=Closure(even=False), tree=BalancedTree(factor=np.inf))
+    assert abs(index.built["heads"] - plain.built["heads"]) < 0.05 * plain.built["heads"]
+    assert index.built["evenness"] <= 0.75 * plain.built["evenness"]
+    whole = build(tmp_path / "whole", rows, pages=8, closure=Closure(even=False))
+    assert index.built["mean_replicas"] < whole.built["mean_replicas"]
+    recall, size, _ = least(index, queries, truth, 0.9)
+    assert recall >= at_bytes(whole, queries, truth, size) - 0.005
+    first, _ = index.heads.search(rows, 1)
+    lists = copies(index)
+    assert np.mean([row in lists[number] for row, number in enumerate(first[:, 0].tolist())]) > 0.99
+
+
+def test_lists_are_cut_to_whole_pages_near_to_what_the_mean_one_fills() -> None:
+    assert [about_mean(mean, 272) for mean in (1, 15, 16, 21, 22, 29, 30, 42, 44, 64)] == [15, 15, 15, 15, 30, 30, 30, 30, 45, 60]
+
+
 def test_copies_find_more_than_single_lists_for_equal_bytes(tmp_path: Path) -> None:
     """Against one list for each vector, with lists as many and with lists as long."""
     rows, queries = mixture(5000, 1), mixture(100, 2)
@@ -69,8 +91,8 @@ def test_the_rule_keeps_fewer_copies_than_the_nearest_lists(tmp_path: Path) -> N
     """With room enough for all copies."""
     rows, queries = mixture(3000, 1), mixture(200, 2)
     truth = nearest(rows, queries)
-    ruled = build(tmp_path / "ruled", rows, pages=4)
-    plain = build(tmp_path / "plain", rows, pages=4, closure=Closure(rule=False))
+    ruled = build(tmp_path / "ruled", rows, pages=4, closure=Closure(even=False))
+    plain = build(tmp_path / "plain", rows, pages=4, closure=Closure(rule=False, even=False))
     assert ruled.built["mean_replicas"] < 0.8 * plain.built["mean_replicas"]
     recall, size, _ = least(ruled, queries, truth, 0.9)
     assert recall >= at_bytes(plain, queries, truth, size) - 0.05

@@ -37,7 +37,7 @@ def queries() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def index(tmp_path_factory: pytest.TempPathFactory, rows: np.ndarray) -> SPANN:
-    return build(tmp_path_factory.mktemp("lists"), rows, probes=16)
+    return build(tmp_path_factory.mktemp("lists"), rows, share=0.1, probes=16)
 
 
 # ------------------------------------------------------------------------------------------------ what is found and read
@@ -106,6 +106,8 @@ def test_windows_of_texts(data_root: Path, tmp_path: Path) -> None:
     pruned = [asked(index, asked_for, truth, probes=400, patience=patience) for patience in range(1, 24, 2)]
     assert min(lists for recall, _, lists in pruned if recall >= 0.94) <= 0.9 * fixed[2]
     assert index.built["longest_list"] <= index.limit
+    plain = build(tmp_path / "plain", texts, pages=0, closure=Closure(even=False), tree=BalancedTree(factor=np.inf))
+    assert index.built["evenness"] <= 0.5 * plain.built["evenness"]
     graph = HNSW(256, metric="l2")
     graph.add(np.arange(len(texts)), texts)
     assert index.nbytes() <= 0.35 * graph.nbytes()
@@ -201,6 +203,23 @@ def test_many_equal_vectors_among_others_hide_none(tmp_path: Path, rows: np.ndar
     assert found[0] == 0 or found[0] >= 600
 
 
+def test_of_equal_heads_one_has_a_list(tmp_path: Path, rows: np.ndarray) -> None:
+    """A graph shows one of equal vectors: lists of the others would be there and never be found."""
+    index = build(tmp_path, np.repeat(rows[:200], 4, axis=0), share=0.5)
+    assert index.postings is not None
+    assert index.built["heads"] == len(index.heads) == len(index.postings) <= 200
+    assert (index.postings.counts > 0).all()
+    assert (np.sort(index.search(rows[:200], 4, probes=8)[0], axis=1) == np.arange(800).reshape(200, 4)).mean() > 0.99
+
+
+def test_equal_vectors_have_lists_enough_though_their_heads_are_equal(tmp_path: Path) -> None:
+    index = build(tmp_path, np.ones((900, DIM), np.float32))
+    assert index.postings is not None
+    assert len(np.unique(index.heads.rows(np.arange(len(index.postings))), axis=0)) == len(index.postings)
+    assert int(index.postings.counts.sum()) == 900
+    assert (index.search(np.ones((1, DIM), np.float32), 500, probes=90)[0] >= 0).all()
+
+
 # -------------------------------------------------------------------------------------------------------------- metrics
 def test_cosine_orders_like_angles_whatever_the_lengths(tmp_path: Path) -> None:
     some, queries = mixture(800, 6), mixture(40, 7)
@@ -282,9 +301,15 @@ def test_other_nonsense_is_refused(index: SPANN, tmp_path: Path, rows: np.ndarra
         (np.array([0, -1, 1]), rows[:3], InputError),
         (np.array([0, 1 << 40, 1]), rows[:3], InputError),
         (np.arange(3), np.zeros((3, DIM), np.float32), VectorError),
+        (np.array([0.0, 1.5, 2.0]), rows[:3], InputError),
+        (np.array([True, False]), rows[:2], InputError),
+        (np.array(["0", "1"]), rows[:2], InputError),
+        (np.array([0, 1 << 63], np.uint64), rows[:2], InputError),
     ):
         with pytest.raises(error):
             fresh.build(slots, vectors)
+    with pytest.raises(InputError, match="whole numbers"):
+        fresh.add(np.array([0.0, 1.5]), rows[:2])
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(StateError):
         fresh.save()

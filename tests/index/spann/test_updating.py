@@ -408,12 +408,15 @@ def test_bad_input_is_refused_and_changes_nothing(tmp_path):
         (np.array([1, 2]), bad, VectorError),
         (np.array([1, -2]), vectors[:2], InputError),
         (np.array([1, 1 << 30]), vectors[:2], InputError),
+        (np.array([1.0, 2.7]), vectors[:2], InputError),
     ):
         with pytest.raises(error):
             index.add(slots, rows)
     for settings_ in ({"neighbours": 0}, {"depth": 0}, {"jobs": 0}, {"shortest": index.limit}):
         with pytest.raises(InputError):
             Updater(index, **settings_)
+    with pytest.raises(InputError, match="whole numbers"):
+        index.remove(np.array([1.0, 2.7]))
     index.remove(np.array([-1, 500, 1 << 40]))
     assert len(index) == 500
     index.add(np.array([9, 9]), vectors[[10, 11]])

@@ -17,6 +17,7 @@ from lamina.index.kernels.lists import HEADER, Heads
 from lamina.index.spann.closure import Copies, copies
 from lamina.index.spann.heads import choose_heads
 from lamina.index.spann.postings import PostingFile
+from lamina.index.spann.rebalancing import APART
 from lamina.index.spann.saving import LISTS, ROWS
 from lamina.records import Run
 
@@ -61,12 +62,19 @@ def build(index: SPANN, vectors: Any, run: Run) -> Built:
                 f"{wanted} lists of up to {index.limit} vectors cannot hold {count}: allow lists more pages than {index.pages}, or a share of heads "
                 f"above {index.share}"
             )
-        if len(chosen) * index.limit < count:  # many vectors are alike: their cluster is not split any more
+        points = full.read(chosen)
+        points = points[_first(points)]  # of equal heads the graph shows one: the lists of the others would stay empty
+        alike = len(points) * index.limit < count
+        if alike:  # many vectors are alike: their cluster is not split any more
             chosen = np.union1d(chosen, np.linspace(0, count - 1, wanted).astype(np.int64))
+            points = _moved_apart(full.read(chosen), index.seed)
         heads = HNSW(index.dim, metric="l2", ef_construction=100, form="float16", seed=index.seed, threads=index.tree.threads)
-        heads.add(np.arange(len(chosen)), full.read(chosen), run)
+        heads.add(np.arange(len(points)), points, run)
+        if alike:
+            heads.repair()
         dealt = copies(
-            count, full.read, graph_of(heads), Form("float16", index.dim), index.closure, len(chosen), index.limit, index.tree.threads, run,
+            count, full.read, graph_of(heads), Form("float16", index.dim), index.closure, len(points), index.limit, index.record,
+            index.tree.threads, run,
         )  # fmt: skip
         postings = PostingFile.create(index.folder / LISTS, index.record, index.pages)
         postings.write_all(dealt.counts, _lists(codes, full, dealt, run))
@@ -77,11 +85,31 @@ def build(index: SPANN, vectors: Any, run: Run) -> Built:
         full.path.unlink(missing_ok=True)
         raise
     facts = {
-        "heads": len(chosen), "mean_replicas": len(dealt.points) / count, "cut": dealt.cut, "orphans": dealt.orphans,
+        "heads": len(points), "mean_replicas": len(dealt.points) / count, "filled": dealt.filled, "cut": dealt.cut, "orphans": dealt.orphans,
         "mean_list": float(dealt.counts.mean()), "longest_list": int(dealt.counts.max()),
         "evenness": float(dealt.counts.std() / max(dealt.counts.mean(), 1e-9)),
     }  # fmt: skip
     return Built(heads, postings, full, codes, length, facts)
+
+
+def _first(points: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Which points (points, dim) no earlier one is equal to, as float16 holds them, ascending."""
+    rows = np.ascontiguousarray(points.astype(np.float16) + np.float16(0))  # one zero, not two
+    _, first = np.unique(rows.view(np.dtype((np.void, rows.shape[1] * rows.itemsize))), return_index=True)
+    return np.sort(first)
+
+
+def _moved_apart(points: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
+    """Points of which those that are equal to an earlier one are moved a little."""
+    generator, apart = np.random.default_rng(seed), APART
+    length = np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-3)
+    moved = points.copy()
+    while len(again := np.setdiff1d(np.arange(len(points)), _first(moved))):
+        noise = generator.normal(size=(len(again), points.shape[1])).astype(np.float32)
+        noise *= np.float32(apart) * length[again] / np.linalg.norm(noise, axis=1, keepdims=True)
+        moved[again] = points[again] + noise
+        apart *= 2
+    return moved
 
 
 def _read(index: SPANN, vectors: Any, full: FullFile, run: Run) -> tuple[Form, float]:
@@ -142,6 +170,14 @@ def prepared(vectors: Any, metric: str) -> NDArray[np.float32]:
             raise VectorError(f"vector {int(np.flatnonzero(lengths[:, 0] == 0)[0])} is zero: it has no direction, leave it out")
         block = np.asarray(block / lengths, np.float32)
     return block
+
+
+def whole_numbers(slots: Any) -> NDArray[np.int64]:
+    """Slots as numbers of 64 bits; raises `InputError` for those that are no whole numbers."""
+    given = np.asarray(slots)
+    if given.size and (given.dtype.kind not in "iu" or (given.dtype == np.uint64 and int(given.max()) >= 1 << 63)):
+        raise InputError(f"slots are whole numbers from 0 up to {(1 << 30) - 1:,}, not of type {given.dtype}: convert them first")
+    return given.astype(np.int64)
 
 
 def check_lengths(lengths: NDArray[np.float32]) -> None:

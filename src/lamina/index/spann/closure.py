@@ -1,7 +1,9 @@
 """Into which lists each point is copied: those of the nearest heads that lie in different directions, as far as there is room.
 
-Source: Q. Chen et al., "SPANN: Highly-efficient Billion-scale Approximate Nearest Neighbor Search", 2021 (and its published code). That points
-which every full list turned away get a place after all is an addition.
+Source: Q. Chen et al., "SPANN: Highly-efficient Billion-scale Approximate Nearest Neighbor Search", 2021 (and its published code). Additions: lists
+are cut to about the pages that the mean one fills with copies that are not much farther off than the nearest, since a page is read whole; what goes
+first are the copies that are farthest in terms of their own nearest head, not those farthest from the head of the list; points which every full list
+turned away get a place after all.
 """
 
 from __future__ import annotations
@@ -18,9 +20,12 @@ from lamina.errors import InputError
 from lamina.index.forms import Form
 from lamina.index.kernels.lists import Heads
 from lamina.index.kernels.lists import closure as choose_lists
+from lamina.index.spann.extents import PAGE
 from lamina.records import Run
 
 BLOCK = 1 << 13  # points whose lists are chosen together
+WORTH = 2.0  # how many times farther than the nearest head others may be for copies to be worth a page of their own; beyond it they fill pages
+LEAST = 0.7  # share of the mean list that is left where lists are cut to fewer pages
 
 Rows = Callable[[NDArray[np.int64]], NDArray[np.float32]]
 
@@ -31,14 +36,15 @@ class Closure:
 
     Parameters: `replicas`, lists of a point, at most; `candidates`, heads looked at; `factor`, how strict the rule of relative neighbourhood is
     (larger: more copies); `reach`, how many times farther than the nearest head others may be (the source's 1 + ε); `rule`: without it the nearest
-    lists are taken (for comparison).
+    lists are taken; `even`: without it a list is cut only to the most that it may hold (both for comparison).
     """
 
     replicas: int = 8
-    candidates: int = 64
+    candidates: int = 40
     factor: float = 1.0
     reach: float = 11.0
     rule: bool = True
+    even: bool = True
 
     def __post_init__(self) -> None:
         if self.replicas < 1 or self.candidates < self.replicas:
@@ -64,22 +70,32 @@ class Closure:
 
 @dataclass(frozen=True)
 class Copies:
-    """Which points each list holds, nearest first.
+    """Which points each list holds, those first for which it is most nearly the nearest.
 
-    Parameters: `points` (copies,), list after list; `counts` (lists,); `cut`, copies that did not fit; `orphans`, points that no list had kept and
-    that were put where there was room.
+    Parameters: `points` (copies,), list after list; `counts` (lists,); `filled`, records that lists were cut to; `cut`, copies that did not fit;
+    `orphans`, points that no list had kept and that were put where there was room.
     """
 
     points: NDArray[np.int64]
     counts: NDArray[np.int64]
+    filled: int
     cut: int
     orphans: int
 
 
 def copies(
-    count: int, rows: Rows, heads: Heads, form: Form, closure: Closure, lists: int, limit: int, threads: int, run: Run
+    count: int,
+    rows: Rows,
+    heads: Heads,
+    form: Form,
+    closure: Closure,
+    lists: int,
+    limit: int,
+    record: int,
+    threads: int,
+    run: Run,
 ) -> Copies:
-    """Deal `count` points into `lists` lists of up to `limit`; no point is lost.
+    """Deal `count` points into `lists` lists of up to `limit`, records of `record` bytes; no point is lost.
 
     Where points that no list kept are more than there is room for, all points get fewer copies. There must be room for one of each.
     """
@@ -94,10 +110,12 @@ def copies(
     with ThreadPoolExecutor(threads) as pool:
         for done in pool.map(work, range(0, count, BLOCK)):
             run.report("assigning", done, count)
+    near /= np.maximum(near[:, :1], np.float32(1e-12))
+    most = min(limit, about_mean(int(((chosen >= 0) & (near <= WORTH**2)).sum()) / lists, record)) if closure.even else limit
     for replicas in range(closure.replicas, 0, -1):
-        owners, points, sizes, kept = _dealt(chosen[:, :replicas], near[:, :replicas], lists, limit)
+        owners, points, kept = _dealt(chosen[:, :replicas], near[:, :replicas], lists, most, limit)
         held = np.bincount(points[kept], minlength=count)
-        orphans, counts = np.flatnonzero(held == 0), np.minimum(sizes, limit)
+        orphans, counts = np.flatnonzero(held == 0), np.bincount(owners[kept], minlength=lists)
         if len(orphans) <= lists * limit - int(counts.sum()):  # otherwise copies took the room of points that have none
             break
     cut = int((~kept).sum())
@@ -107,20 +125,34 @@ def copies(
         owners, points = np.concatenate([owners, more]), np.concatenate([points, orphans])
         order = np.argsort(owners, kind="stable")
         points = points[order]
-    return Copies(points, counts, cut, len(orphans))
+    return Copies(points, counts, most, cut, len(orphans))
+
+
+def about_mean(mean: float, record: int) -> int:
+    """Records that lists are cut to: as many whole pages as the mean one fills, one more where less than `LEAST` of it would be left.
+
+    >>> about_mean(39, 272), about_mean(28, 272), about_mean(3, 272)
+    (30, 30, 15)
+    """
+    size = mean * record / PAGE
+    pages = max(int(size), 1)
+    return (pages if pages >= LEAST * size else pages + 1) * PAGE // record
 
 
 def _dealt(
-    chosen: NDArray[np.int32], near: NDArray[np.float32], lists: int, limit: int
-) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-    """The copies list after list, nearest first: list and point of each, how many each list was given, and which of them it has room for."""
+    chosen: NDArray[np.int32], far: NDArray[np.float32], lists: int, most: int, limit: int
+) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.bool_]]:
+    """The copies list after list: list and point of each, and which of them are kept.
+
+    `far`, in terms of the nearest head of the point: what is least comes first. A list keeps `most`; of points whose nearest it is, up to `limit`.
+    """
     points, column = np.nonzero(chosen >= 0)
     owners = chosen[points, column]
-    order = np.lexsort((near[points, column], owners))
-    owners, points = owners[order], points[order]
+    order = np.lexsort((far[points, column], owners))
+    owners, points, column = owners[order], points[order], column[order]
     sizes = np.bincount(owners, minlength=lists)
     within = np.arange(len(owners)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    return owners, points, sizes, within < limit
+    return owners, points, (within < most) | ((within < limit) & (column == 0))
 
 
 def _places(

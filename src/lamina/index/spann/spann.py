@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lamina.errors import CorruptStoreError, InputError, StateError, VectorError
-from lamina.index.arrays import aligned_zeros
-from lamina.index.comparing import compare
-from lamina.index.flat import check_finite
-from lamina.index.forms import Form, halves
+from lamina.errors import InputError, StateError, VectorError
+from lamina.index.forms import Form
 from lamina.index.graphs.full import FullFile
 from lamina.index.hnsw import HNSW
-from lamina.index.kernels.lists import HEADER, PAGE, Heads, Lists, Probing, probe
-from lamina.index.spann.building import build, check_lengths, graph_of, prepared, records
+from lamina.index.kernels.lists import HEADER, PAGE, Heads, Lists
+from lamina.index.spann.building import build, check_lengths, graph_of, prepared, records, whole_numbers
 from lamina.index.spann.closure import Closure
 from lamina.index.spann.clustering import BalancedTree
 from lamina.index.spann.postings import PostingFile
 from lamina.index.spann.saving import problems, restore, save
+from lamina.index.spann.searching import ListSearch, State
 from lamina.index.spann.updating import Updater
 from lamina.records import Run
 
@@ -30,21 +28,7 @@ LISTED = 118  # vectors of a list, at least
 PAGES = 3  # pages of a list, at least
 
 
-class State(NamedTuple):
-    """What a reader takes once and then works with.
-
-    Parameters: `heads`, the graph in memory; `lists`, the file; `slots` (rows,) int32, the slot of each row or -1; `versions` (rows,) uint8: copies
-    of another version do not count; `used`, rows.
-    """
-
-    heads: Heads
-    lists: Lists
-    slots: NDArray[np.int32]
-    versions: NDArray[np.uint8]
-    used: int
-
-
-class SPANN:
+class SPANN(ListSearch):
     """Finds nearly all of the best slots by reading a few short lists from disk; in memory stand the heads of the lists alone.
 
     Scores are negative squared distances ("l2"), or inner products of vectors of one length ("cosine" makes them so, "ip" refuses others):
@@ -85,7 +69,7 @@ class SPANN:
         folder: Path,
         *,
         metric: str = "ip",
-        share: float = 0.1,
+        share: float = 0.16,
         closure: Closure | None = None,
         form: str = "int8",
         probes: int = 128,
@@ -131,55 +115,7 @@ class SPANN:
         self.full: FullFile | None = None
         self._updater: Updater | None = None
 
-    # ------------------------------------------------------------------------------------------------- what there is
-    def __len__(self) -> int:
-        return int((self._node_of >= 0).sum())
-
-    @property
-    def approximate(self) -> bool:
-        """Whether `search` may miss some of the best."""
-        return True
-
-    @property
-    def present(self) -> NDArray[np.bool_]:
-        """Which slots have a vector, shape (slots,)."""
-        return np.asarray(self._node_of >= 0)
-
-    @property
-    def heads(self) -> HNSW:
-        """The graph of heads; a slot in it is the number of a list."""
-        if self._heads is None:
-            raise StateError("the index has not been built yet: call build or add first")
-        return self._heads
-
-    def state(self) -> State:
-        """What a search works with."""
-        if self._state is None:
-            raise StateError("the index has not been built yet: call build or add first")
-        return self._state
-
-    def rows(self, slots: NDArray[np.int64]) -> NDArray[np.float32]:
-        """The vectors of some slots as float16 holds them, zeros where there is none, shape (slots, dim)."""
-        out = np.zeros((len(slots), self.dim), np.float32)
-        if self.full is None:
-            return out
-        inside = (slots >= 0) & (slots < len(self._node_of))
-        nodes = np.where(inside, self._node_of[np.where(inside, slots, 0)], -1)
-        out[nodes >= 0] = self.full.read(nodes[nodes >= 0].astype(np.int64))
-        return out
-
-    def nodes_of(self, slots: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The row of each slot, or -1; slots are not below 0."""
-        inside = slots < len(self._node_of)
-        return np.where(inside, self._node_of[np.where(inside, slots, 0)], -1).astype(np.int64)
-
-    def point(self, slots: NDArray[np.int64], rows: NDArray[np.int64] | int) -> None:
-        """Let slots have these rows (-1: none)."""
-        most = int(slots.max(initial=-1)) + 1
-        if most > len(self._node_of):
-            self._node_of = np.append(self._node_of, np.full(most + most // 8 - len(self._node_of), -1, np.int32))
-        self._node_of[slots] = rows
-
+    # ------------------------------------------------------------------------------------------------------- memory
     def nbytes(self) -> int:
         """Bytes of memory held."""
         held = int(self._node_of.nbytes) + sum(int(one.nbytes) + int(two.nbytes) for one, _, two in self._spare)
@@ -190,7 +126,7 @@ class SPANN:
         return held
 
     @staticmethod
-    def estimate(count: int, dim: int, *, share: float = 0.1) -> int:
+    def estimate(count: int, dim: int, *, share: float = 0.16) -> int:
         """Bytes of memory of so many vectors.
 
         >>> SPANN.estimate(1_000_000, 256) // 2**20
@@ -207,7 +143,7 @@ class SPANN:
         """
         if self._state is not None:
             raise StateError("the index has been built already: add to it, or build another one in another folder")
-        slots = np.asarray(slots, np.int64)
+        slots = whole_numbers(slots)
         count = len(slots)
         if vectors.shape != (count, self.dim) or not count:
             raise VectorError(
@@ -269,7 +205,7 @@ class SPANN:
 
         Raises what `build` and `Updater.add` do.
         """
-        slots = np.asarray(slots, np.int64)
+        slots = whole_numbers(slots)
         if slots.ndim != 1 or np.shape(vectors) != (len(slots), self.dim):
             raise VectorError(
                 f"expected a vector of {self.dim} dimensions for each slot, got an array of shape {np.shape(vectors)}"
@@ -285,7 +221,7 @@ class SPANN:
     def remove(self, slots: NDArray[np.int64]) -> None:
         """Take the vectors of slots away, while others search; `save` makes it last."""
         if self._state is not None:
-            self.updater.remove(slots)
+            self.updater.remove(whole_numbers(slots))
 
     def compact(self, run: Run | None = None) -> None:
         """Write the lists anew, packed, and commit: of removed vectors nothing is left in the files."""
@@ -296,127 +232,6 @@ class SPANN:
         assert self.postings is not None
         self.postings.compact(run)
         self.updater.publish()
-
-    # -------------------------------------------------------------------------------------------------------- search
-    def search(
-        self,
-        vectors: NDArray[np.float32],
-        k: int,
-        allow: NDArray[np.bool_] | None = None,
-        *,
-        probes: int | None = None,
-        ratio: float | None = None,
-        patience: int | None = None,
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """The best k slots for each query with their scores, -1 and -inf where there are fewer, shape (queries, k).
-
-        `allow`, a mask over slots: where it lets few through, more lists are read, or all that pass are compared.
-        """
-        queries = np.asarray(vectors, np.float32)
-        if k < 1:
-            raise InputError(f"k must be at least 1, not {k}")
-        if queries.ndim != 2 or queries.shape[1] != self.dim:
-            raise VectorError(f"expected queries of {self.dim} dimensions, shape (queries, {self.dim}), got {queries.shape}")
-        check_finite(queries, "query")
-        found, scores = np.full((len(queries), k), -1, np.int64), np.full((len(queries), k), -np.inf, np.float32)
-        if self._state is None or not len(queries) or not len(self):
-            return found, scores
-        if self.metric == "cosine":
-            queries = prepared(queries, self.metric)
-        most = probes or self.probes
-        barred, few = self._barred(allow)
-        if barred is not None:
-            passing = len(few)
-            if passing <= max(4 * k, most * self.limit // 2):
-                self.plan = "exact"
-                return self._exact(queries, k, few)
-            most = min(math.ceil(most * len(self) / passing), len(self._state.lists.count))
-            ratio, patience = 0.0, 0
-        self.plan = "lists"
-        slots, near, counts = self._probe(
-            queries, k, barred, most, self.ratio if ratio is None else ratio, self.patience if patience is None else patience
-        )
-        self._fill(queries, slots, near, counts, found, scores)
-        short = np.flatnonzero(counts < min(k, len(few) if barred is not None else len(self)))
-        if len(short):  # the lists that were read hold too few
-            every = few if barred is not None else np.flatnonzero(self.present)
-            if barred is None and most < len(self._state.lists.count):
-                wider = min(8 * most + 64, len(self._state.lists.count))
-                found[short], scores[short] = self.search(queries[short], k, probes=wider, ratio=0.0, patience=0)
-            else:
-                found[short], scores[short] = self._exact(queries[short], k, every)
-        return found, scores
-
-    def _barred(self, allow: NDArray[np.bool_] | None) -> tuple[NDArray[np.uint8] | None, NDArray[np.int64]]:
-        if allow is None:
-            return None, np.empty(0, np.int64)
-        wide = np.zeros(len(self._node_of), np.bool_)
-        size = min(len(wide), len(allow))
-        wide[:size] = allow[:size]
-        return (~wide).view(np.uint8), np.flatnonzero(wide & self.present)
-
-    def _probe(
-        self, queries: NDArray[np.float32], k: int, barred: NDArray[np.uint8] | None, most: int, ratio: float, patience: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]:
-        state, full = self.state(), self.full
-        assert full is not None
-        near_form = Form("float16", self.dim)
-        head_queries = near_form.encode(np.clip(queries, -6e4, 6e4))
-        codes = self.codes.encode(queries)
-        ef = min(max(self.candidates or 2 * most, most, 32), len(state.heads.number))
-        keep = self.keep or 2 * k + 10
-        probing = Probing(min(most, ef), ef, ratio, self.guard, patience, self.margin, False)
-        unit = self.codes.step**2 if self.form == "int8" else 1.0
-        shape = (len(queries), k)
-        nodes, near, counts = np.full(shape, -1, np.int64), np.empty(shape, np.float32), np.zeros(len(queries), np.int64)
-        work = np.zeros((len(queries), 4), np.int64)
-        visited, epoch, buffer = self._room(len(state.heads.graph.links))
-        epoch = probe(
-            state.heads, state.lists, probing, head_queries, near_form.norms(head_queries), codes, self.codes.norms(codes), unit,
-            state.slots, state.versions, np.zeros(0, np.uint8) if barred is None else barred, full.handle, full.start, halves(queries),
-            max(keep, k), visited, epoch, buffer, nodes, near, counts, work,
-        )  # fmt: skip
-        if epoch < 0:
-            raise CorruptStoreError(f"a list or a row in {self.folder} cannot be read: delete the folder, an index is built anew")
-        self._spare.append((visited, epoch, buffer))
-        self.work = work
-        heads, compared, lists, size = work.sum(axis=0).tolist()
-        self.heads_read += heads
-        self.compared += compared
-        self.lists_read += lists
-        self.bytes_read += size
-        nodes[nodes >= 0] = state.slots[nodes[nodes >= 0]]
-        return nodes, near, counts
-
-    def _room(self, nodes: int) -> tuple[NDArray[np.uint8], int, NDArray[np.uint8]]:
-        try:
-            visited, epoch, buffer = self._spare.pop()
-            if len(visited) == nodes:
-                return visited, epoch, buffer
-        except IndexError:
-            pass
-        return np.zeros(nodes, np.uint8), 0, aligned_zeros(((self.pages + 1) * PAGE,), np.uint8)
-
-    def _fill(
-        self, queries: NDArray[np.float32], slots: NDArray[np.int64], near: NDArray[np.float32], counts: NDArray[np.int64],
-        found: NDArray[np.int64], scores: NDArray[np.float32],
-    ) -> None:  # fmt: skip
-        """Slots and squared distances as slots and scores."""
-        there = np.arange(slots.shape[1]) < counts[:, None]
-        found[there] = slots[there]
-        if self.metric == "l2":
-            scores[there] = -near[there]
-            return
-        lengths = np.einsum("ij,ij->i", queries, queries)
-        where = np.nonzero(there)
-        length = np.float32(self.length)
-        scores[there] = (lengths[where[0]] + length - near[there]) / 2
-
-    def _exact(
-        self, queries: NDArray[np.float32], k: int, slots: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """The best k of some slots, each compared by its float16 row."""
-        return compare(queries, k, slots[self.nodes_of(slots) >= 0], self.rows, euclidean=self.metric == "l2")
 
     # --------------------------------------------------------------------------------------------------------- files
     def save(self) -> None:
