@@ -12,6 +12,7 @@ import numpy as np
 from numba import types
 
 from lamina.index.kernels.distances import Graph, select
+from lamina.index.kernels.guessing import Guess
 from lamina.index.kernels.intrinsics import as_distance, as_key, inner_product, move
 from lamina.index.kernels.jit import compiled
 from lamina.index.kernels.linking import LAST_EPOCH
@@ -62,13 +63,19 @@ class Probing(NamedTuple):
 
 @compiled
 def near_heads(
-    heads: Heads, query: int, norm: float, pool: Any, ef: int, visited: Any, epoch: int, fresh: Any, near: Any, nodes: Any
+    heads: Heads, query: int, norm: float, pool: Any, ef: int, visited: Any, epoch: int, fresh: Any, guess: Guess, q: int, near: Any, nodes: Any
 ) -> tuple[int, int]:
-    """The living heads nearest to a query with their squared distances, nearest first; returns how many, and how many distances were computed."""
+    """The living heads nearest to a query with their squared distances, nearest first; returns how many, and how many distances were computed.
+
+    `guess` has sketches of the heads or none, and the query at place `q`.
+    """
     current, best, computed = descend(heads.graph, heads.top, heads.entry, query, norm, 0)
     visited[current] = np.uint8(epoch)
     pool[0] = as_key(best, np.uint32(current << 1))
-    count, more = grow(heads.graph, query, norm, pool, 1, ef, visited, np.uint8(epoch), fresh)
+    if guess.bits.shape[0]:
+        count, more = grow(heads.graph, query, norm, pool, 1, ef, visited, np.uint8(epoch), fresh, guess, q)
+    else:
+        count, more = grow(heads.graph, query, norm, pool, 1, ef, visited, np.uint8(epoch), fresh)
     living = 0
     for j in range(count):
         node = np.int64((pool[j] & LOW) >> ONE)
@@ -81,8 +88,8 @@ def near_heads(
 
 @compiled
 def closure(
-    heads: Heads, queries: Any, norms: Any, candidates: int, replicas: int, factor: float, reach: float, simple: bool, visited: Any, epoch: int,
-    lists: Any, distances: Any,
+    heads: Heads, guess: Guess, queries: Any, norms: Any, candidates: int, replicas: int, factor: float, reach: float, simple: bool, visited: Any,
+    epoch: int, lists: Any, distances: Any,
 ) -> int:  # fmt: skip
     """Choose up to `replicas` lists for each query (a row of the heads' type); returns the epoch used last.
 
@@ -98,7 +105,7 @@ def closure(
             epoch = 0
         epoch += 1
         count, _ = near_heads(
-            heads, queries.ctypes.data + q * stride, norms[q], pool, candidates, visited, epoch, fresh, near, nodes
+            heads, queries.ctypes.data + q * stride, norms[q], pool, candidates, visited, epoch, fresh, guess, q, near, nodes
         )
         within = 0
         while within < count and near[within] <= reach * max(near[0], np.float32(1e-12)):
@@ -140,13 +147,13 @@ def put_once(pool: Any, count: int, room: int, key: int) -> int:
 
 @compiled
 def probe(
-    heads: Heads, lists: Lists, probing: Probing, queries: Any, norms: Any, codes: Any, code_norms: Any, unit: float, slots: Any, versions: Any,
+    heads: Heads, guess: Guess, lists: Lists, probing: Probing, queries: Any, norms: Any, codes: Any, code_norms: Any, unit: float, slots: Any, versions: Any,
     barred: Any, handle: int, start: int, full_queries: Any, keep: int, visited: Any, epoch: int, buffer: Any, found: Any, near: Any, counts: Any,
     work: Any,
 ) -> int:  # fmt: skip
     """Search the lists for many queries; returns the epoch used last, or -1 where a list could not be read.
 
-    `queries` as the heads are kept, `codes` as the records are, with their squared lengths; `unit` is what one unit of squared distance between
+    `queries` as the heads are kept (and in `guess`, which has sketches of the heads or none), `codes` as the records are, with their squared lengths; `unit` is what one unit of squared distance between
     codes stands for. `slots` (rows,) int32, -1 where a row is dead; `versions` (rows,) uint8; `barred` (slots,) uint8, or of shape (0,). The best
     `keep` are ordered by the float16 rows in the file `handle` from byte `start` on, against `full_queries` (-1: they are not).
     Written: the rows `found` (queries, k) with squared distances `near`, how many (queries,), and `work` (queries, 4) int64: heads and records
@@ -169,7 +176,9 @@ def probe(
             epoch = 0
         epoch += 1
         at_query = queries.ctypes.data + q * queries.shape[1] * queries.itemsize
-        living, computed = near_heads(heads, at_query, norms[q], head_pool, ef, visited, epoch, fresh, head_near, head_nodes)
+        living, computed = near_heads(
+            heads, at_query, norms[q], head_pool, ef, visited, epoch, fresh, guess, q, head_near, head_nodes
+        )
         chosen = min(living, probing.most)
         limit = probing.ratio * head_near[0] if living else np.float32(0)
         limit = limit if limit > probing.guard else np.float32(np.inf)

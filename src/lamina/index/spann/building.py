@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -73,8 +74,8 @@ def build(index: SPANN, vectors: Any, run: Run) -> Built:
         if alike:
             heads.repair()
         dealt = copies(
-            count, full.read, graph_of(heads), Form("float16", index.dim), index.closure, len(points), index.limit, index.record,
-            index.tree.threads, run,
+            count, full.read, graph_of(heads), partial(heads.guide.guess, heads.snapshot()), Form("float16", index.dim), index.closure, len(points),
+            index.limit, index.record, index.tree.threads, run,
         )  # fmt: skip
         postings = PostingFile.create(index.folder / LISTS, index.record, index.pages)
         postings.write_all(dealt.counts, _lists(codes, full, dealt, run))

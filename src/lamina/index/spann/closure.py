@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from lamina.errors import InputError
 from lamina.index.forms import Form
+from lamina.index.kernels.guessing import Guess
 from lamina.index.kernels.lists import Heads
 from lamina.index.kernels.lists import closure as choose_lists
 from lamina.index.spann.extents import PAGE
@@ -28,6 +29,8 @@ WORTH = 2.0  # how many times farther than the nearest head others may be for co
 LEAST = 0.7  # share of the mean list that is left where lists are cut to fewer pages
 
 Rows = Callable[[NDArray[np.int64]], NDArray[np.float32]]
+Guides = Callable[[NDArray[Any]], Guess]
+"""What guides the search for heads of rows as the heads are kept."""
 
 
 @dataclass(frozen=True)
@@ -55,14 +58,17 @@ class Closure:
             raise InputError(f"factor must be above 0 and reach at least 1, not {self.factor} and {self.reach}")
 
     def of(
-        self, heads: Heads, queries: NDArray[Any], norms: NDArray[np.float32]
+        self, heads: Heads, guess: Guess, queries: NDArray[Any], norms: NDArray[np.float32]
     ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """The lists of rows in the heads' type, shape (rows, replicas), -1 where there are fewer, with their squared distances."""
+        """The lists of rows in the heads' type, shape (rows, replicas), -1 where there are fewer, with their squared distances.
+
+        `guess` has the rows and sketches of the heads, or none of these.
+        """
         lists, near = np.empty((len(queries), self.replicas), np.int32), np.zeros((len(queries), self.replicas), np.float32)
         visited = np.zeros(heads.graph.links.shape[0], np.uint8)
         wide = min(self.candidates, heads.graph.links.shape[0])
         choose_lists(
-            heads, queries, norms, wide, self.replicas, self.factor, self.reach**2, not self.rule, visited, 0,
+            heads, guess, queries, norms, wide, self.replicas, self.factor, self.reach**2, not self.rule, visited, 0,
             lists, near,
         )  # fmt: skip
         return lists, near
@@ -87,6 +93,7 @@ def copies(
     count: int,
     rows: Rows,
     heads: Heads,
+    guide: Guides,
     form: Form,
     closure: Closure,
     lists: int,
@@ -104,7 +111,7 @@ def copies(
     def work(start: int) -> int:
         stop = min(start + BLOCK, count)
         encoded = form.encode(rows(np.arange(start, stop)))
-        chosen[start:stop], near[start:stop] = closure.of(heads, encoded, form.norms(encoded))
+        chosen[start:stop], near[start:stop] = closure.of(heads, guide(encoded), encoded, form.norms(encoded))
         return stop
 
     with ThreadPoolExecutor(threads) as pool:
@@ -121,7 +128,7 @@ def copies(
     cut = int((~kept).sum())
     owners, points = owners[kept], points[kept]
     if len(orphans):
-        more = _places(orphans, rows, heads, form, closure, counts, limit)
+        more = _places(orphans, rows, heads, guide, form, closure, counts, limit)
         owners, points = np.concatenate([owners, more]), np.concatenate([points, orphans])
         order = np.argsort(owners, kind="stable")
         points = points[order]
@@ -156,7 +163,7 @@ def _dealt(
 
 
 def _places(
-    orphans: NDArray[np.int64], rows: Rows, heads: Heads, form: Form, closure: Closure, counts: NDArray[np.int64], limit: int
+    orphans: NDArray[np.int64], rows: Rows, heads: Heads, guide: Guides, form: Form, closure: Closure, counts: NDArray[np.int64], limit: int
 ) -> NDArray[np.int32]:
     """A list with room for each orphan, the nearest there is; `counts` grows."""
     wide = Closure(replicas=min(512, len(heads.number)), candidates=min(512, len(heads.number)), rule=False)
@@ -164,7 +171,7 @@ def _places(
     for start in range(0, len(orphans), BLOCK):
         part = orphans[start : start + BLOCK]
         encoded = form.encode(rows(part))
-        lists, _ = wide.of(heads, encoded, form.norms(encoded))
+        lists, _ = wide.of(heads, guide(encoded), encoded, form.norms(encoded))
         for place, row in enumerate(lists, start):
             free = [one for one in row.tolist() if one >= 0 and counts[one] < limit]
             out[place] = free[0] if free else int(np.argmin(counts))

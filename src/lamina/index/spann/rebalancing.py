@@ -135,7 +135,8 @@ class Rebalancing(ABC):
     def _closure(self, vectors: NDArray[np.float32]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         form = Form("float16", self.index.dim)
         encoded = form.encode(vectors)
-        return self.index.closure.of(self.index.graph_of(self.heads), encoded, form.norms(encoded))
+        guess = self.heads.guide.guess(self.heads.snapshot(), encoded)
+        return self.index.closure.of(self.index.graph_of(self.heads), guess, encoded, form.norms(encoded))
 
     def _place(
         self, rows: Rows, vectors: NDArray[np.float32], versions: NDArray[np.uint8], depth: int, placed: NDArray[np.bool_]

@@ -188,7 +188,7 @@ class ListSearch:
         work = np.zeros((len(queries), 4), np.int64)
         visited, epoch, buffer = self._room(len(state.heads.graph.links))
         epoch = probe(
-            state.heads, state.lists, probing, head_queries, near_form.norms(head_queries), codes, self.codes.norms(codes), unit,
+            state.heads, self.heads.guide.guess(self.heads.snapshot(), head_queries), state.lists, probing, head_queries, near_form.norms(head_queries), codes, self.codes.norms(codes), unit,
             state.slots, state.versions, np.zeros(0, np.uint8) if barred is None else barred, full.handle, full.start, halves(queries),
             max(keep, k), visited, epoch, buffer, nodes, near, counts, work,
         )  # fmt: skip
