@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lamina.bench import run_benchmark
+from lamina.bench import feedback, run_benchmark
 from lamina.bench.feedback import SYSTEMS
+from lamina.bench.locomo import collections_of
 from lamina.bench.results import Result
 
 
@@ -37,7 +38,9 @@ def test_what_is_left_out_does_not_suffer_and_the_controls_do(monkeypatch: pytes
     assert found["learned"] > found["shuffled"]
 
 
-def test_the_same_seed_gives_the_same_figures(small_locomo: Path) -> None:
+def test_the_same_seed_gives_the_same_figures(small_locomo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On little: a small conversation stands for the packaged one too."""
+    monkeypatch.setattr(feedback, "collection", lambda: collections_of(small_locomo)[0])
     first, second = (run_benchmark("feedback", data=small_locomo, seed=3, splits=1).as_json()["rows"] for _ in range(2))
     assert first == second
     for row in first:
