@@ -316,6 +316,7 @@ class PlannedIndex(LinkedIndex):
         if graph.full is not None:
             copy_file(rows[0], graph.full.parent / rows[0].name.removeprefix(path.stem + "."))
         graph.load(path)
+        graph.prepare()
         return graph
 
     def save(self, path: Path) -> None:

@@ -59,6 +59,11 @@ class SearchedGraph(HeldGraph):
         finally:
             self._active.discard(token)
 
+    def prepare(self) -> None:
+        """Make now what the first search would make: sketches of the vectors, where they will guide searches."""
+        now = self._now
+        self.guide.guess(now, now.graph.vectors[:0])
+
     def _search(
         self, now: Snapshot, queries: NDArray[np.float32], k: int, ef: int, allow: NDArray[np.bool_] | None
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

@@ -63,7 +63,18 @@ class Probing(NamedTuple):
 
 @compiled
 def near_heads(
-    heads: Heads, query: int, norm: float, pool: Any, ef: int, visited: Any, epoch: int, fresh: Any, guess: Guess, q: int, near: Any, nodes: Any
+    heads: Heads,
+    query: int,
+    norm: float,
+    pool: Any,
+    ef: int,
+    visited: Any,
+    epoch: int,
+    fresh: Any,
+    guess: Guess,
+    q: int,
+    near: Any,
+    nodes: Any,
 ) -> tuple[int, int]:
     """The living heads nearest to a query with their squared distances, nearest first; returns how many, and how many distances were computed.
 

@@ -163,7 +163,14 @@ def _dealt(
 
 
 def _places(
-    orphans: NDArray[np.int64], rows: Rows, heads: Heads, guide: Guides, form: Form, closure: Closure, counts: NDArray[np.int64], limit: int
+    orphans: NDArray[np.int64],
+    rows: Rows,
+    heads: Heads,
+    guide: Guides,
+    form: Form,
+    closure: Closure,
+    counts: NDArray[np.int64],
+    limit: int,
 ) -> NDArray[np.int32]:
     """A list with room for each orphan, the nearest there is; `counts` grows."""
     wide = Closure(replicas=min(512, len(heads.number)), candidates=min(512, len(heads.number)), rule=False)
