@@ -17,8 +17,9 @@ LISTS: Final = "lists"
 
 WIDE: Final = 64  # components of a code are filled up to a multiple of this
 SKETCHED: Final = 256  # components that a step of sketches takes
+MANY: Final = 1 << 13  # vectors from which on a graph has sketches of them
 LINKS: Final = 160  # bytes of a node's links and of its place in the graph, with M = 16
-HEADS: Final = 0.1  # of the vectors stand for lists
+HEADS: Final = 0.16  # of the vectors stand for lists
 LISTED: Final = 11  # bytes of memory for each vector in lists
 PLACE: Final = 17
 """Bytes that a vector on disk takes in memory: its place, whether it is there, whether it is linked."""
@@ -112,8 +113,12 @@ def estimate(count: int, dim: int, method: str, *, on_disk: bool = False) -> int
     """
     codes = -(-dim // WIDE) * WIDE
     if method == GRAPH:
-        sketch = -(-dim // SKETCHED) * SKETCHED // 8 + 4 if dim >= WIDE else 0
-        return count * (codes + LINKS + sketch + (0 if on_disk else 2 * dim))
+        return count * (codes + LINKS + _sketch(count, dim) + (0 if on_disk else 2 * dim))
     if method == LISTS:
-        return int(count * (HEADS * (2 * codes + LINKS) + LISTED))
+        return int(count * (HEADS * (2 * codes + LINKS + _sketch(int(count * HEADS), dim)) + LISTED))
     return 0
+
+
+def _sketch(count: int, dim: int) -> int:
+    """Bytes of a sketch in a graph of so many vectors."""
+    return -(-dim // SKETCHED) * SKETCHED // 8 + 4 if dim >= WIDE and count >= MANY else 0
