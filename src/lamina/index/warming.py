@@ -58,6 +58,7 @@ def forget_compiled() -> int:
 
 
 def _graph(form: str) -> None:
+    from lamina.index.graphs.guiding import guess
     from lamina.index.hnsw import HNSW
 
     vectors = _vectors()
@@ -67,6 +68,8 @@ def _graph(form: str) -> None:
     for share in (None, 0.5, 0.05):
         allow = None if share is None else np.random.default_rng(0).random(COUNT) < share
         index.search(vectors[:2], 5, allow)
+    now = index.snapshot()
+    guess(now.form, now.layers.sketched(now.used), now.form.encode_queries(vectors[:2], False))  # of what many vectors are searched by
     index.remove(slots[::7])
     index.compact()
 

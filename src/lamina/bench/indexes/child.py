@@ -81,6 +81,7 @@ class Holder:
             self.index.open(base, Path(made))
             self.index.search(rows[:2], K, setting, None)
             getattr(self.index, "close", int)()
+            getattr(self.index, "compile", int)()
             self.index.index = None
 
     def open(self, base: str, folder: str) -> dict[str, Any]:

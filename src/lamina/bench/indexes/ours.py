@@ -88,6 +88,12 @@ class Graph(Ours):
         super().__init__()
         self.form, self.M, self.ef_construction = form, M, ef_construction
 
+    def compile(self) -> None:
+        """Load what larger indexes and filters need besides."""
+        from lamina.index.warming import warm
+
+        warm(methods=["graph of a memory" if self.form == "int8" else f"graph, {self.form}"])
+
     def _new(self, dim: int, folder: Path, threads: int = 1) -> HNSW:
         from lamina.index.hnsw import HNSW
 
@@ -118,6 +124,12 @@ class Disk(Ours):
     def __init__(self, replicas: int = 8, rule: bool = True, form: str = "int8") -> None:
         super().__init__()
         self.replicas, self.rule, self.form = replicas, rule, form
+
+    def compile(self) -> None:
+        """Load what larger indexes and filters need besides."""
+        from lamina.index.warming import warm
+
+        warm(methods=["lists on disk", "graph, float16"])
 
     def _new(self, dim: int, folder: Path, threads: int = 1) -> SPANN:
         from lamina.index.spann.closure import Closure
