@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("numba")
 
 from lamina.errors import InputError
-from lamina.index.spann.closure import Closure, about_mean
+from lamina.index.spann.closure import Closure, page_records
 from lamina.index.spann.clustering import BalancedTree
 from lamina.index.spann.spann import SPANN
 from tests.index.spann.sets import DIM, at_bytes, build, least, mixture, nearest
@@ -71,8 +71,9 @@ def test_lists_are_even_once_they_are_cut_to_whole_pages_and_each_vector_keeps_i
     assert np.mean([row in lists[number] for row, number in enumerate(first[:, 0].tolist())]) > 0.99
 
 
-def test_lists_are_cut_to_whole_pages_near_to_what_the_mean_one_fills() -> None:
-    assert [about_mean(mean, 272) for mean in (1, 15, 16, 21, 22, 29, 30, 42, 44, 64)] == [15, 15, 15, 15, 30, 30, 30, 30, 45, 60]
+def test_lists_are_cut_to_whole_pages() -> None:
+    assert [page_records(mean, 272) for mean in (0.5, 15, 15.1, 30, 31, 64)] == [15, 15, 30, 30, 45, 75]
+    assert page_records(0.5, 5000) == 1
 
 
 def test_copies_find_more_than_single_lists_for_equal_bytes(tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ from lamina.index.hnsw import HNSW
 from lamina.index.kernels.lists import PAGE, Heads, Lists, Probing, probe
 from lamina.index.spann.building import prepared
 
+MASKED = 1.5  # times as many lists as the share of what passes a mask would ask for: it may lie elsewhere than the query
+
 
 class State(NamedTuple):
     """What a reader takes once and then works with.
@@ -146,7 +148,7 @@ class ListSearch:
             if passing <= max(4 * k, most * self.limit // 2):
                 self.plan = "exact"
                 return self._exact(queries, k, few)
-            most = min(math.ceil(most * len(self) / passing), len(self._state.lists.count))
+            most = min(math.ceil(MASKED * most * len(self) / passing), len(self._state.lists.count))
             ratio, patience = 0.0, 0
         self.plan = "lists"
         slots, near, counts = self._probe(
