@@ -42,7 +42,7 @@ class Closure:
     """
 
     replicas: int = 8
-    candidates: int = 40
+    candidates: int = 56
     factor: float = 1.0
     reach: float = 11.0
     rule: bool = True
