@@ -101,13 +101,15 @@ def test_windows_of_texts(data_root: Path, tmp_path: Path) -> None:
     recall, size, _ = least(index, asked_for, truth, 0.9)
     assert recall >= 0.9
     single = build(tmp_path / "single", texts, pages=0, closure=Closure(replicas=1))
-    assert recall > at_bytes(single, asked_for, truth, size)
+    assert recall - at_bytes(single, asked_for, truth, size) >= 0.05
+    whole = build(tmp_path / "whole", texts, pages=0, closure=Closure(even=False))
+    assert recall >= at_bytes(whole, asked_for, truth, size)
     fixed = least(index, asked_for, truth, 0.94)
     pruned = [asked(index, asked_for, truth, probes=400, patience=patience) for patience in range(1, 24, 2)]
-    assert min(lists for recall, _, lists in pruned if recall >= 0.94) <= 0.9 * fixed[2]
+    assert min(lists for recall, _, lists in pruned if recall >= 0.94) <= 0.85 * fixed[2]
     assert index.built["longest_list"] <= index.limit
     plain = build(tmp_path / "plain", texts, pages=0, closure=Closure(even=False), tree=BalancedTree(factor=np.inf))
-    assert index.built["evenness"] <= 0.5 * plain.built["evenness"]
+    assert index.built["evenness"] <= 0.75 * plain.built["evenness"]
     graph = HNSW(256, metric="l2")
     graph.add(np.arange(len(texts)), texts)
     assert index.nbytes() <= 0.35 * graph.nbytes()

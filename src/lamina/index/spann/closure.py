@@ -1,13 +1,14 @@
 """Into which lists each point is copied: those of the nearest heads that lie in different directions, as far as there is room.
 
 Source: Q. Chen et al., "SPANN: Highly-efficient Billion-scale Approximate Nearest Neighbor Search", 2021 (and its published code). Additions: lists
-are cut to about the pages that the mean one fills with copies that are not much farther off than the nearest, since a page is read whole; what goes
+are cut to the pages that the mean one touches with copies that are not much farther off than the nearest, since a page is read whole; what goes
 first are the copies that are farthest in terms of their own nearest head, not those farthest from the head of the list; points which every full list
 turned away get a place after all.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,8 +26,9 @@ from lamina.index.spann.extents import PAGE
 from lamina.records import Run
 
 BLOCK = 1 << 13  # points whose lists are chosen together
-WORTH = 2.0  # how many times farther than the nearest head others may be for copies to be worth a page of their own; beyond it they fill pages
-LEAST = 0.7  # share of the mean list that is left where lists are cut to fewer pages
+WORTH = (
+    1.5  # how many times farther than the nearest head another may be for copies to be worth a page; those beyond it fill pages
+)
 
 Rows = Callable[[NDArray[np.int64]], NDArray[np.float32]]
 Guides = Callable[[NDArray[Any]], Guess]
@@ -43,7 +45,7 @@ class Closure:
     """
 
     replicas: int = 8
-    candidates: int = 40
+    candidates: int = 56
     factor: float = 1.0
     reach: float = 11.0
     rule: bool = True
@@ -118,7 +120,7 @@ def copies(
         for done in pool.map(work, range(0, count, BLOCK)):
             run.report("assigning", done, count)
     near /= np.maximum(near[:, :1], np.float32(1e-12))
-    most = min(limit, about_mean(int(((chosen >= 0) & (near <= WORTH**2)).sum()) / lists, record)) if closure.even else limit
+    most = min(limit, page_records(int(((chosen >= 0) & (near <= WORTH**2)).sum()) / lists, record)) if closure.even else limit
     for replicas in range(closure.replicas, 0, -1):
         owners, points, kept = _dealt(chosen[:, :replicas], near[:, :replicas], lists, most, limit)
         held = np.bincount(points[kept], minlength=count)
@@ -135,15 +137,13 @@ def copies(
     return Copies(points, counts, most, cut, len(orphans))
 
 
-def about_mean(mean: float, record: int) -> int:
-    """Records that lists are cut to: as many whole pages as the mean one fills, one more where less than `LEAST` of it would be left.
+def page_records(mean: float, record: int) -> int:
+    """Records that lists are cut to: what the whole pages hold that `mean` records of `record` bytes touch.
 
-    >>> about_mean(39, 272), about_mean(28, 272), about_mean(3, 272)
-    (30, 30, 15)
+    >>> page_records(11.4, 272), page_records(24.5, 272), page_records(39.7, 272)
+    (15, 30, 45)
     """
-    size = mean * record / PAGE
-    pages = max(int(size), 1)
-    return (pages if pages >= LEAST * size else pages + 1) * PAGE // record
+    return max(max(math.ceil(mean * record / PAGE), 1) * PAGE // record, 1)
 
 
 def _dealt(

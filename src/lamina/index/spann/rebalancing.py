@@ -2,7 +2,8 @@
 
 Source: Y. Xu et al., "SPFresh: Incremental In-Place Update for Billion-Scale Vector Search", 2023 (the protocol LIRE). That a vector seen in a list
 whose head is still nearer than both new ones is not looked at further, that no move is made where the nearest list holds a copy already, and that
-lists are split at once instead of in the background, so that none is ever longer than it may be, are our choices.
+lists are split at once instead of in the background, so that none is ever longer than it may be, and that they are split by what the mean one had
+when built, are our choices.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 LAST_VERSION = 255
 TRIED = 8  # lists that a short one may go to
 DEAD = 0.25  # share of a list that is dead when it is cleaned
+GROWN = 3.5  # times the records of the mean list when built that a list has when it is split, if it may hold so many
 APART = 1e-3  # how far a head is moved, in parts of its length, where another one has its vector
 
 Rows = NDArray[np.int64]
@@ -92,7 +94,9 @@ class Rebalancing(ABC):
             raise StateError("the index has not been built yet: call build first")
         self.index, self.postings, self.full, self.heads = index, index.postings, index.full, index.heads
         self.neighbours, self.depth, self.jobs, self.reassign = neighbours, depth, jobs, reassign
-        usual = min(index.limit // 12, int(index.built.get("mean_list", index.limit)) // 6)
+        mean, filled = float(index.built.get("mean_list", index.limit)), int(index.built.get("filled", index.limit))
+        self.limit = min(index.limit, max(filled, int(GROWN * mean)))  # records of a list that is not split yet
+        usual = min(index.limit // 12, int(mean) // 6)
         self.shortest = max(1, usual) if shortest is None else shortest
         self.counts = Counts()
         state = index.state()
@@ -155,11 +159,11 @@ class Rebalancing(ABC):
         self.counts.copies += len(which)
 
     def _append(self, number: int, records: NDArray[np.uint8], depth: int) -> None:
-        if self.postings.count(number) + len(records) <= self.index.limit:
+        if self.postings.count(number) + len(records) <= self.limit:
             self.postings.append(number, records)
             return
         whole = self._once(np.concatenate([self._living(number), records]))
-        self._rewrite(number, whole, depth, self.index.limit - self.index.limit // 16)
+        self._rewrite(number, whole, depth, self.limit - self.limit // 16)
 
     def _rewrite(self, number: int, records: NDArray[np.uint8], depth: int, most: int) -> None:
         """Put living records in place of a list, or split it where they are more than `most`."""
@@ -199,7 +203,7 @@ class Rebalancing(ABC):
     def _split(self, number: int, records: NDArray[np.uint8], depth: int) -> None:
         """Two lists, or more, in place of one, with heads of their own; the first keeps the number."""
         vectors = self._vectors(records)
-        parts = parted(vectors, self.index.limit - self.index.limit // 8, number)
+        parts = parted(vectors, self.limit - self.limit // 8, number)
         points = [_middle(vectors[part]) for part in parts]
         old = self.heads.rows(np.array([number]))[0]
         same = [at for at, point in enumerate(points) if np.array_equal(point, old)][:1]
@@ -244,7 +248,7 @@ class Rebalancing(ABC):
         if len(living) < self.shortest and len(self.heads) > 1 and self._merge(number, living):
             return
         if len(living) < self.postings.count(number):
-            self._rewrite(number, living, 0, self.index.limit)
+            self._rewrite(number, living, 0, self.limit)
         self._clean(number)
 
     def _merge(self, number: int, records: NDArray[np.uint8]) -> bool:
@@ -253,9 +257,9 @@ class Rebalancing(ABC):
         near = self.heads.search(head, min(TRIED, len(self.heads)))[0][0]
         for other in near[(near >= 0) & (near != number)].tolist():
             both = self._once(np.concatenate([self._living(other), records]))
-            if len(both) > self.index.limit:
+            if len(both) > self.limit:
                 continue
-            self._rewrite(other, both, 0, self.index.limit)
+            self._rewrite(other, both, 0, self.limit)
             self.heads.remove(np.array([number]))
             self.postings.drop(number)
             self._clean(number)

@@ -19,6 +19,9 @@ from lamina.index.hnsw import HNSW
 from lamina.index.kernels.lists import PAGE, Heads, Lists, Probing, probe
 from lamina.index.spann.building import prepared
 
+CANDIDATES = 256  # heads looked at in memory, at least: they cost no reading, and a list that is missed costs several others
+MASKED = 1.5  # times as many lists as the share of what passes a mask would ask for: it may lie elsewhere than the query
+
 
 class State(NamedTuple):
     """What a reader takes once and then works with.
@@ -146,7 +149,7 @@ class ListSearch:
             if passing <= max(4 * k, most * self.limit // 2):
                 self.plan = "exact"
                 return self._exact(queries, k, few)
-            most = min(math.ceil(most * len(self) / passing), len(self._state.lists.count))
+            most = min(math.ceil(MASKED * most * len(self) / passing), len(self._state.lists.count))
             ratio, patience = 0.0, 0
         self.plan = "lists"
         slots, near, counts = self._probe(
@@ -179,7 +182,7 @@ class ListSearch:
         near_form = Form("float16", self.dim)
         head_queries = near_form.encode(np.clip(queries, -6e4, 6e4))
         codes = self.codes.encode(queries)
-        ef = min(max(self.candidates or 2 * most, most, 32), len(state.heads.number))
+        ef = min(max(self.candidates or max(2 * most, CANDIDATES), most, 32), len(state.heads.number))
         keep = self.keep or 2 * k + 10
         probing = Probing(min(most, ef), ef, ratio, self.guard, patience, self.margin, False)
         unit = self.codes.step**2 if self.form == "int8" else 1.0

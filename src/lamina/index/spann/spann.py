@@ -46,7 +46,7 @@ class SPANN(ListSearch):
             read (0: all are), unless that is below `guard`. Fewer than k found: lists are read all the same.
         patience: lists that bring nothing for the best k, after which no list is read whose head is farther than `margin` times the squared distance
             of the k-th best (0: any number).
-        candidates: heads looked at in memory to find the nearest (None: twice `probes`).
+        candidates: heads looked at in memory to find the nearest (None: twice `probes`, at least 256).
         keep: the best found that are ordered by their float16 rows (None: 2k + 10).
         pages: of 4096 bytes, that a list may fill (0: as many as 118 vectors need, at least 3).
         tree: how clusters are made; its threads are those of building.
@@ -72,10 +72,10 @@ class SPANN(ListSearch):
         share: float = 0.16,
         closure: Closure | None = None,
         form: str = "int8",
-        probes: int = 128,
+        probes: int = 256,
         ratio: float = 0.0,
         guard: float = 0.1,
-        patience: int = 32,
+        patience: int = 64,
         margin: float = 1.2,
         candidates: int | None = None,
         keep: int | None = None,
@@ -130,7 +130,7 @@ class SPANN(ListSearch):
         """Bytes of memory of so many vectors.
 
         >>> SPANN.estimate(1_000_000, 256) // 2**20
-        74
+        114
         """
         return HNSW.estimate(math.ceil(count * share), dim, form="float16") + math.ceil(count * (9 + share * 12))
 
