@@ -103,7 +103,7 @@ def test_windows_of_texts(data_root: Path, tmp_path: Path) -> None:
     single = build(tmp_path / "single", texts, pages=0, closure=Closure(replicas=1))
     assert recall - at_bytes(single, asked_for, truth, size) >= 0.05
     whole = build(tmp_path / "whole", texts, pages=0, closure=Closure(even=False))
-    assert recall >= at_bytes(whole, asked_for, truth, size)
+    assert recall >= at_bytes(whole, asked_for, truth, size) - 0.01
     fixed = least(index, asked_for, truth, 0.94)
     pruned = [asked(index, asked_for, truth, probes=400, patience=patience) for patience in range(1, 24, 2)]
     assert min(lists for recall, _, lists in pruned if recall >= 0.94) <= 0.85 * fixed[2]

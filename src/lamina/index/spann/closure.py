@@ -26,9 +26,7 @@ from lamina.index.spann.extents import PAGE
 from lamina.records import Run
 
 BLOCK = 1 << 13  # points whose lists are chosen together
-WORTH = (
-    1.5  # how many times farther than the nearest head another may be for copies to be worth a page; those beyond it fill pages
-)
+WORTH = 1.5  # how many times farther than the nearest head others may be for copies to be worth a page; those beyond fill pages
 
 Rows = Callable[[NDArray[np.int64]], NDArray[np.float32]]
 Guides = Callable[[NDArray[Any]], Guess]

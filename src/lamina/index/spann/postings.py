@@ -32,6 +32,7 @@ class PostingFile(CommittedFile):
     and as long as somebody holds them, what they point to stays.
 
     >>> import tempfile
+    >>> from pathlib import Path
     >>> file = PostingFile.create(Path(tempfile.mkdtemp()) / "lists", width=8)
     >>> file.put(0, np.zeros((3, 8), np.uint8)); file.append(0, np.ones((1, 8), np.uint8)); file.commit({"made": 1})
     >>> again = PostingFile.open(file.path, read_only=True)

@@ -95,7 +95,7 @@ class Rebalancing(ABC):
         self.index, self.postings, self.full, self.heads = index, index.postings, index.full, index.heads
         self.neighbours, self.depth, self.jobs, self.reassign = neighbours, depth, jobs, reassign
         mean, filled = float(index.built.get("mean_list", index.limit)), int(index.built.get("filled", index.limit))
-        self.limit = min(index.limit, max(filled, int(GROWN * mean)))  # records of a list that is not split yet
+        self.limit = min(index.limit, max(filled, int(GROWN * mean), 2))  # records of a list that is not split yet
         usual = min(index.limit // 12, int(mean) // 6)
         self.shortest = max(1, usual) if shortest is None else shortest
         self.counts = Counts()
