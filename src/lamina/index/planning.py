@@ -244,9 +244,9 @@ class Planner:
                 and _same(mask, allow)
             ):
                 return known
-        kept = allow if _settled(allow) else np.array(allow, np.bool_)
-        kept.setflags(write=False)
-        made = Allowance.of(now, kept)
+        copied = np.array(allow, np.bool_)  # a kernel is compiled once more for an array that is not writeable
+        made = Allowance.of(now, copied)
+        kept = allow if _settled(allow) else copied
         with self._lock:
             fresh = [entry for entry in self._remembered if entry[0] is layers and entry[1] == changes]
             self._remembered = ((layers, changes, now.head, kept, made), *fresh[: REMEMBERED - 1])
