@@ -18,7 +18,10 @@ from lamina.bench.results import Row
 
 ENOUGH: Final = 0.997  # recall beyond which no slower setting is asked
 LEVELS: Final = (0.95, 0.99)
+COPIED: Final = 0.9  # recall at whose bytes lists with copies are compared with lists without
 AGAINST: Final = "hnswlib"
+COPIES: Final = "lamina-spann"
+UNCOPIED: Final = ("lamina-spann-single", "lamina-spann-nearest")
 SLOW: Final = 60.0  # seconds of a round beyond which no more thorough setting is asked
 
 
@@ -69,6 +72,8 @@ def measure(
                 metrics["build_2_threads_seconds"] = twice[system.name]["build_seconds"]
                 metrics["build_2_threads_times_faster"] = took[system.name]["build_seconds"] / twice[system.name]["build_seconds"]
             metrics |= at_levels(points, by_system.get(AGAINST) if system.name != AGAINST else None)
+            if system.name in UNCOPIED and COPIES in by_system:
+                metrics |= at_equal_bytes(by_system[COPIES], points)
             if AGAINST in took and system.name != AGAINST:
                 metrics["build_against_hnswlib"] = metrics["build_processor_seconds"] / took[AGAINST]["build_processor_seconds"]
                 metrics["resident_against_hnswlib"] = metrics["resident_bytes"] / max(memory[AGAINST]["resident_bytes"], 1)
@@ -133,6 +138,23 @@ def at_levels(points: dict[str, dict[str, float]], against: dict[str, dict[str, 
             if mine is not None and theirs is not None:
                 found[f"times_hnswlib_at_{percent}"] = mine / theirs
     return found
+
+
+def at_equal_bytes(copied: dict[str, dict[str, float]], other: dict[str, dict[str, float]]) -> dict[str, float]:
+    """What other lists find with the bytes for which lists with copies find 0.9 of the best, and how much less that is.
+
+    >>> points = {"a": {"recall": 0.8, "bytes_read": 100.0}, "b": {"recall": 1.0, "bytes_read": 400.0}}
+    >>> found = at_equal_bytes({"x": {"recall": 0.9, "bytes_read": 200.0}}, points)
+    >>> round(found["recall_at_equal_bytes"], 3), round(found["recall_that_copies_add"], 3)
+    (0.9, 0.0)
+    """
+    size = at_recall(copied, COPIED, "bytes_read")
+    known = sorted((one["bytes_read"], one["recall"]) for one in other.values() if one.get("bytes_read"))
+    if size is None or not known:
+        return {}
+    level = max(COPIED, _least(copied))  # of a curve that begins above it
+    share = float(np.interp(math.log(size), np.log([one for one, _ in known]), [one for _, one in known]))
+    return {"recall_at_equal_bytes": share, "recall_that_copies_add": level - share} if known[0][0] <= size else {}
 
 
 def _least(points: dict[str, dict[str, float]]) -> float:

@@ -16,7 +16,9 @@ from lamina.errors import InputError
 
 EF: Final = tuple({"ef": ef} for ef in (10, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512))
 LISTS: Final = tuple({"lists": lists} for lists in (4, 8, 16, 32, 64, 128, 256, 512, 1024))
-PROBES: Final = tuple({"probes": probes, "patience": 0} for probes in (4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384))
+PROBES: Final = tuple(
+    {"probes": probes, "patience": 0} for probes in (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384)
+)
 PATIENCE: Final = tuple({"probes": 256, "patience": patience} for patience in (2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96))
 RATIO: Final = tuple(
     {"probes": 512, "patience": 0, "ratio": ratio} for ratio in (1.05, 1.1, 1.15, 1.2, 1.3, 1.4, 1.5, 1.75, 2.0, 2.5)
