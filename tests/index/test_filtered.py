@@ -121,7 +121,7 @@ def asked(index: HNSW, queries: Any, allow: Any, *, hops: int, starts: int, boun
     allowance = Allowance.of(now, allow)
     keys, counts = np.zeros((len(queries), K), np.uint64), np.zeros((len(queries), 3), np.int64)
     search_allowed(
-        now.graph, now.top, now.entry, np.ascontiguousarray(queries), np.zeros(len(queries), np.float32), 0, len(queries), allowance.mask,
+        now.graph, now.top, now.entry, np.ascontiguousarray(queries), np.zeros(len(queries), np.float32), 0, len(queries), allowance.closed,
         allowance.seeds, starts, hops, ef, 1.0, bound, unguided(4), np.zeros(len(now.slot_of), np.uint8), 0, keys, counts,
     )  # fmt: skip
     nodes = (keys & np.uint64(0xFFFFFFFF)) >> np.uint64(1)

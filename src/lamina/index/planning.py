@@ -175,7 +175,7 @@ class Allowance:
     Parameters:
         mask: (capacity,) uint8, not 0 for what is allowed and alive.
         nodes: (allowed,) int32, the same as a list.
-        ways: the mask for searches of the graph, where one node stands for all that have its vector.
+        closed: (capacity,) uint8, not 0 for what a search of the graph does not take, where one node stands for all that have its vector.
         barred: the opposite of `mask`, where there are such nodes; else of shape (0,).
         seeds: some allowed nodes that stand in the graph.
         local: as in `Situation`.
@@ -183,7 +183,7 @@ class Allowance:
 
     mask: NDArray[np.uint8]
     nodes: NDArray[np.int32]
-    ways: NDArray[np.uint8]
+    closed: NDArray[np.uint8]
     barred: NDArray[np.uint8]
     seeds: NDArray[np.int32]
     local: float
@@ -205,11 +205,12 @@ class Allowance:
         lists = now.graph.links[seeds]
         there = np.arange(lists.shape[1] - 1) < lists[:, :1]
         passing = ways[np.where(there, lists[:, 1:], 0)].astype(np.bool_) & there
-        return cls(mask, nodes, ways, barred, seeds, float(passing.sum() / max(int(there.sum()), 1)))
+        closed = (ways == 0).view(np.uint8)
+        return cls(mask, nodes, closed, barred, seeds, float(passing.sum() / max(int(there.sum()), 1)))
 
     def nbytes(self) -> int:
         """Bytes held."""
-        return self.mask.nbytes + self.nodes.nbytes + self.barred.nbytes + (self.ways.nbytes if self.ways is not self.mask else 0)
+        return self.mask.nbytes + self.nodes.nbytes + self.barred.nbytes + self.closed.nbytes
 
 
 @dataclass

@@ -126,7 +126,7 @@ class _Run:
         marks, epoch = self.index.room(now)
         taken = self.index.guide.guess(now, encoded)
         epoch = search_allowed(
-            now.graph, now.top, now.entry, encoded, norms, 0, len(rows), allowance.ways, allowance.seeds, starts, hops, ef, weight,
+            now.graph, now.top, now.entry, encoded, norms, 0, len(rows), allowance.closed, allowance.seeds, starts, hops, ef, weight,
             max(bound, 2.0 * self.k), taken, marks, epoch, keys, counts,
         )  # fmt: skip
         self.index.give_back(marks, epoch)
@@ -177,7 +177,7 @@ def measured_costs(now: Snapshot, guide: Guide, seed: int = 0) -> Costs:
     few = generator.choice(living, ASKED)
     queries, norms = graph.vectors[few], graph.norms[few] if len(graph.norms) else np.zeros(ASKED, np.float32)
     keys, counts = np.zeros((ASKED, 10), np.uint64), np.zeros((ASKED, 3), np.int64)
-    mask, marks = np.ones(len(now.slot_of), np.uint8), np.zeros(len(now.slot_of), np.uint8)
+    none, marks = np.zeros(len(now.slot_of), np.uint8), np.zeros(len(now.slot_of), np.uint8)  # barred, visited
     taken = guess(now.form, now.layers.sketched(now.used), queries)
 
     guided = guide.guess(now, queries)
@@ -192,7 +192,7 @@ def measured_costs(now: Snapshot, guide: Guide, seed: int = 0) -> Costs:
             norms,
             0,
             ASKED,
-            mask,
+            none,
             drawn[0][:0],
             0,
             0,

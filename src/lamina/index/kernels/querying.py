@@ -12,115 +12,18 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from lamina.index.kernels.distances import Graph, distance
-from lamina.index.kernels.guessing import PLANES, WORDS, Guess, promising
-from lamina.index.kernels.intrinsics import as_distance, as_key, fetch_ahead, inner_product
+from lamina.index.kernels.among import grow_among
+from lamina.index.kernels.distances import Graph
+from lamina.index.kernels.guessing import Guess
+from lamina.index.kernels.intrinsics import as_distance, as_key, inner_product
 from lamina.index.kernels.jit import compiled
 from lamina.index.kernels.linking import LAST_EPOCH
-from lamina.index.kernels.search import LINES, LOW, ONE, descend, grow, place, unvisited
+from lamina.index.kernels.search import LOW, ONE, descend, grow, place
 from lamina.index.kernels.twins import shut, unfold
 
 pread = types.ExternalFunction("pread", types.int64(types.int32, types.intp, types.uint64, types.int64))
 JUDGED = 8  # rows, at least, that tell how far off the keys are
 FAILED = -1  # instead of a count: a row could not be read
-
-
-@compiled
-def sift_up(heap: Any, size: int, key: int) -> None:
-    """Put a key into a binary heap of `size` keys, smallest first."""
-    at = size
-    while at > 0:
-        above = (at - 1) >> 1
-        if heap[above] <= key:
-            break
-        heap[at] = heap[above]
-        at = above
-    heap[at] = key
-
-
-@compiled
-def take_first(heap: Any, size: int) -> int:
-    """Take the smallest of `size` keys out of a heap."""
-    first = heap[0]
-    last = heap[size - 1]
-    at = 0
-    while True:
-        below = 2 * at + 1
-        if below >= size - 1:
-            break
-        if below + 1 < size - 1 and heap[below + 1] < heap[below]:
-            below += 1
-        if heap[below] >= last:
-            break
-        heap[at] = heap[below]
-        at = below
-    heap[at] = last
-    return first
-
-
-@compiled
-def grow_past(
-    graph: Graph, query: int, norm: float, barred: Any, twins: Any, start: int, best: float, pool: Any, ef: int, visited: Any, epoch: int,
-    fresh: Any, guess: Guess, q: int,
-) -> tuple[int, int]:  # fmt: skip
-    """The same as `grow` where some nodes are `barred` (nodes,) uint8: these lead on but do not enter the pool, unless one of
-    their `twins` is not barred (see `lamina.index.kernels.twins`; of shape (0,) where there are none).
-
-    Begins at `start`, whose distance is `best`; `guess` may be without sketches. Returns how many keys the pool holds, nearest first, and how many
-    distances were computed.
-    """
-    links, norms = graph.links, graph.norms
-    euclidean = norms.shape[0] > 0
-    stride = graph.vectors.shape[1] * graph.vectors.itemsize
-    base = graph.vectors.ctypes.data
-    lines = min((stride + 63) // 64, LINES)
-    bits, steps, sketched = guess.bits.ctypes.data, guess.bits.shape[1] // WORDS, guess.bits.shape[0]
-    plane = guess.planes.ctypes.data + np.intp(q) * guess.planes.shape[1] * PLANES * 8
-    scale, whole, shift = np.float32(0), np.float32(0), np.float32(0)
-    if sketched:
-        scale, whole, shift = guess.scales[q], guess.wholes[q], guess.bases[q]
-    heap = np.empty(4 * ef + 64, np.uint64)
-    key = as_key(best, np.uint32(start << 1))
-    heap[0] = key
-    size, count, computed = 1, 0, 0
-    visited[start] = epoch
-    if not shut(barred, twins, start):
-        pool[0] = key
-        count = 1
-    while size > 0:
-        key = take_first(heap, size)
-        size -= 1
-        if count == ef and key > pool[count - 1]:
-            break
-        m = unvisited(links, np.int64((key & LOW) >> ONE), visited, epoch, fresh)
-        if sketched and count == ef:
-            limit = as_distance(pool[count - 1])
-            limit = (np.float32(0.5) * (limit - norm) if euclidean else limit) - shift
-            guess.spared[0] += m
-            m = promising(fresh, m, bits, steps, sketched, guess.factors, norms, plane, scale, whole, limit, base, stride, lines)
-            guess.spared[0] -= m
-        else:
-            for j in range(m):
-                at = base + np.intp(fresh[j]) * stride
-                for t in range(lines):
-                    fetch_ahead(at + t * 64)
-        computed += m
-        for j in range(m):
-            neighbour = np.int64(fresh[j])
-            key = as_key(distance(graph, neighbour, query, norm), np.uint32(neighbour << 1))
-            if count == ef and key >= pool[count - 1]:
-                continue
-            if size == heap.shape[0]:
-                wider = np.empty(2 * size, np.uint64)
-                wider[:size] = heap
-                heap = wider
-            sift_up(heap, size, key)
-            size += 1
-            if not shut(barred, twins, neighbour):
-                place(pool, count, ef, key)
-                if count < ef:
-                    count += 1
-    return count, computed
 
 
 @compiled
@@ -183,6 +86,7 @@ def answer(
     pool = np.empty(ef, np.uint64)
     wide = np.empty(max(k, rerank) if twins.shape[0] else 0, np.uint64)
     fresh = np.empty(graph.links.shape[1] + 1, np.int32)
+    heap = np.empty(4 * ef + 64 if barred.shape[0] else 0, np.uint64)
     stride = queries.shape[1] * queries.itemsize
     full_stride = full_queries.shape[1] * 2
     total = 0
@@ -196,9 +100,17 @@ def answer(
         current, best, computed = descend(graph, top, entry, query, norm, 0)
         total += computed
         if barred.shape[0]:
-            count, computed = grow_past(
-                graph, query, norm, barred, twins, current, best, pool, ef, visited, np.uint8(epoch), fresh, guess, q
-            )
+            visited[current] = np.uint8(epoch)
+            heap[0] = as_key(best, np.uint32(current << 1))
+            count, before = 0, guess.spared[0]
+            if not shut(barred, twins, current):
+                pool[0] = heap[0]
+                count = 1
+            count, computed, _ = grow_among(
+                graph, query, norm, barred, twins, 0, pool, count, ef, heap, 1, visited, np.uint8(epoch), fresh, fresh, 0.0,
+                np.inf, guess, q,
+            )  # fmt: skip
+            computed -= guess.spared[0] - before
         else:
             visited[current] = np.uint8(epoch)
             pool[0] = as_key(best, np.uint32(current << 1))
