@@ -37,7 +37,7 @@ class HNSW(ChangingGraph, SearchedGraph, FiledGraph):
         form: of the vectors in memory: "float32", "float16", or "int8" (the best found are then ordered by float16 rows).
         full: int8 only: where the file of the float16 rows lies (its name is this with an id behind); without one they stay in memory. It belongs
             to the index file that is saved last, and one index alone may name it.
-        rerank: int8 only: vectors that are ordered by their float16 rows (None: half as many again as are wanted).
+        rerank: int8 only: vectors that are ordered by their float16 rows (None: half as many again as are wanted, of no more than `ef`).
         seed: of the levels and of the order of linking.
         threads: for adding, repairing, and batches of queries; they end with the call.
         selection: "heuristic" (links in different directions) or "simple" (to the nearest; for comparison).

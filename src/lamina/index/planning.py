@@ -32,6 +32,7 @@ UNSURE = 1.15  # … and otherwise: that of a scan is certain
 TRIED, ASKED = 4096, 64  # vectors, and those that ask for them, by which it is seen whether sketches are any good
 LIKELY = 240  # … of which so many are kept …
 KEPT = 0.975  # … and must hold this share of the 10 best
+WIDE = 4  # … or this many times the candidates of a search of the graph, so that asking for more of these finds more
 REMEMBERED = 4  # masks that are kept folded to nodes
 
 
@@ -106,7 +107,7 @@ class Situation:
     @property
     def likely(self) -> int:
         """Nodes that are compared exactly after a scan of sketches (of vectors of texts, 99 of 100 of a query's 10 best are among its 240 likeliest)."""
-        return 16 * self.k + LIKELY - 160
+        return max(16 * self.k + LIKELY - 160, WIDE * self.ef)
 
 
 @dataclass(frozen=True)

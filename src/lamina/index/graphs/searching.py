@@ -103,7 +103,7 @@ class SearchedGraph(HeldGraph):
         none = np.zeros((0, self.dim), np.uint16)
         rerank, full_rows, full_queries, handle, start = 0, none, none, -1, 0
         if full is not None:
-            rerank = self.reranked(k)
+            rerank = self.reranked(k) if self.rerank else min(self.reranked(k), max(ef, k))
             ef = max(ef, rerank)
             full_rows, handle, start = full.array, full.handle, full.start
             full_queries = halves(np.minimum(np.maximum(queries, np.float32(-HALF)), np.float32(HALF)))
