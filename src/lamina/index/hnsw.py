@@ -59,7 +59,7 @@ class HNSW(ChangingGraph, SearchedGraph, FiledGraph):
         """Bytes of memory of so many vectors; `full` says whether int8 vectors have their full rows in a file.
 
         >>> HNSW.estimate(1_000_000, 256) // 2**20, HNSW.estimate(1_000_000, 256, form="int8", full=True) // 2**20
-        (1174, 441)
+        (1174, 442)
         """
         kept = Form(form, dim)
         row = kept.width * np.dtype(kept.dtype).itemsize + (2 * dim if form == "int8" and not full else 0)

@@ -130,7 +130,7 @@ class SPANN(ListSearch):
         """Bytes of memory of so many vectors.
 
         >>> SPANN.estimate(1_000_000, 256) // 2**20
-        114
+        120
         """
         return HNSW.estimate(math.ceil(count * share), dim, form="float16") + math.ceil(count * (9 + share * 12))
 
