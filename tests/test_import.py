@@ -13,7 +13,9 @@ import pytest
 
 NOT_YET = ["torch", "scipy", "httpx", "tokenizers", "pydantic", "rich", "typer", "sentence_transformers", "usearch", "matplotlib"]
 SECONDS = 0.3
-"""What `import lamina` may take, as the median of five fresh processes."""
+"""What `import lamina` may take, as the median of five fresh processes …"""
+TIMES_NUMPY = 4
+"""… or so many times what numpy alone takes in them, where that is more: on a machine that gives a fraction of its speed to us."""
 
 FRONT_DOORS = ["import lamina", "from lamina import Memory", "from lamina import AsyncMemory, Filter, Hit, Item, Recall"]
 
@@ -32,16 +34,18 @@ def test_importing_the_core_loads_nothing_that_only_some_users_need(statement: s
     assert not set(NOT_YET) & set(loaded)
 
 
-def import_seconds(statement: str, cwd: Path) -> float:
-    """Time spent in modules that `statement` loads: the outermost entries, without those of the interpreter's own start."""
+def import_seconds(statement: str, cwd: Path) -> tuple[float, float]:
+    """Time spent in modules that `statement` loads: the outermost entries, without those of the interpreter's own start; and in numpy."""
     lines = python("-X", "importtime", "-c", statement, cwd=cwd).stderr.splitlines()
-    total = 0
+    total = numpy = 0
     for line in lines:
+        inside = re.fullmatch(r"import time:\s*\d+ \|\s*(\d+) \| +numpy", line)
+        numpy += int(inside[1]) if inside is not None else 0
         found = re.fullmatch(r"import time:\s*\d+ \|\s*(\d+) \| (\w[\w.]*)", line)  # no indent: loaded by the statement itself
         if found is not None and found[2].split(".")[0] == "lamina":
             total += int(found[1])
     assert total > 0, "the import was not timed"
-    return total / 1e6
+    return total / 1e6, numpy / 1e6
 
 
 @pytest.mark.parametrize("statement", FRONT_DOORS[:2])
@@ -49,7 +53,8 @@ def test_importing_the_core_takes_a_fraction_of_a_second(statement: str, tmp_pat
     import_seconds(statement, tmp_path)  # the first one compiles
     medians = []
     for _ in range(3):  # a busy neighbour slows a round of five, seldom three of them
-        medians.append(statistics.median(import_seconds(statement, tmp_path) for _ in range(5)))
-        if medians[-1] <= SECONDS:
+        took, numpy = map(statistics.median, zip(*(import_seconds(statement, tmp_path) for _ in range(5)), strict=True))
+        medians.append((took, numpy))
+        if took <= max(SECONDS, TIMES_NUMPY * numpy):
             return
-    raise AssertionError(f"{statement} took {medians} s")
+    raise AssertionError(f"{statement} took, and numpy in it: {medians} s")

@@ -19,6 +19,25 @@ RECALLED_OPEN: Final = "<recalled-memory>"
 """What recalled text in a prompt begins with: by it an echo is known when it comes back."""
 RECALLED_CLOSE: Final = "</recalled-memory>"
 
+
+class LazyPattern:
+    """A regular expression that is compiled when it is first used, so that importing does not wait for what few calls need.
+
+    >>> LazyPattern(r"\\d+", re.A).findall("7 of 12")
+    ['7', '12']
+    """
+
+    def __init__(self, pattern: str, flags: int = 0) -> None:
+        self._given = pattern, flags
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        found = getattr(re.compile(*self._given), name)
+        setattr(self, name, found)
+        return found
+
+
 _SENTENCE_END = re.compile(
     r"(?<=[.!?…؟۔।॥።။។])[\"'”’)\]]*\s+(?=\S)"
     r"|(?<=[。！？｡])[」』”’）】]*(?![」』”’）】。！？｡…])\s*(?=\S)"  # no blank follows these

@@ -15,7 +15,7 @@ from typing import Final, Literal
 
 from lamina.errors import ConfigError
 from lamina.keeping.messages import Draft
-from lamina.text import RECALLED_CLOSE, RECALLED_OPEN
+from lamina.text import RECALLED_CLOSE, RECALLED_OPEN, LazyPattern
 from lamina.words import words
 
 Mode = Literal["mark", "refuse"]
@@ -33,19 +33,19 @@ BLOB: Final = 120
 MOST_TOLD: Final = 40
 """Words beyond which a text is no courtesy and no heartbeat, however it begins."""
 
-_COURTESY = re.compile(
+_COURTESY = LazyPattern(
     r"(?:(?:many |so |oh |ah |great |perfect |cool |awesome )*(?:thanks?(?: you)?(?: a lot| so much| very much| again| a million| for (?:the|your) help)*|that'?s (?:very |so |really )?(?:kind|nice|sweet|lovely)(?: of you)?|thx|ty|cheers|gracias|merci|danke|"
     r"hi|hello|hey|hiya|howdy|good (?:morning|evening|afternoon|night)|bye(?: bye)?|goodbye|see you(?: later| soon)?|welcome back|"
     r"(?:you'?re|you are) (?:very |most )?welcome|no problem|no worries|my pleasure|anytime|lo+l|lmao|rofl|ha(?:ha)+|hm+|uh+|um+|wow|"
     r"nice|cool|awesome|great|amazing|interesting|have a (?:nice|good|great|lovely) (?:day|evening|weekend|one)|take care)"
     r"(?: (?:there|everyone|all|again|then|friend|assistant|buddy|mate|so much|and|too|for now|hey|ty|guys|folks))*)"
 )
-_ASSENT = re.compile(
+_ASSENT = LazyPattern(
     r"(?:ok(?:ay)?|k|kk|alright|all right|got it|understood|noted|i see|makes sense|sounds (?:good|great)|will do|on it|roger(?: that)?|right|done|perfect|fine|copy that|gotcha|fair enough|okey dokey|sure thing|understood|cool|"
     r"(?:ok(?:ay)?|alright) (?:got it|great|cool|then|understood)|of course|certainly|absolutely|will do)"
 )
-_THUMBS = re.compile(r"[\s\U0001F300-\U0001FAFF\u2600-\u27BF\uFE0F\u200D\U0001F3FB-\U0001F3FF]+")
-_BOILERPLATE = re.compile(
+_THUMBS = LazyPattern(r"[\s\U0001F300-\U0001FAFF\u2600-\u27BF\uFE0F\u200D\U0001F3FB-\U0001F3FF]+")
+_BOILERPLATE = LazyPattern(
     r"(?:what (?:would|do) you (?:like|want|need) (?:to (?:talk|chat|know|do|discuss)|help|me to)\b.*|(?:unfortunately |regrettably )?i(?:'?m| am) (?:not able|unable) to\b.*|"
     r"i(?:'?m| am) (?:afraid|sorry)\b.*\b(?:beyond|outside|not (?:able|possible|something))\b.*|let'?s (?:dive in|get started|begin|take a look|break (?:it|this) down)|i (?:do not|don'?t|cannot|can'?t) (?:have )?(?:access|browse|provide|recall)\b.*|"
     r"please (?:provide|share|give|tell me)\b.*(?:more|details|information|context)\b.*|if you (?:need|have|want|would like|'?d like)\b.*(?:just|let|ask|feel|here|help|questions?)\b.*|i (?:completely |totally )?understand (?:your|that|how)\b.*|"
@@ -60,7 +60,7 @@ _BOILERPLATE = re.compile(
     r"(?:sure|certainly|absolutely|of course)(?: thing)?|i(?:'?d| would) be (?:happy|glad|delighted) to (?:help|assist)\b.*|(?:thank you|thanks) for (?:asking|reaching|contacting|your (?:message|question|patience|understanding))\b.*|"
     r"i don'?t have (?:personal )?(?:feelings|opinions|emotions|access to (?:real|personal))\b.*|(?:hello|hi|hey)(?: there)?|welcome(?: back)?|you(?:'re| are) (?:very )?welcome)"
 )
-_PROMPT = re.compile(
+_PROMPT = LazyPattern(
     r"(?:act as\b|(?:you will |please )?(?:act|behave|pretend) (?:as|like)\b|(?:the|this) (?:user|bot|agent|model|assistant|human) (?:is|should|must|will|may|can|has)\b|avoid \w+|(?:output|return|reply|answer|write|say) nothing\b|"
     r"(?:tools?|functions?) (?:available|you can use)\b|(?:assistant|agent|model|bot|response|safety|style|answer) (?:guidelines|instructions|rules|policy|prompt)\b|refuse\b|stop when\b|when in doubt\b|stay (?:on topic|in character)\b|"
     r"call (?:one|a|no|each|the) (?:tool|function)\b|(?:do not|don'?t) [a-z]+\b|(?:never|always) [a-z]+\b|at most \d+ (?:words|sentences|items|lines|tokens)\b|system you\b|/?system$|ask when\b|you(?:'re| are) (?:an? |the )?(?:\w+ ){0,4}(?:assistant|agent|ai|bot|chatbot|model|expert|copilot|tutor|coordinator)\b|(?:your|the assistant'?s) (?:task|job|role|goal|purpose|instructions?) (?:is|are)\b|"
@@ -72,7 +72,7 @@ _PROMPT = re.compile(
     r"(?:the assistant|assistant) (?:is|must|should|has|will)\b|the (?:system|agent|assistant) (?:was|is) (?:instructed|configured|told|asked)\b|(?:think|work) step by step\b|"
     r"(?:keep|make) (?:your |all )?(?:answers|responses|replies)\b|guidelines\b|rules\b|instructions\b|tone\b)"
 )
-_MODEL = re.compile(
+_MODEL = LazyPattern(
     r"(?i)\b(?:assistant|agent|a\.?i\.?|(?:chat)?bot|language model|copilot|the user|tools?|json|markdown|(?:system|developer) (?:prompt|message)|prompt|instructions|guidelines|respond|responses?|output|"
     r"concise(?:ly)?|act as|expert|support)\b"
 )
@@ -92,21 +92,21 @@ _STEPS: Final = frozenset(
     "downloading download uploading upload indexing building build fetching objects copied copying files file epoch step loss progress eta of it s kb mb gb kib mib gib b batch batches items lines "
     "processing processed done remaining left elapsed training installing extracting unpacking writing reading embedding resolving deltas receiving chunks pages rows examples".split()
 )
-_BAR = re.compile(r"[█▓▒░▏▎▍▌▋▊▉■□━╸⣿⠿#=\->.·]{6,}")
-_PROGRESS = re.compile(
+_BAR = LazyPattern(r"[█▓▒░▏▎▍▌▋▊▉■□━╸⣿⠿#=\->.·]{6,}")
+_PROGRESS = LazyPattern(
     r"\d{1,3}(?:\.\d+)?\s?%|\d[\d.,]*\s?[kmgt]?i?b?\s?/\s?\d[\d.,]*\s?[kmgt]?i?b?\b|\beta\b|it/s|[kmg]i?b/s", re.I
 )
-_BLOB = re.compile(rf"(?:[A-Za-z0-9+/_-]{{{BLOB},}}={{0,2}}|(?:[0-9a-fA-F]{{2}}[\s:]?){{{BLOB // 2},}})")
-_WRAPPED = re.compile(r"(?:^[A-Za-z0-9+/=]{60,80}\s*$\n?){2,}", re.M)
-_TAG = re.compile(
+_BLOB = LazyPattern(rf"(?:[A-Za-z0-9+/_-]{{{BLOB},}}={{0,2}}|(?:[0-9a-fA-F]{{2}}[\s:]?){{{BLOB // 2},}})")
+_WRAPPED = LazyPattern(r"(?:^[A-Za-z0-9+/=]{60,80}\s*$\n?){2,}", re.M)
+_TAG = LazyPattern(
     r"<(?:/?[a-zA-Z][\w:-]*(?:\s[^<>]*)?/?|!--.*?--|!DOCTYPE[^>]*)>|[.#]?[\w\s.#:>,*-]{1,60}\{[^{}]*:[^{}]*;?\s*\}", re.S
 )
-_LOG = re.compile(
+_LOG = LazyPattern(
     r"\s*(?:[\[(]?\d{4}-\d\d-\d\d[T ]\d\d:\d\d|[\[(]?\d\d:\d\d:\d\d|[A-Z][a-z]{2}\s+\d{1,2} \d\d:\d\d:\d\d|[\[(<]?(?:DEBUG|INFO|WARN(?:ING)?|ERROR|TRACE|FATAL|NOTICE)\b|\d{1,3}(?:\.\d{1,3}){3} \S+ \S+ \[|"
     r"level=|ts=|time=|npm (?:warn|notice|info)|(?:get|post|put|delete|head) /\S* )", re.I
 )  # fmt: skip
-_TELLING = re.compile(r"\d|(?<![.!?:;]\s)(?<!^)(?<![\w'’-])(?!AI\b|I\b|I['’])[A-Z][\w-]+", re.M)
-_SENTENCES = re.compile(r"(?<=[.!?:;])\s+|\n+")
+_TELLING = LazyPattern(r"\d|(?<![.!?:;]\s)(?<!^)(?<![\w'’-])(?!AI\b|I\b|I['’])[A-Z][\w-]+", re.M)
+_SENTENCES = LazyPattern(r"(?<=[.!?:;])\s+|\n+")
 
 
 @dataclass(frozen=True, slots=True)
