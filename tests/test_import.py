@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import statistics
 import subprocess
@@ -21,7 +22,10 @@ FRONT_DOORS = ["import lamina", "from lamina import Memory", "from lamina import
 
 
 def python(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, timeout=120, cwd=cwd, check=False)
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}  # as wherever it is installed
+    done = subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, timeout=120, cwd=cwd, check=False, env=kept
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     return done
 
