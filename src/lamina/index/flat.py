@@ -217,6 +217,18 @@ def _not_ours(path: Path, error: Exception | None = None) -> CorruptStoreError:
     return CorruptStoreError(f"{path} is not an index file, or is damaged{why}: delete it, an index is built anew from the store")
 
 
+def whole_slots(slots: Any) -> NDArray[np.int64]:
+    """Slots as 64-bit whole numbers; raises `InputError` for an array of another type, which would be cut off or be a mask.
+
+    >>> whole_slots(np.array([2, 3], np.uint8)).tolist()
+    [2, 3]
+    """
+    given = np.asarray(slots)
+    if given.size and (given.dtype.kind not in "iu" or (given.dtype == np.uint64 and int(given.max()) >= 1 << 63)):
+        raise InputError(f"slots are whole numbers, not an array of {given.dtype}: of a mask take np.flatnonzero(mask)")
+    return given.astype(np.int64, copy=False)
+
+
 def check_finite(vectors: NDArray[np.float32], what: str = "vector") -> None:
     """Refuse NaN and infinity with a `VectorError` that names the first bad row."""
     finite = np.isfinite(vectors)

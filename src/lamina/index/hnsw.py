@@ -15,9 +15,8 @@ from lamina.index.forms import Form
 from lamina.index.graphs import checking, saving
 from lamina.index.graphs.changing import ChangingGraph
 from lamina.index.graphs.filing import KIND, FiledGraph
-from lamina.index.graphs.guiding import LEAST, NARROW
 from lamina.index.graphs.searching import SearchedGraph
-from lamina.index.sketches import words
+from lamina.index.sketches import guiding_bytes
 
 
 class HNSW(ChangingGraph, SearchedGraph, FiledGraph):
@@ -67,8 +66,7 @@ class HNSW(ChangingGraph, SearchedGraph, FiledGraph):
         own = (
             8 + 8 + 4 + 3 + 12
         )  # slot, place of upper lists, node of the slot; level, marks of dead and visited; table of hashes
-        sketch = 8 * words(dim) + 4 if dim >= NARROW and count >= LEAST else 0
-        return math.ceil(count * (float(row) + links + upper + own + sketch))
+        return math.ceil(count * (float(row) + links + upper + own + guiding_bytes(count, dim)))
 
     @classmethod
     def from_graph(

@@ -146,7 +146,7 @@ def choose(situation: Situation, costs: Costs) -> Plan:
     here, unit = situation, costs.graph
     spent = {"exact": here.allowed * costs.scan / unit}
     if here.sketches and here.allowed > 4 * here.likely:
-        spent["sketches"] = (here.allowed * costs.sketch + costs.setting) / unit
+        spent["sketches"] = (here.allowed * costs.sketch + costs.setting * max(here.likely / LIKELY, 1)) / unit
     if here.allowed >= here.k:
         together = here.local > TOGETHER * here.share
         spent["graph"] = min(here.expected(here.kept / here.share) * (FAR if together else UNSURE), here.count)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from lamina.errors import BudgetError
+from lamina.index.sketches import guiding_bytes
 from lamina.records import Run
 
 EXACT: Final = "exact"
@@ -16,8 +17,6 @@ GRAPH: Final = "graph"
 LISTS: Final = "lists"
 
 WIDE: Final = 64  # components of a code are filled up to a multiple of this
-SKETCHED: Final = 256  # components that a step of sketches takes
-MANY: Final = 1 << 13  # vectors from which on a graph has sketches of them
 LINKS: Final = 160  # bytes of a node's links and of its place in the graph, with M = 16
 HEADS: Final = 0.16  # of the vectors stand for lists
 LISTED: Final = 11  # bytes of memory for each vector in lists
@@ -113,12 +112,7 @@ def estimate(count: int, dim: int, method: str, *, on_disk: bool = False) -> int
     """
     codes = -(-dim // WIDE) * WIDE
     if method == GRAPH:
-        return count * (codes + LINKS + _sketch(count, dim) + (0 if on_disk else 2 * dim))
+        return count * (codes + LINKS + guiding_bytes(count, dim) + (0 if on_disk else 2 * dim))
     if method == LISTS:
-        return int(count * (HEADS * (2 * codes + LINKS + _sketch(int(count * HEADS), dim)) + LISTED))
+        return int(count * (HEADS * (2 * codes + LINKS + guiding_bytes(int(count * HEADS), dim)) + LISTED))
     return 0
-
-
-def _sketch(count: int, dim: int) -> int:
-    """Bytes of a sketch in a graph of so many vectors."""
-    return -(-dim // SKETCHED) * SKETCHED // 8 + 4 if dim >= WIDE and count >= MANY else 0

@@ -16,6 +16,8 @@ from lamina.index.growing import GrowingArray
 ROWS = 4096  # vectors sketched at once
 WORD = 64  # bits
 WORDS = 4  # the words of a row are a multiple of this
+LEAST = 1 << 13  # vectors from which on a graph's searches are guided by sketches: fewer lie in the processor's caches
+NARROW = 64  # components, below which a sketch says too little for that
 
 
 class Sketches:
@@ -116,6 +118,15 @@ def kept(vectors: NDArray[Any], norms: NDArray[np.float32], queries: NDArray[Any
 def words(width: int) -> int:
     """How many words of 64 bits a row of so many components takes."""
     return -(-width // (WORD * WORDS)) * WORDS
+
+
+def guiding_bytes(count: int, dim: int) -> int:
+    """Bytes of one sketch in a graph of so many vectors; 0 where its searches are not guided by sketches.
+
+    >>> guiding_bytes(10_000, 256), guiding_bytes(1_000, 256)
+    (36, 0)
+    """
+    return 8 * words(dim) + 4 if count >= LEAST and dim >= NARROW else 0
 
 
 def packed(flags: NDArray[np.bool_]) -> NDArray[np.uint64]:

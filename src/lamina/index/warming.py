@@ -69,9 +69,8 @@ def _graph(form: str) -> None:
         allow = None if share is None else np.random.default_rng(0).random(COUNT) < share
         index.search(vectors[:2], 5, allow)
     now = index.snapshot()
-    guess(
-        now.form, now.layers.sketched(now.used), now.form.encode_queries(vectors[:2], False)
-    )  # of what many vectors are searched by
+    queries = now.form.encode_queries(vectors[:2], False)
+    guess(now.form, now.layers.sketched(now.used), queries)  # which only many vectors are searched by
     index.remove(slots[::7])
     index.compact()
 

@@ -78,4 +78,4 @@ def _packaged() -> TokenCounter:
 
 def default_counter(counter: TokenCounter | None) -> TokenCounter:
     """The counter given, else the packaged one."""
-    return counter if counter is not None else WordLlamaTokens()
+    return counter if counter is not None else _packaged()

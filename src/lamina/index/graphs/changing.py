@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamina.errors import InputError, VectorError
-from lamina.index.flat import check_finite
+from lamina.index.flat import check_finite, whole_slots
 from lamina.index.graphs import removal
 from lamina.index.graphs.construction import Linker, levels_of, workers
 from lamina.index.graphs.full import FullFile
-from lamina.index.graphs.held import HeldGraph, whole
+from lamina.index.graphs.held import HeldGraph
 from lamina.index.graphs.layers import MOST_NODES
 from lamina.records import Run
 
@@ -30,11 +30,12 @@ class ChangingGraph(HeldGraph):
     def add(self, slots: NDArray[np.int64], vectors: NDArray[np.float32], run: Run | None = None) -> None:
         """Set the vectors of slots, shape (slots, dim); of a slot named twice the last one counts.
 
-        Whenever a sixteenth of all has been added, vectors that no way leads to any more are named anew (not with selection="simple"). `run` is told of the progress and may cancel: what was linked by then stays, the rest is as it was.
+        Whenever a sixteenth of all has been added, vectors that no way leads to any more are named anew (not with selection="simple"). `run` is
+        told of the progress and may cancel: what was linked by then stays, the rest is as it was.
         Raises `VectorError` for another width, NaN, infinity, a zero vector under "cosine", or what float16 cannot hold, `InputError` for a
         slot that is negative or no whole number (nothing is then set), `StoreFullError` where the file of full rows cannot grow (as if cancelled).
         """
-        slots = whole(slots)
+        slots = whole_slots(slots)
         vectors = self._prepared(vectors, len(slots))
         if not len(slots):
             return
@@ -175,7 +176,7 @@ class ChangingGraph(HeldGraph):
 
         Searches pass through them until `repair`; after it and the next `save` neither memory nor the files hold anything of them.
         """
-        slots = np.unique(whole(slots))
+        slots = np.unique(whole_slots(slots))
         self._let_die(slots[(slots >= 0) & (slots < self._slots)])
         self._tidy()
 

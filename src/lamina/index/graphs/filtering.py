@@ -178,33 +178,13 @@ def measured_costs(now: Snapshot, guide: Guide, seed: int = 0) -> Costs:
     queries, norms = graph.vectors[few], graph.norms[few] if len(graph.norms) else np.zeros(ASKED, np.float32)
     keys, counts = np.zeros((ASKED, 10), np.uint64), np.zeros((ASKED, 3), np.int64)
     none, marks = np.zeros(len(now.slot_of), np.uint8), np.zeros(len(now.slot_of), np.uint8)  # barred, visited
-    taken = guess(now.form, now.layers.sketched(now.used), queries)
-
-    guided = guide.guess(now, queries)
+    taken, guided = guess(now.form, now.layers.sketched(now.used), queries), guide.guess(now, queries)
 
     def through() -> None:
         marks[:] = 0
         search_allowed(
-            graph,
-            now.top,
-            now.entry,
-            queries,
-            norms,
-            0,
-            ASKED,
-            none,
-            drawn[0][:0],
-            0,
-            0,
-            64,
-            0.0,
-            1e9,
-            guided,
-            marks,
-            0,
-            keys,
-            counts,
-        )
+            graph, now.top, now.entry, queries, norms, 0, ASKED, none, drawn[0][:0], 0, 0, 64, 0.0, 1e9, guided, marks, 0, keys, counts,
+        )  # fmt: skip
 
     def scanned() -> None:
         for row, nodes in enumerate(drawn):

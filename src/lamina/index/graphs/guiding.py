@@ -19,10 +19,8 @@ from numpy.typing import NDArray
 from lamina.index.forms import Form
 from lamina.index.graphs.layers import Snapshot
 from lamina.index.kernels.guessing import PLANES, Guess, split
-from lamina.index.sketches import Sketches, sketched_rows, words
+from lamina.index.sketches import LEAST, NARROW, Sketches, sketched_rows, words
 
-LEAST = 1 << 13  # nodes from which on searches are guided: vectors of fewer lie in the processor's caches
-NARROW = 64  # components, below which a sketch says too little
 ASKED = 32  # nodes whose surroundings are looked at
 KEPT = 40  # of the nodes there, that a search would keep
 STEPS = 3  # to the neighbours of these

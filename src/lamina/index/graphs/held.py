@@ -20,18 +20,6 @@ METRICS = ("ip", "cosine", "l2")
 SELECTIONS = ("heuristic", "simple")
 
 
-def whole(slots: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Slots as 64-bit whole numbers. Raises `InputError` for an array of another type, which would be cut off or be a mask.
-
-    >>> whole(np.array([2, 3], np.uint8)).tolist()
-    [2, 3]
-    """
-    given = np.asarray(slots)
-    if given.dtype.kind not in "iu" and given.size:
-        raise InputError(f"slots are whole numbers, not an array of {given.dtype}: of a mask take np.flatnonzero(mask)")
-    return given.astype(np.int64, copy=False)
-
-
 class HeldGraph:
     """The state of an `HNSW`, whose parameters it has: one snapshot for those who search, and the books of the one who changes it."""
 

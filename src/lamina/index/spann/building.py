@@ -173,14 +173,6 @@ def prepared(vectors: Any, metric: str) -> NDArray[np.float32]:
     return block
 
 
-def whole_numbers(slots: Any) -> NDArray[np.int64]:
-    """Slots as numbers of 64 bits; raises `InputError` for those that are no whole numbers."""
-    given = np.asarray(slots)
-    if given.size and (given.dtype.kind not in "iu" or (given.dtype == np.uint64 and int(given.max()) >= 1 << 63)):
-        raise InputError(f"slots are whole numbers from 0 up to {(1 << 30) - 1:,}, not of type {given.dtype}: convert them first")
-    return given.astype(np.int64)
-
-
 def check_lengths(lengths: NDArray[np.float32]) -> None:
     """Refuse squared lengths that differ: inner products would not order like distances."""
     if len(lengths) and float(lengths.max() - lengths.min()) > ALIKE * float(lengths.max()):

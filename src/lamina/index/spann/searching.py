@@ -190,9 +190,10 @@ class ListSearch:
         nodes, near, counts = np.full(shape, -1, np.int64), np.empty(shape, np.float32), np.zeros(len(queries), np.int64)
         work = np.zeros((len(queries), 4), np.int64)
         visited, epoch, buffer = self._room(len(state.heads.graph.links))
+        guess = self.heads.guide.guess(self.heads.snapshot(), head_queries)
         epoch = probe(
-            state.heads, self.heads.guide.guess(self.heads.snapshot(), head_queries), state.lists, probing, head_queries, near_form.norms(head_queries), codes, self.codes.norms(codes), unit,
-            state.slots, state.versions, np.zeros(0, np.uint8) if barred is None else barred, full.handle, full.start, halves(queries),
+            state.heads, guess, state.lists, probing, head_queries, near_form.norms(head_queries), codes, self.codes.norms(codes), unit, state.slots,
+            state.versions, np.zeros(0, np.uint8) if barred is None else barred, full.handle, full.start, halves(queries),
             max(keep, k), visited, epoch, buffer, nodes, near, counts, work,
         )  # fmt: skip
         if epoch < 0:

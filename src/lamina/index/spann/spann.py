@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamina.errors import InputError, StateError, VectorError
+from lamina.index.flat import whole_slots
 from lamina.index.forms import Form
 from lamina.index.graphs.full import FullFile
 from lamina.index.hnsw import HNSW
 from lamina.index.kernels.lists import HEADER, PAGE, Heads, Lists
-from lamina.index.spann.building import build, check_lengths, graph_of, prepared, records, whole_numbers
+from lamina.index.spann.building import build, check_lengths, graph_of, prepared, records
 from lamina.index.spann.closure import Closure
 from lamina.index.spann.clustering import BalancedTree
 from lamina.index.spann.postings import PostingFile
@@ -143,7 +144,7 @@ class SPANN(ListSearch):
         """
         if self._state is not None:
             raise StateError("the index has been built already: add to it, or build another one in another folder")
-        slots = whole_numbers(slots)
+        slots = whole_slots(slots)
         count = len(slots)
         if vectors.shape != (count, self.dim) or not count:
             raise VectorError(
@@ -205,7 +206,7 @@ class SPANN(ListSearch):
 
         Raises what `build` and `Updater.add` do.
         """
-        slots = whole_numbers(slots)
+        slots = whole_slots(slots)
         if slots.ndim != 1 or np.shape(vectors) != (len(slots), self.dim):
             raise VectorError(
                 f"expected a vector of {self.dim} dimensions for each slot, got an array of shape {np.shape(vectors)}"
@@ -221,7 +222,7 @@ class SPANN(ListSearch):
     def remove(self, slots: NDArray[np.int64]) -> None:
         """Take the vectors of slots away, while others search; `save` makes it last."""
         if self._state is not None:
-            self.updater.remove(whole_numbers(slots))
+            self.updater.remove(whole_slots(slots))
 
     def compact(self, run: Run | None = None) -> None:
         """Write the lists anew, packed, and commit: of removed vectors nothing is left in the files."""

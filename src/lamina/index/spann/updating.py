@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamina.errors import InputError, VectorError
-from lamina.index.spann.building import whole_numbers
+from lamina.index.flat import whole_slots
 from lamina.index.spann.rebalancing import LAST_VERSION, Rebalancing, Rows, apart, rows_of
 from lamina.records import Run
 
@@ -29,7 +29,7 @@ class Updater(Rebalancing):
         `StoreFullError` where the disk is full, `Cancelled`: what was set by then stays, all else is as it was.
         """
         index, run = self.index, run or Run()
-        slots = whole_numbers(slots)
+        slots = whole_slots(slots)
         if vectors.shape != (len(slots), index.dim):
             raise VectorError(f"expected {len(slots)} vectors of {index.dim} dimensions, got an array of shape {vectors.shape}")
         if not len(slots):
@@ -54,7 +54,7 @@ class Updater(Rebalancing):
 
     def remove(self, slots: NDArray[np.int64]) -> None:
         """Take the vectors of slots away; a slot without one is passed over. Heads stay where they are, whatever points they were."""
-        slots = np.unique(whole_numbers(slots))
+        slots = np.unique(whole_slots(slots))
         slots = slots[slots >= 0]
         slots = slots[self.index.nodes_of(slots) >= 0]
         for start in range(0, len(slots), CHUNK):
