@@ -227,13 +227,13 @@ def test_another_active_space_stays(store: SQLiteStore, empty: SQLiteStore) -> N
 def test_an_export_does_not_hold_the_store_in_memory(empty: SQLiteStore) -> None:
     import tracemalloc
 
-    add(empty, *(trace(f"{number} " + "x" * 2000, at=NOW) for number in range(5000)))
+    add(empty, *(trace(f"{number} " + "x" * 2000, at=NOW) for number in range(10_000)))
     tracemalloc.start()
     size = sum(len(line) for line in export_lines(empty))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert size > 10_000_000
-    assert peak < size / 2
+    assert size > 20_000_000
+    assert peak < size / 3  # what it holds at once, 5.4 MB, does not depend on how much there is
 
 
 def test_derived_items_keep_their_sources(store: SQLiteStore, empty: SQLiteStore) -> None:

@@ -39,7 +39,8 @@ def run(
     ef_construction: int = 200,
     two_threads: bool = True,
     diskann: str = "",
-    diskann_memory: float = 0.25,
+    diskann_memory: float = 0.14,
+    diskann_codes: int = 32,
     steps: Sequence[int | str] | int | str = growth.STEPS,
     again: bool = False,
     rebuild: bool = False,
@@ -50,8 +51,8 @@ def run(
     `parts`: curves, filters, growth, updates; `texts`, a folder of `*.txt` for windows (default: made-up prose); `work`, a folder that keeps sets,
     indexes and rows, so that another run goes on where this one ended (default: none); `rounds`, of which medians are taken; `asked`, queries;
     `M` and `ef_construction` of all graphs; `two_threads`, whether ours are built with two as well; `diskann`, an interpreter that has diskannpy, and
-    `diskann_memory`, the share of a float32 graph's memory it may take; `steps`, sizes of uniform data that distances are counted on; `again` and
-    `rebuild`: measure, or build, what the work folder has. Raises `InputError` for what is unknown.
+    `diskann_memory`, the share of a float32 graph's memory it may take, `diskann_codes` of it bytes a vector for codes; `steps`, sizes of uniform
+    data that distances are counted on; `again` and `rebuild`: measure, or build, what the work folder has. Raises `InputError` for what is unknown.
     """
     wanted = _names(parts)
     for part in wanted:
@@ -59,7 +60,7 @@ def run(
             raise InputError(f"{part!r} is no part of this benchmark: use {', '.join(PARTS)}")
     if min(rounds, asked) < 1:
         raise InputError(f"rounds and asked must be at least 1, not {rounds} and {asked}")
-    found, skipped = chosen(_names(systems), _known(M, ef_construction, diskann, diskann_memory), peers)
+    found, skipped = chosen(_names(systems), _known(M, ef_construction, diskann, diskann_memory, diskann_codes), peers)
     files = text_files(texts)
     with tempfile.TemporaryDirectory() as made:
         folder = Path(work) if work else Path(made)
@@ -141,8 +142,8 @@ class Measuring:
         return rows
 
 
-def _known(M: int, ef_construction: int, diskann: str, diskann_memory: float) -> dict[str, System]:
-    return systems(M, ef_construction, diskann, diskann_memory)
+def _known(M: int, ef_construction: int, diskann: str, diskann_memory: float, diskann_codes: int) -> dict[str, System]:
+    return systems(M, ef_construction, diskann, diskann_memory, diskann_codes)
 
 
 def _names(given: Sequence[str] | str) -> list[str]:

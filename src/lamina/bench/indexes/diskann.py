@@ -12,16 +12,16 @@ PREFIX = "ann"
 
 
 class DiskANN:
-    """Codes of vectors in memory, the graph and the vectors on disk.
+    """Codes of vectors in memory, with the nodes that searches pass most; the graph and the vectors on disk.
 
-    Parameters: `degree` of the graph; `complexity`, candidates when building; `share`, how much of the vectors' size (as float32, with the links of
-    a graph) a search may take of memory: that of the SPANN it stands beside.
+    Parameters: `degree` of the graph; `candidates` when building; `codes`, bytes of a vector's code; `share`, how much of the vectors' size (as
+    float32, with the links of a graph) a search may take of memory, where another index takes as much: what codes leave of it holds nodes.
     """
 
     plan = ""
 
-    def __init__(self, degree: int = 32, complexity: int = 64, share: float = 0.25) -> None:
-        self.degree, self.complexity, self.share = degree, complexity, share
+    def __init__(self, degree: int = 32, candidates: int = 64, codes: int = 32, share: float = 0.14) -> None:
+        self.degree, self.candidates, self.codes, self.share = degree, candidates, codes, share
         self.index: Any = None
 
     def warm(self, dim: int, setting: dict[str, Any]) -> None:
@@ -29,15 +29,15 @@ class DiskANN:
         import diskannpy  # noqa: F401
 
     def build(self, base: Any, folder: Path, threads: int) -> None:
-        """Build the disk index within the memory that a search may take."""
+        """Build the disk index, with codes of the size that was asked for."""
         import diskannpy
 
-        limit = self.share * len(base) * (base.shape[1] * 4 + 132) / 1e9
+        limit = (self.codes + 0.5) * len(base) / (1 << 30)
         diskannpy.build_disk_index(
             data=np.ascontiguousarray(base, np.float32),
             distance_metric="l2",
             index_directory=str(folder),
-            complexity=self.complexity,
+            complexity=self.candidates,
             graph_degree=self.degree,
             search_memory_maximum=limit,
             build_memory_maximum=8.0,
@@ -47,12 +47,13 @@ class DiskANN:
         )
 
     def open(self, base: Path, folder: Path) -> None:
-        """Open the files; nothing beside the codes is kept in memory. With room for one thread alone this version waits for itself for ever."""
+        """Open the files. With room for one thread alone this version waits for itself for ever."""
         import diskannpy
 
-        self.index = diskannpy.StaticDiskIndex(
-            str(folder), 2, 0, 1, "l2", np.float32, int(np.load(base, mmap_mode="r").shape[1]), PREFIX
-        )
+        count, dim = np.load(base, mmap_mode="r").shape
+        size = dim * 4 + (self.degree + 1) * 4
+        nodes = max(int(count * (self.share * (dim * 4 + 132) - self.codes) / size), 0)
+        self.index = diskannpy.StaticDiskIndex(str(folder), 2, nodes, 1, "l2", np.float32, dim, PREFIX)
 
     def mask(self, allow: Any) -> Any:
         """There are no filters."""

@@ -82,7 +82,9 @@ class System:
         return ""
 
 
-def systems(M: int = 16, ef_construction: int = 200, diskann: str = "", diskann_memory: float = 0.25) -> dict[str, System]:
+def systems(
+    M: int = 16, ef_construction: int = 200, diskann: str = "", diskann_memory: float = 0.14, diskann_codes: int = 32
+) -> dict[str, System]:
     """All systems by name.
 
     >>> list(systems())[:3]
@@ -104,7 +106,15 @@ def systems(M: int = 16, ef_construction: int = 200, diskann: str = "", diskann_
         System("usearch", OTHERS, "Usearch", EF, graph, "usearch"),
         System("faiss-hnsw", OTHERS, "Faiss", EF, {**graph, "kind": "hnsw"}, "faiss-cpu"),
         System("faiss-ivf", OTHERS, "Faiss", LISTS, {"kind": "ivf"}, "faiss-cpu"),
-        System("diskann", DISKANN, "DiskANN", COMPLEXITY, {"share": diskann_memory}, "diskannpy", python=diskann),
+        System(
+            "diskann",
+            DISKANN,
+            "DiskANN",
+            COMPLEXITY,
+            {"share": diskann_memory, "codes": diskann_codes},
+            "diskannpy",
+            python=diskann,
+        ),
     ]
     return {one.name: one for one in every}
 
