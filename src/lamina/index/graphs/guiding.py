@@ -25,6 +25,7 @@ ASKED = 32  # nodes whose surroundings are looked at
 KEPT = 40  # of the nodes there, that a search would keep
 STEPS = 3  # to the neighbours of these
 MARGIN = 0.75  # standard errors by which a guess may be too far
+SMALL = 24  # candidates below which the margin grows as they become fewer: where little is kept, little makes up for what was left out
 WORTH = 0.55  # share of nodes left to be compared, up to which guessing saves more than it takes
 
 
@@ -57,12 +58,12 @@ class Guide:
             self._known = (now.layers, now.form, now.used, found)
         return found
 
-    def guess(self, now: Snapshot, encoded: NDArray[Any]) -> Guess:
-        """For queries as they are compared, shape (queries, width); without sketches where searches are not guided."""
+    def guess(self, now: Snapshot, encoded: NDArray[Any], ef: int = SMALL) -> Guess:
+        """For queries as they are compared, shape (queries, width), and `ef` candidates; without sketches where searches are not guided."""
         found = self.of(now)
         if found is None or not found.good:
             return unguided(words(now.graph.vectors.shape[1]))
-        return guess(now.form, now.layers.sketched(now.used), encoded, MARGIN * found.error)
+        return guess(now.form, now.layers.sketched(now.used), encoded, MARGIN * max(SMALL / ef, 1.0) * found.error)
 
 
 def guess(form: Form, sketches: Sketches, encoded: NDArray[Any], margin: float = 0.0) -> Guess:

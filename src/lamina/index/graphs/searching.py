@@ -113,7 +113,7 @@ class SearchedGraph(HeldGraph):
 
         def work(part: slice) -> tuple[int, int]:
             marks, epoch = self.room(now)
-            guess = self.guide.guess(now, encoded[part])
+            guess = self.guide.guess(now, encoded[part], ef)
             epoch, total = answer(
                 now.graph, now.top, now.entry, encoded[part], norms[part], barred, now.twins, ef, marks, epoch, rerank, full_rows, handle, start,
                 full_queries[part], guess, nodes[part], near[part], found[part],
