@@ -105,7 +105,8 @@ def closure(
     """Choose up to `replicas` lists for each query (a row of the heads' type); returns the epoch used last.
 
     Of the `candidates` nearest heads those not farther than `reach` times the nearest (squared), and in different directions (`simple`: just the
-    nearest). Written: `lists` (queries, replicas) int32, -1 where there are fewer, and the squared `distances`.
+    nearest). Written: `lists` (queries, replicas or more) int32, -1 where there are fewer, and the squared `distances`; columns beyond the replicas
+    have the nearest of those that were not chosen.
     """
     pool, fresh = np.empty(candidates, np.uint64), np.empty(heads.graph.links.shape[1] + 1, np.int32)
     near, nodes, out = np.empty(candidates, np.float32), np.empty(candidates, np.int32), np.empty(replicas, np.int32)
@@ -136,6 +137,14 @@ def closure(
             distances[q, j] = near[at]
         for j in range(kept, replicas):
             lists[q, j] = -1
+        at, passed = 0, 0  # both are in order of distance
+        for j in range(replicas, lists.shape[1]):
+            while at < within and passed < kept and nodes[at] == out[passed]:
+                at += 1
+                passed += 1
+            lists[q, j] = heads.number[nodes[at]] if at < within else -1
+            distances[q, j] = near[min(at, within - 1)] if within else np.float32(0)
+            at += 1
     return epoch
 
 

@@ -2,8 +2,8 @@
 
 Source: Q. Chen et al., "SPANN: Highly-efficient Billion-scale Approximate Nearest Neighbor Search", 2021 (and its published code). Additions: lists
 are cut to the pages that the mean one touches with copies that are not much farther off than the nearest, since a page is read whole; what goes
-first are the copies that are farthest in terms of their own nearest head, not those farthest from the head of the list; points which every full list
-turned away get a place after all.
+first are the copies that are farthest in terms of their own nearest head, not those farthest from the head of the list; shorter lists are filled up
+with the nearest points that the rule had left out; points which every full list turned away get a place after all.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from lamina.index.spann.extents import PAGE
 from lamina.records import Run
 
 BLOCK = 1 << 13  # points whose lists are chosen together
+SPARE = 8  # of the nearest lists that the rule left out, those that a point may fill up
 WORTH = 1.5  # how many times farther than the nearest head others may be for copies to be worth a page; those beyond fill pages
 
 Rows = Callable[[NDArray[np.int64]], NDArray[np.float32]]
@@ -37,9 +38,9 @@ Guides = Callable[[NDArray[Any]], Guess]
 class Closure:
     """Chooses lists.
 
-    Parameters: `replicas`, lists of a point, at most; `candidates`, heads looked at; `factor`, how strict the rule of relative neighbourhood is
+    Parameters: `replicas`, lists of a point by the rule, at most (it may fill up others besides); `candidates`, heads looked at; `factor`, how strict the rule of relative neighbourhood is
     (larger: more copies); `reach`, how many times farther than the nearest head others may be (the source's 1 + ε); `rule`: without it the nearest
-    lists are taken; `even`: without it a list is cut only to the most that it may hold (both for comparison).
+    lists are taken; `even`: without it a list is cut only to the most that it may hold, and none is filled up (both for comparison).
     """
 
     replicas: int = 8
@@ -58,13 +59,14 @@ class Closure:
             raise InputError(f"factor must be above 0 and reach at least 1, not {self.factor} and {self.reach}")
 
     def of(
-        self, heads: Heads, guess: Guess, queries: NDArray[Any], norms: NDArray[np.float32]
+        self, heads: Heads, guess: Guess, queries: NDArray[Any], norms: NDArray[np.float32], spare: int = 0
     ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """The lists of rows in the heads' type, shape (rows, replicas), -1 where there are fewer, with their squared distances.
+        """The lists of rows in the heads' type, shape (rows, replicas + spare), -1 where there are fewer, with their squared distances.
 
-        `guess` has the rows and sketches of the heads, or none of these.
+        `guess` has the rows and sketches of the heads, or none of these. Behind the replicas stand the nearest lists that were not chosen.
         """
-        lists, near = np.empty((len(queries), self.replicas), np.int32), np.zeros((len(queries), self.replicas), np.float32)
+        shape = len(queries), self.replicas + spare
+        lists, near = np.empty(shape, np.int32), np.zeros(shape, np.float32)
         visited = np.zeros(heads.graph.links.shape[0], np.uint8)
         wide = min(self.candidates, heads.graph.links.shape[0])
         choose_lists(
@@ -78,8 +80,8 @@ class Closure:
 class Copies:
     """Which points each list holds, those first for which it is most nearly the nearest.
 
-    Parameters: `points` (copies,), list after list; `counts` (lists,); `filled`, records that lists were cut to; `cut`, copies that did not fit;
-    `orphans`, points that no list had kept and that were put where there was room.
+    Parameters: `points` (copies,), list after list; `counts` (lists,); `filled`, records that lists were cut to, and filled up to; `cut`, copies that
+    did not fit; `orphans`, points that no list had kept and that were put where there was room.
     """
 
     points: NDArray[np.int64]
@@ -106,19 +108,23 @@ def copies(
 
     Where points that no list kept are more than there is room for, all points get fewer copies. There must be room for one of each.
     """
-    chosen, near = np.empty((count, closure.replicas), np.int32), np.empty((count, closure.replicas), np.float32)
+    spare = SPARE if closure.even and closure.replicas > 1 else 0
+    shape = count, closure.replicas + spare
+    chosen, near = np.empty(shape, np.int32), np.empty(shape, np.float32)
 
     def work(start: int) -> int:
         stop = min(start + BLOCK, count)
         encoded = form.encode(rows(np.arange(start, stop)))
-        chosen[start:stop], near[start:stop] = closure.of(heads, guide(encoded), encoded, form.norms(encoded))
+        chosen[start:stop], near[start:stop] = closure.of(heads, guide(encoded), encoded, form.norms(encoded), spare)
         return stop
 
     with ThreadPoolExecutor(threads) as pool:
         for done in pool.map(work, range(0, count, BLOCK)):
             run.report("assigning", done, count)
     near /= np.maximum(near[:, :1], np.float32(1e-12))
-    most = min(limit, page_records(int(((chosen >= 0) & (near <= WORTH**2)).sum()) / lists, record)) if closure.even else limit
+    ruled = chosen[:, : closure.replicas]
+    close = int(((ruled >= 0) & (near[:, : closure.replicas] <= WORTH**2)).sum())
+    most = min(limit, page_records(close / lists, record)) if closure.even else limit
     for replicas in range(closure.replicas, 0, -1):
         owners, points, kept = _dealt(chosen[:, :replicas], near[:, :replicas], lists, most, limit)
         held = np.bincount(points[kept], minlength=count)
@@ -131,8 +137,11 @@ def copies(
         more = _places(orphans, rows, heads, guide, form, closure, counts, limit)
         owners, points = np.concatenate([owners, more]), np.concatenate([points, orphans])
         order = np.argsort(owners, kind="stable")
-        points = points[order]
-    return Copies(points, counts, most, cut, len(orphans))
+        owners, points = owners[order], points[order]
+    if spare:
+        held[orphans] = -1
+        owners, points = _filled(owners, points, chosen, near, closure.replicas, np.maximum(most - counts, 0), held >= 0)
+    return Copies(points, np.bincount(owners, minlength=lists), most, cut, len(orphans))
 
 
 def page_records(mean: float, record: int) -> int:
@@ -158,6 +167,33 @@ def _dealt(
     sizes = np.bincount(owners, minlength=lists)
     within = np.arange(len(owners)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     return owners, points, (within < most) | ((within < limit) & (column == 0))
+
+
+def _filled(
+    owners: NDArray[Any],
+    points: NDArray[np.int64],
+    chosen: NDArray[np.int32],
+    far: NDArray[np.float32],
+    replicas: int,
+    free: NDArray[np.int64],
+    fit: NDArray[np.bool_],
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Copies in order of their lists, and beside them the nearest points of those that the rule left out, up to the room that is `free` (lists,); of
+    points that are `fit` (points,) for it: orphans may lie in such a list already.
+    """
+    found = []
+    for column in range(replicas, chosen.shape[1]):
+        some = np.flatnonzero(chosen[:, column] >= 0)
+        some = some[(free[chosen[some, column]] > 0) & fit[some]]
+        found.append((chosen[some, column], some, far[some, column]))
+    more, places, away = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    order = np.lexsort((away, more))
+    more, places = more[order], places[order]
+    sizes = np.bincount(more, minlength=len(free))
+    kept = np.arange(len(more)) - np.repeat(np.cumsum(sizes) - sizes, sizes) < free[more]
+    owners, points = np.concatenate([owners, more[kept]]), np.concatenate([points, places[kept]])
+    order = np.argsort(owners, kind="stable")
+    return owners[order], points[order]
 
 
 def _places(
