@@ -63,12 +63,11 @@ def test_a_hundred_thousand_windows(data_root: Path, tmp_path: Path) -> None:
     print(f".9 of the ten best with {bytes_at_90 / 1000:.0f} kB, single lists find {alone:.3f} with as much")
     assert 0.9 - alone >= 0.05
 
-    fixed = float(np.interp(0.95, curve[:, 0], curve[:, 2]))
     patient = np.array([asked(index, base, queries, edge, probes=384, patience=one) for one in (2, 8, 16, 24, 32, 48, 64, 96)])
-    assert curve[-1, 0] >= 0.95
-    assert patient[-1, 0] >= 0.95
-    pruned = float(np.interp(0.95, patient[:, 0], patient[:, 2]))
-    print(f".95 with {fixed:.0f} lists, with {pruned:.0f} where a search ends once lists bring nothing")
+    level = max(0.95, patient[0, 0])  # the least that patience was asked for may be more
+    assert min(curve[-1, 0], patient[-1, 0]) >= level
+    fixed, pruned = (float(np.interp(level, one[:, 0], one[:, 2])) for one in (curve, patient))
+    print(f"{level:.3f} with {fixed:.0f} lists, with {pruned:.0f} where a search ends once lists bring nothing")
     assert pruned <= 0.85 * fixed
     assert index.nbytes() <= 0.35 * HNSW.estimate(SOURCE, made.dim)
 
