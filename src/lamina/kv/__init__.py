@@ -14,8 +14,12 @@ except ImportError as error:
     raise MissingExtraError.for_extra("local", "memory inside attention", error.name or "torch") from error
 
 from lamina.kv.policies.full import Full
+from lamina.kv.policies.quantised import QuantisedCache
+from lamina.kv.policies.random_retrieval import RandomRetrieval
+from lamina.kv.policies.sliding_window import SlidingWindow
+from lamina.kv.policies.snapkv import SnapKV
 from lamina.kv.policy import Cache, CachePolicy
 from lamina.kv.session import Session
 from lamina.kv.shape import ModelShape
 
-__all__ = ["Cache", "CachePolicy", "Full", "ModelShape", "Session"]
+__all__ = ["Cache", "CachePolicy", "Full", "ModelShape", "QuantisedCache", "RandomRetrieval", "Session", "SlidingWindow", "SnapKV"]

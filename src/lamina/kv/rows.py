@@ -28,9 +28,11 @@ class Rows:
     (4, 3, 256)
     """
 
+    _room: _Room
+    _length: int
+
     def __init__(self, keys: Tensor, values: Tensor) -> None:
-        self._room = _Room(keys, values, keys.shape[2])
-        self._length = int(keys.shape[2])
+        self.replace(keys, values)
 
     def __len__(self) -> int:
         return self._length
@@ -60,6 +62,13 @@ class Rows:
         room.values[:, :, start:end] = values
         room.filled = self._length = int(end)
 
+    def write(self, places: Tensor, keys: Tensor, values: Tensor) -> None:
+        """Put tokens (1, kv_heads, n, dim) in the place of those at `places` (n,), which are all different."""
+        if self._room.shared:
+            self._room = _Room(self.keys.clone(), self.values.clone(), self._length)
+        self._room.keys[:, :, places] = keys
+        self._room.values[:, :, places] = values
+
     def crop(self, length: int) -> None:
         """Forget the tokens from `length` on."""
         self._length = min(self._length, length)
@@ -71,6 +80,10 @@ class Rows:
         keys, values = self.keys[:, :, chosen], self.values[:, :, chosen]
         if isinstance(chosen, slice):
             keys, values = keys.clone(), values.clone()
+        self.replace(keys, values)
+
+    def replace(self, keys: Tensor, values: Tensor) -> None:
+        """Hold other tokens from now on: arrays that nobody else writes into."""
         self._room, self._length = _Room(keys, values, keys.shape[2]), int(keys.shape[2])
 
     def fork(self) -> Rows:

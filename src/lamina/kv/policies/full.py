@@ -30,6 +30,11 @@ class Full(CachePolicy):
 
     extrapolate: bool = False
 
+    @property
+    def beyond_context(self) -> bool:
+        """See `CachePolicy`."""
+        return self.extrapolate
+
     def begin(self, shape: ModelShape) -> FullCache:
         """See `CachePolicy`."""
         return FullCache(self, shape)
