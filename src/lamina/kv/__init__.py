@@ -22,4 +22,14 @@ from lamina.kv.policy import Cache, CachePolicy
 from lamina.kv.session import Session
 from lamina.kv.shape import ModelShape
 
-__all__ = ["Cache", "CachePolicy", "Full", "ModelShape", "QuantisedCache", "RandomRetrieval", "Session", "SlidingWindow", "SnapKV"]
+__all__ = [
+    "Cache",
+    "CachePolicy",
+    "Full",
+    "ModelShape",
+    "QuantisedCache",
+    "RandomRetrieval",
+    "Session",
+    "SlidingWindow",
+    "SnapKV",
+]
