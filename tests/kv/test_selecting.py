@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lamina.errors import InputError
-from lamina.kv.selecting import LikenessAndContiguity, RandomBlocks, top_blocks
+from lamina.kv.selecting import LikenessAndContiguity, RandomBlocks, likeness, top_blocks
 
 TEN = np.full(10, 10)
 
@@ -83,6 +83,18 @@ def test_chance_is_repeatable_and_fair() -> None:
     assert first.fork().select(torch.zeros(10), TEN) == first.select(torch.zeros(10), TEN)
     second.restore(first.state())
     assert second.state() == [401]
+
+
+def test_a_share_of_attention_finds_what_one_head_looks_for_where_the_mean_product_does_not() -> None:
+    generator = torch.Generator().manual_seed(0)
+    summaries = torch.randn(4, 50, 8, generator=generator)
+    summaries[0] *= 20  # a head with large keys that looks for nothing in particular
+    queries = 0.3 * torch.randn(4, 6, 8, generator=generator)
+    queries[2, 3] = 4 * summaries[2, 17]  # one query of one head looks for one block
+    assert int(likeness(queries, summaries, 8**-0.5, "share").argmax()) == 17
+    assert int(likeness(queries, summaries, 8**-0.5, "mean").argmax()) != 17
+    plain = [sum(float(queries[head].mean(0) @ summaries[head, one]) for head in range(4)) for one in range(50)]
+    assert np.allclose(likeness(queries, summaries, 1.0), plain, atol=1e-4)
 
 
 def test_bad_budgets_are_refused() -> None:

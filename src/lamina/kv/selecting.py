@@ -148,7 +148,7 @@ class RandomBlocks:
     """Blocks by chance up to a budget of tokens: the control of every other selector.
 
     >>> RandomBlocks(budget=4, seed=1).select(torch.zeros(3), np.array([2, 2, 2]))
-    [0, 2]
+    [0, 1]
     """
 
     budget: int
