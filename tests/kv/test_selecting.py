@@ -88,9 +88,9 @@ def test_chance_is_repeatable_and_fair() -> None:
 def test_a_share_of_attention_finds_what_one_head_looks_for_where_the_mean_product_does_not() -> None:
     generator = torch.Generator().manual_seed(0)
     summaries = torch.randn(4, 50, 8, generator=generator)
-    summaries[0] *= 20  # a head with large keys that looks for nothing in particular
-    queries = 0.3 * torch.randn(4, 6, 8, generator=generator)
-    queries[2, 3] = 4 * summaries[2, 17]  # one query of one head looks for one block
+    summaries[0] *= 8  # a head with large keys that looks for nothing in particular
+    queries = 0.2 * torch.randn(4, 40, 8, generator=generator)
+    queries[2, 3] = 3 * summaries[2, 17]  # one query of one head looks for one block
     assert int(likeness(queries, summaries, 8**-0.5, "share").argmax()) == 17
     assert int(likeness(queries, summaries, 8**-0.5, "mean").argmax()) != 17
     plain = [sum(float(queries[head].mean(0) @ summaries[head, one]) for head in range(4)) for one in range(50)]
