@@ -165,11 +165,19 @@ class BoundaryRefinement:
         refined: list[int] = []
         previous = 0
         for boundary in merge_close(boundaries, self.min_size, rows).tolist():
-            previous = self._move(sums, previous, boundary)
+            previous = self.move(sums, previous, boundary)
             refined.append(previous)
         return np.array(refined, dtype=np.int64)
 
-    def _move(self, sums: FloatArray, previous: int, boundary: int) -> int:
+    def move(self, sums: FloatArray, previous: int, boundary: int) -> int:
+        """Where one boundary goes, given the refined one before it (or 0) and the `similarity_sums` of the rows around both.
+
+        What `refine` does step by step, for rows that arrive one after another.
+
+        >>> keys = np.repeat(np.eye(2), [12, 12], axis=0)
+        >>> BoundaryRefinement(min_size=4).move(similarity_sums(keys @ keys.T), 0, 16)
+        12
+        """
         if boundary - previous <= self.min_size:
             return boundary
         half = (boundary - previous) // 2
