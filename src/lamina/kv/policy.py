@@ -115,6 +115,10 @@ class Cache(ABC):
         stored, resident = self._nbytes()
         return {"stored": stored, "resident": resident}
 
+    def reserve(self, n: int) -> None:
+        """Make room for n more tokens: a hint, which spares copies before several calls of `preload`."""
+        self._reserve(n)
+
     def preload(self, keys: Sequence[Tensor] | Tensor, values: Sequence[Tensor] | Tensor, start: int | None = None) -> None:
         """Put in saved keys and values as if their n tokens had just been read.
 
@@ -182,6 +186,9 @@ class Cache(ABC):
 
     def _settled(self, n: int) -> None:  # noqa: B027 (may stay empty)
         """A call has been read to its end; n tokens in all."""
+
+    def _reserve(self, n: int) -> None:  # noqa: B027 (may stay empty)
+        """Make room for n more tokens."""
 
     def _append(self, layer: int, k: Tensor, v: Tensor, start: int) -> None:
         """Take in saved keys and values (1, kv_heads, n, dim) at positions from `start` on."""

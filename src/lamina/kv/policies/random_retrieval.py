@@ -28,6 +28,7 @@ class RandomRetrieval(CachePolicy):
 
     `positions`: "own", where they were read; "window": whatever has left the window stands as far away as the window is long,
     as in EM-LLM, and a text may go on for ever. `seed`: of the draws, which depend on the layer and on where a block begins.
+    `quantised`: whether keys and values are held in 8 bits.
 
     It is the control of a policy that retrieves: what does as well as this at an equal budget has not found anything. The
     defaults are EM-LLM's for a small model.
@@ -39,6 +40,7 @@ class RandomRetrieval(CachePolicy):
     run: int = 32
     positions: Literal["window", "own"] = "window"
     seed: int = 0
+    quantised: bool = False
     block: int = 128
 
     def __post_init__(self) -> None:
@@ -67,7 +69,7 @@ class RandomRetrievalCache(FullCache):
     """All keys and values; what a block sees of them is drawn."""
 
     def __init__(self, policy: RandomRetrieval, shape: ModelShape) -> None:
-        super().__init__(policy, shape)
+        super().__init__(policy, shape, policy.quantised)
         self._how = policy
         self._saw = np.zeros(shape.layers)
 
@@ -82,10 +84,10 @@ class RandomRetrievalCache(FullCache):
         by_lot = far <= now - how.window
         self._saw[layer] = float(by_window[-1].sum() + by_lot[-1].sum())
         device = q.device
-        near_k, near_v, by_window = rows.keys[:, :, near[0] :], rows.values[:, :, near[0] :], by_window.to(device)
+        (near_k, near_v), by_window = rows.at(near.to(device)), by_window.to(device)
         if not len(far):
             return attention(q, near_k, near_v, scaling, mask=by_window)
-        far_k, far_v, by_lot = rows.keys[:, :, far.to(device)], rows.values[:, :, far.to(device)], by_lot.to(device)
+        (far_k, far_v), by_lot = rows.at(far.to(device)), by_lot.to(device)
         moved = q
         if how.positions == "window":
             moved = turn(q, how.window - now[:, 0], self.shape.frequencies)
@@ -118,7 +120,8 @@ class RandomRetrievalCache(FullCache):
 
     def _nbytes(self) -> tuple[int, int]:
         stored, _ = super()._nbytes()
-        return stored, min(stored, (self._how.sinks + self._how.window + self._how.retrieved) * self.shape.token_bytes)
+        seen = min(self.length, self._how.sinks + self._how.window + self._how.retrieved)
+        return stored, stored * seen // max(1, self.length)
 
     def _state(self) -> dict[str, Any]:
         return {"saw": self._saw.tolist()}

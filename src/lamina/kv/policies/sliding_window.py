@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from lamina.errors import InputError, StateError
 from lamina.kv.attending import attention, attention_mass
+from lamina.kv.layers import empty_layers, joined, parted
 from lamina.kv.online_softmax import OnlineSoftmax
-from lamina.kv.policies.full import check_rows, empty_rows
 from lamina.kv.policy import Cache, CachePolicy
 from lamina.kv.positions import turn
-from lamina.kv.rows import Rows
 from lamina.kv.shape import ModelShape
 
 Tensor: TypeAlias = torch.Tensor
@@ -29,6 +28,7 @@ class SlidingWindow(CachePolicy):
 
     `positions`: where the first tokens stand once they have left the window. "window" (the source's way): just before it, so
     that no distance is ever greater than sinks + window, and a text may go on for ever; "own": where they were read.
+    `quantised`: whether keys and values are held in 8 bits.
 
     Source: "Efficient Streaming Language Models with Attention Sinks" (Guangxuan Xiao et al., 2023), whose 4 sinks are the
     default; how large the window is depends on the model.
@@ -42,6 +42,7 @@ class SlidingWindow(CachePolicy):
     sinks: int = 4
     window: int = 1020
     positions: Positions = "window"
+    quantised: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -71,7 +72,7 @@ class SlidingWindowCache(Cache):
         super().__init__(policy, shape)
         self._sinks, self._window, self._budget = policy.sinks, policy.window, policy.sinks + policy.window
         self._moved = policy.positions == "window"
-        self._rows = [empty_rows(shape) for _ in range(shape.layers)]
+        self._rows = empty_layers(shape, policy.quantised)
 
     def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, start: int) -> Tensor:
         """See `Cache`."""
@@ -140,8 +141,7 @@ class SlidingWindowCache(Cache):
         return held, held
 
     def _arrays(self) -> dict[str, Tensor]:
-        return {"keys": torch.cat([rows.keys for rows in self._rows]), "values": torch.cat([rows.values for rows in self._rows])}
+        return joined(self._rows)
 
     def _restore(self, arrays: dict[str, Tensor], state: dict[str, Any]) -> None:
-        check_rows(arrays["keys"], arrays["values"], self.shape)
-        self._rows = [Rows(k[None], v[None]) for k, v in zip(arrays["keys"], arrays["values"], strict=True)]
+        self._rows = parted(arrays, self.shape)

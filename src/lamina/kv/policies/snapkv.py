@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from lamina.errors import InputError, StateError
 from lamina.kv.attending import attention, lower
-from lamina.kv.policies.full import check_rows, empty_rows
+from lamina.kv.layers import empty_layers, joined, parted
 from lamina.kv.policy import Cache, CachePolicy
-from lamina.kv.rows import Rows
 from lamina.kv.shape import ModelShape
 
 Tensor: TypeAlias = torch.Tensor
@@ -31,7 +30,8 @@ class SnapKV(CachePolicy):
 
     `streaming` False, as in the source: a prompt is read whole and then cut down, at the end of each call that reads as many
     tokens as are observed, or more; what is said token by token afterwards is kept besides. True: it is cut down after every
-    block of so many tokens, so memory never holds more than `budget` and a block.
+    block of so many tokens, so memory never holds more than `budget` and a block. `quantised`: whether keys and values are held in
+    8 bits.
 
     Source: "SnapKV: LLM Knows What You are Looking for Before Generation" (Yuhong Li et al., 2024): 32 observed tokens, a
     kernel of 5; it leaves the heads of queries apart, as its models share no heads of keys.
@@ -42,6 +42,7 @@ class SnapKV(CachePolicy):
     kernel: int = 5
     pooling: Pooling = "average"
     streaming: bool = False
+    quantised: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -64,7 +65,7 @@ class SnapKVCache(Cache):
     def __init__(self, policy: SnapKV, shape: ModelShape) -> None:
         super().__init__(policy, shape)
         self._how = policy
-        self._rows = [empty_rows(shape) for _ in range(shape.layers)]
+        self._rows = empty_layers(shape, policy.quantised)
         none = torch.empty(1, shape.heads, 0, shape.head_dim, dtype=shape.torch_dtype, device=shape.device)
         self._queries = [none] * shape.layers  # (1, heads, observed, dim) at most
         self._cut = self._saw = 0
@@ -88,13 +89,13 @@ class SnapKVCache(Cache):
     def _settled(self, n: int) -> None:
         if n >= self._how.observed:
             self._compress()
+        self._queries = [one[:, :, :0] for one in self._queries]  # of use within one call
 
     def _compress(self) -> None:
         if len(self._rows[0]) <= self._how.budget or self._queries[0].shape[2] < self._how.observed:
             return
         for rows, queries in zip(self._rows, self._queries, strict=True):
-            chosen = self._chosen(rows.keys, queries)[None, :, :, None].expand(-1, -1, -1, rows.keys.shape[3])
-            rows.replace(rows.keys.gather(2, chosen), rows.values.gather(2, chosen))
+            rows.choose(self._chosen(rows.keys, queries))
         self._cut = self.length
 
     def _chosen(self, keys: Tensor, queries: Tensor) -> Tensor:
@@ -114,7 +115,6 @@ class SnapKVCache(Cache):
             )
         for rows in self._rows:
             rows.crop(len(rows) - (self.length - length))
-        self._queries = [one[:, :, :0] for one in self._queries]
 
     def _forked(self) -> None:
         self._rows, self._queries = [rows.fork() for rows in self._rows], list(self._queries)
@@ -124,19 +124,13 @@ class SnapKVCache(Cache):
         return held, held
 
     def _arrays(self) -> dict[str, Tensor]:
-        return {
-            "keys": torch.cat([rows.keys for rows in self._rows]),
-            "values": torch.cat([rows.values for rows in self._rows]),
-            "queries": torch.cat(self._queries),
-        }
+        return joined(self._rows)
 
     def _state(self) -> dict[str, Any]:
         return {"cut": self._cut, "saw": self._saw}
 
     def _restore(self, arrays: dict[str, Tensor], state: dict[str, Any]) -> None:
-        check_rows(arrays["keys"], arrays["values"], self.shape)
-        self._rows = [Rows(k[None], v[None]) for k, v in zip(arrays["keys"], arrays["values"], strict=True)]
-        self._queries = [one[None] for one in arrays["queries"]]
+        self._rows = parted(arrays, self.shape)
         self._cut, self._saw = int(state["cut"]), int(state["saw"])
 
 
