@@ -115,7 +115,7 @@ def loss(record: Mapping[str, Any], low: int, high: int) -> float | None:
     if not chosen:
         return None
     count = sum(min(ends[place], record["length"]) - ends[place] + PIECE for place in chosen)
-    return float(sum(record["pieces"][place] for place in chosen)) / count
+    return float(sum(float(record["pieces"][place]) for place in chosen) / count)
 
 
 def rows_of(title: str, found: Mapping[str, Sequence[Record]], budget: int, context: int, seed: int) -> list[Row]:

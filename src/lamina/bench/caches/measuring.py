@@ -104,7 +104,11 @@ def scores(answers: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     for name, values in (("likeliest", likely), ("said", said)):
         low, high = wilson(sum(values), len(values))
         found |= {name: float(np.mean(values)), f"{name}_low": low, f"{name}_high": high}
-    return {**found, "answer_nats": float(np.mean([one["nats"][0] / one["tokens"] for one in answers])), "questions": len(answers)}
+    return {
+        **found,
+        "answer_nats": float(np.mean([one["nats"][0] / one["tokens"] for one in answers])),
+        "questions": len(answers),
+    }
 
 
 def outside(answer: Mapping[str, Any], length: int, window: int) -> bool:
@@ -125,7 +129,10 @@ def by_place(records: Sequence[Record], window: int) -> dict[str, dict[str, floa
 
 def costs(records: Sequence[Record]) -> dict[str, float]:
     """What a policy attended to and held, and the processor's seconds, on average."""
-    mean = {name: float(np.mean([one[name] for one in records])) for name in ("stored", "resident", "encode_seconds", "question_seconds")}
+    mean = {
+        name: float(np.mean([one[name] for one in records]))
+        for name in ("stored", "resident", "encode_seconds", "question_seconds")
+    }
     attended = float(np.mean([answer["attended"] for one in records for answer in one["answers"]]))
     return {
         "attended_tokens": attended, "stored_bytes": mean["stored"], "resident_bytes": mean["resident"],

@@ -128,7 +128,9 @@ def made(chat: Chat, prose: Prose, chance: random.Random, length: int, needles: 
             spans[number] = (len(ids), len(ids) + len(tokens[number]))
             ids += tokens[number]
         ids += piece
-    questions = [_question(chat, tail, said, number, spans[number], slots[number], chance) for number, one in enumerate(said) if one.wanted]
+    questions = [
+        _question(chat, tail, said, number, spans[number], slots[number], chance) for number, one in enumerate(said) if one.wanted
+    ]
     return Context(tuple(ids), tuple(questions))
 
 

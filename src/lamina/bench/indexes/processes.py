@@ -12,6 +12,7 @@ from lamina.bench.indexes.systems import System
 from lamina.bench.indexes.truth import size_on_disk
 from lamina.bench.processes import Asked, ProcessFailedError
 
+
 class Child(Asked):
     """A process with one system's index, which answers one request at a time. Use it in a `with`."""
 
