@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from lamina.errors import MissingExtraError
 
 if TYPE_CHECKING:
+    from lamina.kv.head_scores import HeadScores
+    from lamina.kv.head_tap import HeadTap
     from lamina.kv.policies.full import Full
     from lamina.kv.policies.quantised import QuantisedCache
     from lamina.kv.policies.random_retrieval import RandomRetrieval
@@ -25,6 +27,8 @@ __all__ = [
     "Cache",
     "CachePolicy",
     "Full",
+    "HeadScores",
+    "HeadTap",
     "ModelShape",
     "QuantisedCache",
     "RandomRetrieval",
@@ -37,6 +41,8 @@ _MODULES: Final = {
     "Cache": "policy",
     "CachePolicy": "policy",
     "Full": "policies.full",
+    "HeadScores": "head_scores",
+    "HeadTap": "head_tap",
     "ModelShape": "shape",
     "QuantisedCache": "policies.quantised",
     "RandomRetrieval": "policies.random_retrieval",

@@ -94,7 +94,7 @@ class PackedRows:
             self._whole.append(whole, whole_values)
             self._scales.append(scales, value_scales)
 
-    def write(self, places: Tensor, keys: Tensor, values: Tensor) -> None:
+    def write(self, places: Tensor | slice, keys: Tensor, values: Tensor) -> None:
         """As `Rows.write`; not with scales of channels."""
         (keys, key_scales), (values, value_scales) = quantise(keys), quantise(values)
         self._whole.write(places, keys, values)

@@ -78,8 +78,8 @@ class Rows:
     def _move(self, size: int) -> None:
         self._room = _Room(_grown(self.keys, size), _grown(self.values, size), self._length)
 
-    def write(self, places: Tensor, keys: Tensor, values: Tensor) -> None:
-        """Put tokens (1, kv_heads, n, dim) in the place of those at `places` (n,), which are all different."""
+    def write(self, places: Tensor | slice, keys: Tensor, values: Tensor) -> None:
+        """Put tokens (1, kv_heads, n, dim) in the place of those at `places`: a run, or (n,) which are all different."""
         if self._room.shared:
             self._room = _Room(self.keys.clone(), self.values.clone(), self._length)
         self._room.keys[:, :, places] = keys

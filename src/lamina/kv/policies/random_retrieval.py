@@ -90,7 +90,7 @@ class RandomRetrievalCache(FullCache):
         (far_k, far_v), by_lot = rows.at(far.to(device)), by_lot.to(device)
         moved = q
         if how.positions == "window":
-            moved = turn(q, how.window - now[:, 0], self.shape.frequencies)
+            moved = turn(q, how.window - start if n == 1 else how.window - now[:, 0], self.shape.frequencies)
             far_k = unturn(far_k, far, self.shape.frequencies)
         state = OnlineSoftmax.of(*attention_mass(moved, far_k, far_v, scaling, by_lot))
         return state.merge(OnlineSoftmax.of(*attention_mass(q, near_k, near_v, scaling, by_window))).normalise().to(q.dtype)

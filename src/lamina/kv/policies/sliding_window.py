@@ -100,7 +100,8 @@ class SlidingWindowCache(Cache):
         """Attention where queries stand nearer to the sinks, the first keys, than they do to the rest."""
         cut, scaling = self._sinks, self.shape.scaling
         now = torch.arange(start, start + q.shape[2])
-        nearer = turn(q, now.clamp(max=self._budget - 1) - now, self.shape.frequencies)
+        by = self._budget - 1 - start if len(now) == 1 else now.clamp(max=self._budget - 1) - now
+        nearer = turn(q, by, self.shape.frequencies)
         parts = [(nearer, slice(0, cut)), (q, slice(cut, None))]
         first, rest = (
             OnlineSoftmax.of(*attention_mass(one, k[:, :, part], v[:, :, part], scaling, None if seen is None else seen[:, part]))
@@ -122,7 +123,10 @@ class SlidingWindowCache(Cache):
         left = min(k.shape[2] - room, self._window)  # of the others only the newest stay
         if left > 0:
             end = start + k.shape[2]
-            slots = self._sinks + (torch.arange(end - left, end, device=k.device) - self._sinks) % self._window
+            first = self._sinks + (end - left - self._sinks) % self._window
+            slots: Tensor | slice = slice(first, first + left)  # a run of the ring, unless it goes around
+            if first + left > self._budget:
+                slots = self._sinks + (torch.arange(end - left, end, device=k.device) - self._sinks) % self._window
             rows.write(slots, k[:, :, -left:], v[:, :, -left:])
 
     def _crop(self, length: int) -> None:
