@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lamina.errors import InputError, NotFoundError
+from lamina.kv.offloading import BlockFile, FiledBlock
 from lamina.kv.summaries import Summariser
 
 
@@ -31,10 +32,10 @@ class BlockStore:
 
     A block is a number of tokens with named arrays (*lead, tokens, width); `lead` may differ from name to name (layers and
     heads, say) and is the same in all blocks. What stands for it when blocks are chosen, its summary, is made from the array
-    `summarised` by `summariser` as it is put in. A block keeps its number for ever.
+    `summarised` by `summariser` as it is put in, and kept in the same type of number. A block keeps its number for ever.
 
     Parameters: `summariser`; `summarised`, the name of the array it reads; `capacity`, how many blocks are kept before the
-    oldest go (None: all). A stream for each row of a batch is a store for each row.
+    oldest go (None: all); `file`, where the arrays lie (None: in memory), summaries excepted. A stream for each row of a batch is a store for each row.
 
     >>> from lamina.kv.summaries import MeanKey
     >>> store = BlockStore(MeanKey(), summarised="keys")
@@ -44,11 +45,18 @@ class BlockStore:
     (tensor([0., 1., 2.]), tensor([0., 0., 2., 2.]))
     """
 
-    def __init__(self, summariser: Summariser, *, summarised: str = "keys", capacity: int | None = None) -> None:
+    def __init__(
+        self,
+        summariser: Summariser,
+        *,
+        summarised: str = "keys",
+        capacity: int | None = None,
+        file: BlockFile | None = None,
+    ) -> None:
         if capacity is not None and capacity < 1:
             raise InputError(f"capacity must be at least 1 block, not {capacity!r}")
-        self._summariser, self._summarised, self._capacity = summariser, summarised, capacity
-        self._blocks: deque[dict[str, Tensor]] = deque()
+        self._summariser, self._summarised, self._capacity, self._file = summariser, summarised, capacity, file
+        self._blocks: deque[Mapping[str, Tensor]] = deque()
         self._starts: list[int] = []
         self._sizes: list[int] = []
         self._first = 0
@@ -82,7 +90,13 @@ class BlockStore:
     @property
     def nbytes(self) -> int:
         """Bytes of all arrays and summaries."""
-        arrays = sum(one.nbytes for block in self._blocks for one in block.values())
+        filed = sum(block.nbytes for block in self._blocks if isinstance(block, FiledBlock))
+        return filed + self.resident
+
+    @property
+    def resident(self) -> int:
+        """Bytes of them in memory."""
+        arrays = sum(one.nbytes for block in self._blocks if isinstance(block, dict) for one in block.values())
         summaries = sum(one.nbytes for one in self._fresh)
         return int(arrays + summaries + (0 if self._summary is None else self._summary.nbytes))
 
@@ -101,17 +115,20 @@ class BlockStore:
             shapes = {name: tuple(one.shape) for name, one in arrays.items()}
             raise InputError(f"the arrays of a block must have as many tokens each, one at least, not {shapes}")
         if self._blocks:
-            self._check_like(arrays, self._blocks[-1])
-        summary = self._summariser.summarise(keys, received)
+            self._check_like(arrays, self._blocks[0])
+        summary = self._summariser.summarise(keys, received).to(keys.dtype)
         if bool(summary.isnan().any()):
             raise InputError("a block with NaN among its keys cannot be found again: it is refused")
-        self._blocks.append(dict(arrays))
+        self._blocks.append(self._kept(arrays))
         self._starts.append(start)
         self._sizes.append(size)
         self._fresh.append(summary)
         if self._capacity is not None:
             self.evict(len(self) - self._capacity)
         return self._first + len(self) - 1
+
+    def _kept(self, arrays: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        return dict(arrays) if self._file is None else self._file.put(arrays)
 
     @staticmethod
     def _check_like(arrays: Mapping[str, Tensor], before: Mapping[str, Tensor]) -> None:
@@ -137,7 +154,7 @@ class BlockStore:
 
     def fork(self) -> BlockStore:
         """The same blocks, to be gone on with apart; the arrays are shared."""
-        other = BlockStore(self._summariser, summarised=self._summarised, capacity=self._capacity)
+        other = BlockStore(self._summariser, summarised=self._summarised, capacity=self._capacity, file=self._file)
         other._blocks, other._starts, other._sizes = self._blocks.copy(), list(self._starts), list(self._sizes)
         other._first, other._summary, other._fresh = self._first, self._summary, list(self._fresh)
         return other
@@ -160,7 +177,7 @@ class BlockStore:
         split = {
             name.removeprefix("block."): one.split(sizes, dim=-2) for name, one in arrays.items() if name.startswith("block.")
         }
-        self._blocks = deque({name: one[place] for name, one in split.items()} for place in range(len(sizes)))
+        self._blocks = deque(self._kept({name: one[at] for name, one in split.items()}) for at in range(len(sizes)))
         self._starts, self._sizes = [int(one) for one in arrays["starts"]], sizes
         self._first, self._summary, self._fresh = int(arrays["first"][0]), arrays["summaries"], []
 
@@ -181,6 +198,11 @@ class BlockStore:
             raise NotFoundError(f"block {number} is not kept: those from {self._first} to {self._first + len(self) - 1} are")
         return self._blocks[number - self._first]
 
+    def part(self, name: str, number: int, lead: tuple[int, ...] = ()) -> Tensor:
+        """One array of a block with its first axes fixed, read from the file where it lies there."""
+        block = self.block(number)
+        return block.part(name, lead) if isinstance(block, FiledBlock) else block[name][lead]
+
     def gather(self, names: Sequence[str], chosen: Sequence[int] | Tensor, lead: tuple[int, ...] = ()) -> Gathered:
         """The named arrays of chosen blocks, one after another in the order given; `lead` fixes the first axes of all arrays.
 
@@ -189,14 +211,14 @@ class BlockStore:
         For these two the arrays must be (heads, tokens, width) once `lead` is fixed. Shorter selections are filled up with
         zeros that are not `present`.
         """
-        wanted = torch.as_tensor(chosen, dtype=torch.int64)
+        wanted = torch.as_tensor(chosen, dtype=torch.int64).contiguous()
         if wanted.ndim == 0 or wanted.ndim > 3 or wanted.numel() == 0:
             raise InputError(
                 f"blocks are chosen by layer (k,), head (heads, k) or token (queries, heads, k), not {tuple(wanted.shape)}"
             )
         if wanted.ndim == 1:
-            blocks = [self.block(one) for one in wanted.tolist()]
-            arrays = {name: torch.cat([one[name][lead] for one in blocks], dim=-2) for name in names}
+            numbers = wanted.tolist()
+            arrays = {name: torch.cat([self.part(name, one, lead) for one in numbers], dim=-2) for name in names}
             return Gathered(arrays, torch.ones(next(iter(arrays.values())).shape[-2], dtype=torch.bool))
         return self._gather_apart(names, wanted, lead)
 

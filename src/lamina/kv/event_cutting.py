@@ -50,13 +50,14 @@ class SurpriseMarks:
         SurpriseBoundaries(self.gamma, self.window)
 
     def marks(self, ids: IntArray, surprises: NDArray[np.float64], start: int) -> IntArray:
-        """See `Marker`. A token of unknown surprise is no mark, and counts as an average one."""
-        first = max(0, start - self.window)
-        values = surprises[first:]
-        known = np.isfinite(values)
-        filled = np.where(known, values, values[known].mean() if known.any() else 0.0)
-        found = SurpriseBoundaries(self.gamma, self.window).boundaries(filled)
-        return found[known[found] & (found + first >= start)] + first
+        """See `Marker`. A token of unknown surprise is no mark, and counts as the one before; nothing is said of the first ones."""
+        known = np.isfinite(surprises)
+        if not known.any():
+            return np.empty(0, np.int64)
+        filled = surprises[np.maximum.accumulate(np.where(known, np.arange(len(known)), 0))]
+        first = max(int(known.argmax()), start - self.window)
+        found = SurpriseBoundaries(self.gamma, self.window).boundaries(filled[first:]) + first
+        return found[known[found] & (found >= start)]
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lamina.errors import StateError
+from lamina.kv.attending import attention_mass
 from lamina.kv.blocks import BlockStore
-from lamina.kv.merging import Part, attend_part, combine
+from lamina.kv.merging import combine
+from lamina.kv.offloading import BlockFile, LoadedBlocks
 from lamina.kv.policy import Cache
-from lamina.kv.positions import turn, unturn
+from lamina.kv.positions import turn
 from lamina.kv.recent import RecentTokens
 from lamina.kv.shape import ModelShape
 from lamina.kv.summaries import MostAttended
@@ -26,6 +28,7 @@ from lamina.kv.summaries import MostAttended
 if TYPE_CHECKING:
     from lamina.kv.policies.episodic import EpisodicCache
 
+_NAMES: Final = ("keys", "values")
 _UNKNOWN: Final = -1  # the id of a token of which only keys and values are known
 
 
@@ -43,7 +46,8 @@ class EventMemory(Cache):
     def __init__(self, policy: EpisodicCache, shape: ModelShape) -> None:
         super().__init__(policy, shape)
         self.wants_surprises = policy.boundaries == "surprise"
-        self.store = BlockStore(MostAttended(policy.representatives))
+        self.store = BlockStore(MostAttended(policy.representatives), file=BlockFile() if policy.offload else None)
+        self._loaded = [LoadedBlocks(policy.n_mem) for _ in range(shape.layers if policy.offload else 0)]
         self._cutter, self._marker = policy.cutter(), policy.marker()
         self._selectors = [policy.selector(layer) for layer in range(shape.layers)]
         self._recent = RecentTokens(shape)
@@ -54,6 +58,7 @@ class EventMemory(Cache):
         self._last = policy.n_init  # the newest mark that was kept
         self._recalled: list[list[int]] = [[] for _ in range(shape.layers)]
         self._seen = [0] * shape.layers
+        self._asked: list[Tensor] = []  # a layer's newest queries (heads, at most policy.cue, dim), at the distance n_local
 
     # -------------------------------------------------------------------------------------------------------- reports
     def events(self) -> list[tuple[int, int]]:
@@ -77,63 +82,66 @@ class EventMemory(Cache):
     def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, start: int) -> Tensor:
         """See `Cache.attend`."""
         places = torch.arange(start, start + q.shape[2], device=q.device)
-        self._recent.write(layer, start, k[0], unturn(k[0], places, self.shape.frequencies), v[0])
-        kind = torch.promote_types(q.dtype, torch.float32)
-        queries = q[0].to(kind)  # (heads, n, dim)
-        near, near_mass = self._near(layer, queries, places)
-        far, far_mass = self._far(layer, turn(queries, self.policy.n_local - places, self.shape.frequencies), places)
-        return combine([near, far], [near_mass, far_mass]).to(q.dtype)[None]
+        self._recent.write(layer, start, k[0], v[0])
+        afar = turn(q, self.policy.n_local - places, self.shape.frequencies)
+        parts = [self._window(layer, q, places), self._passed(layer, afar, places), self._past(layer, afar)]
+        outputs, masses = zip(*(one for one in parts if one is not None), strict=True)
+        return combine(outputs, masses).to(q.dtype)
 
-    def _near(self, layer: int, queries: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+    def _window(self, layer: int, q: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
         """Attention to the window, at its own positions; what its tokens receive is noted."""
         start, end = int(places[0]), int(places[-1]) + 1
         low = max(self._recent.base, start - self.policy.n_local + 1)
         distance = places[:, None] - torch.arange(low, end, device=places.device)  # (n, m)
         seen = (distance >= 0) & (distance < self.policy.n_local)
-        part = self._part(queries, self._recent.keys(layer, low, end), self._recent.values(layer, low, end), seen)
-        out, weights, mass = attend_part(part)  # weights (kv_heads, groups * n, m)
-        shares = weights.reshape(self.shape.heads, len(places), end - low)
-        self._recent.credit(layer, low, shares.sum(dim=1).to(torch.float32))
-        return self._by_head(out, mass)
+        keys, values = self._recent.keys(layer, low, end)[None], self._recent.values(layer, low, end)[None]
+        out, mass = attention_mass(q, keys, values, self.shape.scaling, seen)
+        packed = q.reshape(1, self.shape.kv_heads, -1, q.shape[-1])  # (1, kv_heads, groups * n, dim)
+        scores = (packed @ keys.mT).to(mass.dtype).reshape(self.shape.heads, *distance.shape)
+        weights = (scores * self.shape.scaling - mass[0, :, :, None]).masked_fill(~seen, -torch.inf).exp()
+        self._recent.credit(layer, low, weights.sum(dim=1).to(torch.float32))
+        return out, mass
 
-    def _far(self, layer: int, queries: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
-        """Attention to all else, as if it stood n_local before each query; `queries` are turned to that distance."""
-        recent, end = self._recent, max(self._recent.base, int(places[-1]) + 1 - self.policy.n_local)
-        keys, values = [recent.plain(layer, recent.base, end)], [recent.values(layer, recent.base, end)]
-        distance = places[:, None] - torch.arange(recent.base, end, device=places.device)
-        passed = distance >= self.policy.n_local  # (n, m); not so for the first queries of a block
-        if self._first:
-            keys.append(self._first["keys"][layer])
-            values.append(self._first["values"][layer])
-        chosen = self._recalled[layer] = self._recall(layer, queries)
+    def _passed(self, layer: int, q: Tensor, places: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Attention to what has left the window and is in no event yet; the first queries of a block may still have it in theirs."""
+        recent, end = self._recent, int(places[-1]) + 1 - self.policy.n_local
+        if end <= recent.base:
+            return None
+        seen = places[:, None] - torch.arange(recent.base, end, device=places.device) >= self.policy.n_local  # (n, m)
+        keys, values = recent.plain(layer, recent.base, end)[None], recent.values(layer, recent.base, end)[None]
+        return attention_mass(q, keys, values, self.shape.scaling, seen)
+
+    def _past(self, layer: int, q: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Attention to the first tokens and the events that are fetched; all queries see all of them."""
+        parts = [(self._first["keys"][layer], self._first["values"][layer])] if self._first else []
+        chosen = self._recalled[layer] = self._recall(layer, q[0])
         if chosen:
-            found = self.store.gather(["keys", "values"], chosen, (layer,)).arrays
-            keys.append(found["keys"])
-            values.append(found["values"])
-        always = sum(one.shape[-2] for one in keys[1:])
-        self._seen[layer] = always + len(recent)
-        seen = torch.cat([passed, passed.new_ones(len(places), always)], dim=1)
-        out, _, mass = attend_part(self._part(queries, torch.cat(keys, dim=-2), torch.cat(values, dim=-2), seen))
-        return self._by_head(out, mass)
+            found = self._fetched(layer, chosen)
+            parts.append((found["keys"], found["values"]))
+        self._seen[layer] = len(self._recent) + sum(keys.shape[-2] for keys, _ in parts)
+        if not parts:
+            return None
+        keys, values = (torch.cat(one, dim=-2)[None] for one in zip(*parts, strict=True))
+        return attention_mass(q, keys, values, self.shape.scaling)
+
+    def _fetched(self, layer: int, chosen: list[int]) -> dict[str, Tensor]:
+        """Keys and values of events in one layer: from memory, or from the file where they are not loaded."""
+        if not self._loaded:
+            return self.store.gather(_NAMES, chosen, (layer,)).arrays
+        return self._loaded[layer].fetch(chosen, lambda one: {name: self.store.part(name, one, (layer,)) for name in _NAMES})
 
     def _recall(self, layer: int, queries: Tensor) -> list[int]:
-        """The events a layer fetches for its mean query (by head)."""
+        """The events a layer fetches for its mean query (by head), over the block and, where that is short, what came before."""
+        if layer == len(self._asked):
+            self._asked.append(queries[:, :0])
+        asked = torch.cat([self._asked[layer], queries], dim=1)
+        self._asked[layer] = asked[:, -self.policy.cue :]
         if not len(self.store) or not self.policy.n_mem:
             return []
         summaries = self.store.summaries()[layer]  # (heads, events, dim)
-        cue = queries.mean(dim=1)  # (heads, dim)
-        scores = torch.einsum("hd,hed->e", cue, summaries.to(cue.dtype))
+        cue = asked[:, -max(self.policy.cue, queries.shape[1]) :].to(summaries.dtype).mean(dim=1)  # (heads, dim)
+        scores = torch.einsum("hd,hed->e", cue, summaries)
         return self._selectors[layer].select(scores, self.store.sizes)
-
-    def _part(self, queries: Tensor, keys: Tensor, values: Tensor, seen: Tensor) -> Part:
-        """Scores of queries (heads, n, dim), laid out by the heads of keys, so that no key is repeated."""
-        packed = queries.reshape(self.shape.kv_heads, -1, queries.shape[-1])  # (kv_heads, groups * n, dim)
-        scores = packed @ keys.to(queries.dtype).mT * self.shape.scaling
-        return Part(scores.masked_fill(~seen.repeat(self.shape.groups, 1), -torch.inf), values.to(queries.dtype))
-
-    def _by_head(self, out: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
-        heads = self.shape.heads
-        return out.reshape(heads, -1, out.shape[-1]), mass.reshape(heads, -1)
 
     # --------------------------------------------------------------------------------------------------------- events
     def _finished(self, ids: Sequence[int], surprises: NDArray[np.float32] | None) -> None:
@@ -156,7 +164,7 @@ class EventMemory(Cache):
                 return
             everywhere = slice(None)
             self._first = {
-                "keys": recent.plain(everywhere, 0, n_init).clone(),
+                "keys": recent.plain(everywhere, 0, n_init),
                 "values": recent.values(everywhere, 0, n_init).clone(),
             }
             recent.drop(n_init)
@@ -168,7 +176,7 @@ class EventMemory(Cache):
         recent, start = self._recent, self._recent.base
         everywhere = slice(None)
         arrays = {
-            "keys": recent.plain(everywhere, start, end).clone(),  # (layers, kv_heads, tokens, dim)
+            "keys": recent.plain(everywhere, start, end),  # (layers, kv_heads, tokens, dim)
             "values": recent.values(everywhere, start, end).clone(),
         }
         self.store.append(start, arrays, recent.received(start, end))
@@ -195,8 +203,7 @@ class EventMemory(Cache):
 
     # ---------------------------------------------------------------------------------------------------------- state
     def _append(self, layer: int, k: Tensor, v: Tensor, start: int) -> None:
-        places = torch.arange(start, start + k.shape[2], device=k.device)
-        self._recent.write(layer, start, k[0], unturn(k[0], places, self.shape.frequencies), v[0])
+        self._recent.write(layer, start, k[0], v[0])
 
     def _crop(self, length: int) -> None:
         if length < self._recent.base:
@@ -205,6 +212,8 @@ class EventMemory(Cache):
                 f"cut back to {self._recent.base} at least, or fork before reading on"
             )
         self._recent.crop(length)
+        gone = self.length - length
+        self._asked = [one[:, : max(one.shape[1] - gone, 0)] for one in self._asked]
         self._ids, self._surprises = self._ids[:length], self._surprises[:length]
         self._marks = self._marks[self._marks < length]
         self._last = min(self._last, length)
@@ -213,11 +222,14 @@ class EventMemory(Cache):
         self._recent = self._recent.fork()
         self.store = self.store.fork()
         self._selectors = [one.fork() for one in self._selectors]
-        self._recalled, self._seen = list(self._recalled), list(self._seen)
+        self._loaded = [one.fork() for one in self._loaded]
+        self._recalled, self._seen, self._asked = list(self._recalled), list(self._seen), list(self._asked)
 
     def _nbytes(self) -> tuple[int, int]:
-        held = self._recent.nbytes + sum(one.nbytes for one in self._first.values()) + self.store.nbytes
-        return held, held
+        parts = [*self._asked, *self._first.values(), self._recent, *self._loaded]
+        held = sum(one.nbytes for one in parts)
+        loaded = sum(one.nbytes for one in self._loaded)  # lies in the file too
+        return held - loaded + self.store.nbytes, held + self.store.resident
 
     def _header(self) -> dict[str, Any]:
         header: dict[str, Any] = json.loads(json.dumps(super()._header()))  # tuples as a file gives them back
@@ -227,6 +239,8 @@ class EventMemory(Cache):
         arrays = {f"recent.{name}": one for name, one in self._recent.arrays().items()}
         arrays |= {f"first.{name}": one for name, one in self._first.items()}
         arrays |= {f"store.{name}": one for name, one in self.store.arrays().items()}
+        if self._asked:
+            arrays["asked"] = torch.stack(self._asked)
         told = {"ids": self._ids, "surprises": self._surprises, "marks": self._marks}
         return arrays | {name: torch.from_numpy(one.copy()) for name, one in told.items() if len(one)}
 
@@ -238,6 +252,7 @@ class EventMemory(Cache):
             "selectors": selectors,
             "recalled": self._recalled,
             "seen": self._seen,
+            "loaded": [one.numbers for one in self._loaded],
         }
 
     def _restore(self, arrays: dict[str, Tensor], state: dict[str, Any]) -> None:
@@ -246,6 +261,7 @@ class EventMemory(Cache):
 
         self._recent.restore(under("recent."), int(state["base"]))
         self._first = under("first.")
+        self._asked = list(arrays["asked"]) if "asked" in arrays else []
         self.store.restore(under("store."))
         told = {name: arrays[name].cpu().numpy() for name in ("ids", "surprises", "marks") if name in arrays}
         self._ids, self._surprises = told.get("ids", self._ids), told.get("surprises", self._surprises)
@@ -253,3 +269,6 @@ class EventMemory(Cache):
         self._last, self._recalled, self._seen = int(state["last"]), state["recalled"], state["seen"]
         for selector, one in zip(self._selectors, state["selectors"], strict=True):
             selector.restore(one)
+        for layer, numbers in enumerate(state["loaded"]):
+            if numbers:
+                self._fetched(layer, numbers)

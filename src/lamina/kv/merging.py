@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from lamina.errors import InputError
+from lamina.kv.online_softmax import OnlineSoftmax
 
 
 class Part(NamedTuple):
@@ -47,10 +48,10 @@ def joint(parts: Sequence[Part]) -> Tensor:
 
 def combine(outputs: Sequence[Tensor], totals: Sequence[Tensor]) -> Tensor:
     """Outputs (..., n, D) of separate softmaxes as that of one, by their logarithms of sums (..., n); 0 where all are -inf."""
-    stacked = torch.stack(list(totals))  # (parts, ..., n)
-    whole = stacked.logsumexp(dim=0)
-    shares = (stacked - whole.masked_fill(whole == -torch.inf, 0.0)).exp()
-    return (torch.stack(list(outputs)) * shares.unsqueeze(-1)).sum(dim=0)
+    first, *others = (OnlineSoftmax.of(output, total) for output, total in zip(outputs, totals, strict=True))
+    for other in others:
+        first.merge(other)
+    return first.normalise()
 
 
 def grouped(scores: Tensor, values: Tensor, groups: Tensor, gates: Tensor) -> Tensor:

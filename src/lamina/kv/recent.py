@@ -9,24 +9,26 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from lamina.kv.positions import unturn
 from lamina.kv.shape import ModelShape
 
 _ROOM: Final = 1024  # tokens of room that the arrays begin with
 
 
 class RecentTokens:
-    """Keys as the model turned them, the same keys at position 0 (`plain`), values, and the attention each token received.
+    """Keys as the model turned them, values, and the attention each token received.
 
     Tokens are named by their positions, from `base` to `end` - 1. Views (kv_heads, n, head_dim) must not be written to.
 
-    `keys`, `plain` and `values`: (layers, kv_heads, n, head_dim) of the model's type; `received`: (layers, heads, n), float32.
+    `keys` and `values`: (layers, kv_heads, n, head_dim) of the model's type; `received`: (layers, heads, n), float32.
     """
 
     def __init__(self, shape: ModelShape) -> None:
         wide = (shape.layers, shape.kv_heads, _ROOM, shape.head_dim)
-        new = torch.empty((3, *wide), dtype=shape.torch_dtype, device=shape.device)
-        self._keys, self._plain, self._values = new[0], new[1], new[2]
+        new = torch.empty((2, *wide), dtype=shape.torch_dtype, device=shape.device)
+        self._keys, self._values = new[0], new[1]
         self._received = torch.zeros((shape.layers, shape.heads, _ROOM), device=shape.device)
+        self._frequencies = shape.frequencies
         self.base = 0
         self.end = 0
         self._offset = 0  # where in the arrays the token `base` lies
@@ -37,10 +39,10 @@ class RecentTokens:
     @property
     def nbytes(self) -> int:
         """Bytes of what is there; room for more is not counted."""
-        return sum(self._slice(one, self.base, self.end).nbytes for one in self._all())
+        return sum(one.nbytes for one in self.arrays().values())
 
     def _all(self) -> tuple[Tensor, ...]:
-        return self._keys, self._plain, self._values
+        return self._keys, self._values
 
     def _slice(self, array: Tensor, start: int, end: int) -> Tensor:
         return array[..., start - self.base + self._offset : end - self.base + self._offset, :]
@@ -50,8 +52,9 @@ class RecentTokens:
         return self._slice(self._keys[layer], start, end)
 
     def plain(self, layer: int | slice, start: int, end: int) -> Tensor:
-        """Their keys at position 0."""
-        return self._slice(self._plain[layer], start, end)
+        """Their keys at position 0 (a copy)."""
+        places = torch.arange(start, end, device=self._keys.device)
+        return unturn(self._slice(self._keys[layer], start, end), places, self._frequencies)
 
     def values(self, layer: int | slice, start: int, end: int) -> Tensor:
         """Their values."""
@@ -61,11 +64,11 @@ class RecentTokens:
         """The attention they received, in all layers: (layers, heads, n)."""
         return self._received[..., start - self.base + self._offset : end - self.base + self._offset]
 
-    def write(self, layer: int, start: int, keys: Tensor, plain: Tensor, values: Tensor) -> None:
-        """Put the tokens from position `start` on into a layer; all are (kv_heads, n, head_dim). Their attention begins at 0."""
+    def write(self, layer: int, start: int, keys: Tensor, values: Tensor) -> None:
+        """Put the tokens from position `start` on into a layer; both are (kv_heads, n, head_dim). Their attention begins at 0."""
         end = start + keys.shape[-2]
         self._reserve(end)
-        for array, new in zip(self._all(), (keys, plain, values), strict=True):
+        for array, new in zip(self._all(), (keys, values), strict=True):
             self._slice(array[layer], start, end).copy_(new)
         self.received(start, end)[layer].zero_()
         self.end = max(self.end, end)
@@ -112,7 +115,7 @@ class RecentTokens:
 
     def _move(self, room: int) -> None:
         count = len(self)
-        self._keys, self._plain, self._values = (self._moved(one, -2, room, count) for one in self._all())
+        self._keys, self._values = (self._moved(one, -2, room, count) for one in self._all())
         self._received = self._moved(self._received, -1, room, count)
         self._offset = 0
 
@@ -124,4 +127,4 @@ class RecentTokens:
         return new
 
 
-_NAMES: Final[Sequence[str]] = ("keys", "plain", "values")
+_NAMES: Final[Sequence[str]] = ("keys", "values")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from lamina.algorithms.boundaries import BoundaryRefinement, Measure
 from lamina.errors import InputError
@@ -52,11 +52,15 @@ class EpisodicCache(CachePolicy):
         refine_from_layer: keys of this layer and those above it are compared.
         contiguity: of n_mem, for the neighbours in time of what was found: a share below 1, or a number of tokens.
         representatives: tokens that stand for an event.
+        cue: queries whose mean events are chosen by, at least: a shorter block is filled up with those before it. 1 is the source,
+            which asks anew with each single token the model says, and then often fetches other events than for the question.
         retrieval: "similarity", or "random" events (a control).
         overshoot: the source's rule that an event may exceed the budget where that ends nearer to it.
+        offload: keep the keys and values of events in a file without a name, and in memory only those of the n_mem tokens a
+            layer used last.
         spacing, seed: of random boundaries and random retrieval.
 
-    The defaults are the source's; its shipped settings leave `refine` and `contiguity` (0) off. For a small model, SmolLM2-135M
+    The defaults are the source's, but for `cue` and `overshoot`; its shipped settings leave `refine` and `contiguity` (0) off. For a small model, SmolLM2-135M
     say: n_local=512, n_init=16, n_mem=512, block=128. Similarities below 0 are taken as 0 in refinement. Raises `InputError`
     for numbers out of range, and from `begin` where they do not fit the model.
 
@@ -77,19 +81,20 @@ class EpisodicCache(CachePolicy):
     refine_from_layer: int = 20
     contiguity: float = 0.3
     representatives: int = 4
+    cue: int = 32
     retrieval: Retrieval = "similarity"
     overshoot: bool = False
+    offload: bool = False
     sentence_ends: tuple[int, ...] = ()
     spacing: float = 32.0
     seed: int = 0
-    bounds_positions: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.n_local < 1 or self.n_init < 0 or self.n_mem < 0 or self.representatives < 1:
+        if self.n_local < 1 or self.n_init < 0 or self.n_mem < 0 or min(self.representatives, self.cue) < 1:
             raise InputError(
-                "n_local and representatives must be at least 1 token, n_init and n_mem 0, not "
-                f"{self.n_local}, {self.representatives}, {self.n_init} and {self.n_mem}"
+                "n_local, representatives and cue must be at least 1 token, n_init and n_mem 0, not "
+                f"{self.n_local}, {self.representatives}, {self.cue}, {self.n_init} and {self.n_mem}"
             )
         if self.block > self.n_local:
             raise InputError(f"a block ({self.block} tokens) must not be longer than the window ({self.n_local})")
@@ -107,6 +112,11 @@ class EpisodicCache(CachePolicy):
         if self.cutter().reach > self.n_local:
             raise InputError(f"events of {self.max_block} tokens need a window of {self.cutter().reach}, not {self.n_local}")
         self.marker()
+
+    @property
+    def beyond_context(self) -> bool:
+        """See `CachePolicy`: nothing is ever seen further away than n_local."""
+        return True
 
     @classmethod
     def variant(cls, name: str, **fields: Any) -> EpisodicCache:
