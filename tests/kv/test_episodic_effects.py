@@ -17,14 +17,11 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-import torch
 
 from lamina.algorithms.boundaries import BoundaryRefinement
 from lamina.errors import MissingExtraError
 from lamina.kv import Full, Session
 from lamina.kv.event_cutting import EventCutter, SurpriseMarks
-from lamina.kv.event_memory import EventMemory
-from lamina.kv.policies.episodic import EpisodicCache
 from lamina.models.local import LocalModel
 
 pytestmark = pytest.mark.slow

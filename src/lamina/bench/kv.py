@@ -2,7 +2,7 @@
 
 `parts=equal`: contexts with needles as in "needle", read once by every system at every share of the bytes that all keys and values take in 16 bits; the question comes afterwards, so none of them has
 seen it when it decides what to keep. Three columns say what a system costs: `stored_bytes` wherever they lie (in a file, too), `resident_bytes` in the model's memory, and `attended_tokens`. Ours: `window`; `snap`, SnapKV, and `snap-int8`, the same
-of twice as many tokens in 8 bits; `paged`, everything in 8 bits in a mapped file, from which pages are fetched (Quest); `episodic`, EM-LLM. Theirs, of kvpress 0.5.5 by an interpreter of its own (`kvpress=PYTHON`): StreamingLLM, SnapKV, ExpectedAttention, KVzip, Knorm, as their
+of twice as many tokens in 8 bits; `rehearsed`, what saying the text again needs (KVzip), in 8 bits, and `rehearsed-16`, the same in 16; `paged`, everything in 8 bits in a mapped file, from which pages are fetched (Quest); `episodic`, EM-LLM. Theirs, of kvpress 0.5.5 by an interpreter of its own (`kvpress=PYTHON`): StreamingLLM, SnapKV, ExpectedAttention, KVzip, Knorm, as their
 defaults are. KVzip there masks what it drops; what it would hold is counted. `best of ours` has at each share the policy named by `best`, chosen beforehand, against each of theirs.
 
 `parts=timing`: reading a text and going on token by token with the policy that keeps everything, against the same model of transformers by itself, in turns; medians of the processor's seconds.
@@ -41,9 +41,9 @@ def run(
     peers: bool,
     progress: Callable[[str], None],
     parts: Sequence[str] | str = PARTS,
-    policies: Sequence[str] | str = ("window", "snap", "snap-int8", "paged"),
+    policies: Sequence[str] | str = ("snap-int8", "paged", "rehearsed"),
     presses: Sequence[str] | str = tuple(PRESSES),
-    best: str = "paged",
+    best: str = "rehearsed",
     lengths: Sequence[int | str] | int | str = 1024,
     budgets: Sequence[float] | float = (0.5, 0.25, 0.125),
     needles: Sequence[int] | int = 1,

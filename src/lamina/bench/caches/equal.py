@@ -42,18 +42,25 @@ def _window(bytes_: int, length: int, shape: ModelShape) -> CachePolicy:
 def _snap(bytes_: int, length: int, shape: ModelShape) -> CachePolicy:
     from lamina.kv.policies.snapkv import SnapKV
 
-    return SnapKV(budget=(bytes_ - _observed(shape)) // shape.token_bytes, observed=OBSERVED)
+    return SnapKV(budget=bytes_ // shape.token_bytes, observed=OBSERVED)
 
 
 def _snap_int8(bytes_: int, length: int, shape: ModelShape) -> CachePolicy:
     from lamina.kv.policies.snapkv import SnapKV
 
-    return SnapKV(budget=(bytes_ - _observed(shape)) // _packed(shape), observed=OBSERVED, quantised=True)
+    return SnapKV(budget=bytes_ // _packed(shape), observed=OBSERVED, quantised=True)
 
 
-def _observed(shape: ModelShape) -> int:
-    """Bytes of the queries that SnapKV holds on to."""
-    return shape.token_bytes * shape.groups * OBSERVED // 2  # as many as keys, for each head of queries
+def _rehearsed(bytes_: int, length: int, shape: ModelShape) -> CachePolicy:
+    from lamina.kv.policies.rehearsed import Rehearsed
+
+    return Rehearsed(budget=bytes_ // _packed(shape))
+
+
+def _rehearsed_16(bytes_: int, length: int, shape: ModelShape) -> CachePolicy:
+    from lamina.kv.policies.rehearsed import Rehearsed
+
+    return Rehearsed(budget=bytes_ // shape.token_bytes, quantised=False)
 
 
 def _paged(bytes_: int, length: int, shape: ModelShape) -> CachePolicy:
@@ -77,6 +84,8 @@ OURS: Final[Mapping[str, Callable[[int, int, ModelShape], CachePolicy]]] = {
     "snap": _snap,
     "snap-int8": _snap_int8,
     "paged": _paged,
+    "rehearsed": _rehearsed,
+    "rehearsed-16": _rehearsed_16,
     "episodic": _episodic,
 }
 """What makes each of our policies of bytes that may be resident after a context of so many tokens."""

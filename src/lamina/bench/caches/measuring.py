@@ -72,6 +72,10 @@ def record(model: Any, policy: CachePolicy, context: Context, decode: Callable[[
     session = Session(model, policy)
     start = time.process_time()
     session.encode(context.ids)
+    if type(policy).__name__ == "Rehearsed":
+        from lamina.kv.policies.rehearsed import rehearse
+
+        rehearse(session, context.ids[context.head :], context.again, start=0)
     middle = time.process_time()
     held = session.nbytes()
     answers = []

@@ -53,6 +53,7 @@ FORMS: Final = (
 
 OPTIONS: Final = 4  # the true answer and what it may be taken for
 INSTRUCTION: Final = "Read this text, then answer the question that follows it."
+AGAIN: Final = "\n\nRepeat the text above exactly."
 QUESTION: Final = "\n\nQuestion: "
 
 
@@ -75,10 +76,15 @@ class Question:
 
 @dataclass(frozen=True)
 class Context:
-    """The tokens that are read once, the chat template's beginning among them, and the questions about them."""
+    """The tokens that are read once, the chat template's beginning among them, and the questions about them.
+
+    `head`: how many come before the text itself; `again`: tokens that ask the model to say it again, up to where it answers.
+    """
 
     ids: tuple[int, ...]
     questions: tuple[Question, ...]
+    head: int = 0
+    again: tuple[int, ...] = ()
 
 
 class Chat(Protocol):
@@ -110,6 +116,7 @@ def made(chat: Chat, prose: Prose, chance: random.Random, length: int, needles: 
     if needles not in (1, 2):
         raise InputError(f"there is one needle of a form, or two that compete, not {needles!r}")
     head, tail = around(chat)
+    again = (*chat.encode(AGAIN), *tail)
     head = head + chat.encode(INSTRUCTION + "\n\n")
     said = _said(chance, needles)
     tokens = [chat.encode(f" {one.form.lead.format(one.key)} {one.value}.") for one in said]
@@ -131,7 +138,7 @@ def made(chat: Chat, prose: Prose, chance: random.Random, length: int, needles: 
     questions = [
         _question(chat, tail, said, number, spans[number], slots[number], chance) for number, one in enumerate(said) if one.wanted
     ]
-    return Context(tuple(ids), tuple(questions))
+    return Context(tuple(ids), tuple(questions), len(head), again)
 
 
 @dataclass(frozen=True)
