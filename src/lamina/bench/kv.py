@@ -21,10 +21,10 @@ from typing import Any, Final
 
 from lamina.bench.caches.equal import OURS, PRESSES, Press
 from lamina.bench.caches.kept import Kept
-from lamina.bench.caches.measuring import Material, Record, against, by_place, costs, loaded, record, scores
+from lamina.bench.caches.measuring import Material, Record, against, by_place, costs, loaded, nats_against, record, scores
 from lamina.bench.caches.policies import told
 from lamina.bench.index import numbers
-from lamina.bench.needle import WORDS, names_of, shares
+from lamina.bench.needle import WORDS, counts, names_of, shares
 from lamina.bench.prose import text_files
 from lamina.bench.results import Result, Row
 from lamina.bench.table import AGAINST
@@ -46,7 +46,7 @@ def run(
     best: str = "rehearsed",
     lengths: Sequence[int | str] | int | str = 1024,
     budgets: Sequence[float] | float = (0.5, 0.25, 0.125),
-    needles: Sequence[int] | int = 1,
+    needles: Sequence[int] | int | str = 1,
     contexts: int = 2,
     rounds: int = 3,
     kvpress: str = "",
@@ -86,17 +86,17 @@ def run(
             versions = press.versions if press else {}
             measuring = Measuring(material, network, reader.name, press, Kept(work, "kv"), progress)
             for length in numbers(lengths):
-                for count in [needles] if isinstance(needles, int) else needles:
+                for count in counts(needles):
                     for share in shares(budgets):
                         found = measuring.equal(length, count, share, contexts, ours, theirs if press else [])
-                        title = f"{length:,} tokens, {WORDS.get(count, count)}, {100 * share:g} % of the bytes"
+                        title = f"{length:,} tokens, {WORDS[count]}, {100 * share:g} % of the bytes"
                         rows += rows_of(title, found, best, round(share * length), seed)
         if "timing" in wanted:
             for length in numbers(lengths):
                 rows.append(timing(network, list(material.context(length, 1, 0).ids), rounds, progress))
     config = {
         "seed": seed, "model": reader.name, "texts": [path.name for path in text_files(texts)] or "made-up prose", "contexts": contexts, "parts": wanted,
-        "lengths": numbers(lengths), "budgets": shares(budgets), "needles": needles, "policies": ours, "presses": theirs, "best": best, "rounds": rounds,
+        "lengths": numbers(lengths), "budgets": shares(budgets), "needles": counts(needles), "policies": ours, "presses": theirs, "best": best, "rounds": rounds,
         "threads": 1, "versions": versions, "skipped": [skipped] if skipped else [],
     }  # fmt: skip
     return Result("kv", "facts in prose", config, rows)
@@ -128,7 +128,7 @@ class Measuring:
                 policy = None if how else self._policy(name, room, length, shape)
                 key = {
                     "policy": how if policy is None else told(policy), "model": self.name, "texts": self.material.checksum, "seed": self.material.seed,
-                    "length": length, "needles": needles, "number": number,
+                    "length": length, "needles": counts(needles), "number": number,
                 }  # fmt: skip
                 one = self.kept.get(key)
                 if one is None:
@@ -160,6 +160,7 @@ def rows_of(title: str, found: dict[str, list[Record]], best: str, window: int, 
         for other in found if name == best else ("full",):
             if other in found and other != name:
                 by[f"{AGAINST}{other}"] = against(records, found[other], seed)
+                by[f"answer, {AGAINST}{other}"] = nats_against(records, found[other], seed)
         over = {"resident_share": sum(one["resident"] for one in records) / sum(one["room"] for one in records)}
         rows.append(Row(f"{name}, {title}", {**scores(answers), **costs(records), **over}, by))
     return rows

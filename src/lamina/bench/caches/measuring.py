@@ -65,8 +65,12 @@ def loaded(source: str | None, precision: Precision) -> tuple[LocalModel, Any]:
     return model, cast("Any", model.runner)._model
 
 
-def record(model: Any, policy: CachePolicy, context: Context, decode: Callable[[Sequence[int]], str]) -> dict[str, Any]:
-    """Read a context with a policy, and ask its questions. Seconds are the processor's."""
+def record(
+    model: Any, policy: CachePolicy, context: Context, decode: Callable[[Sequence[int]], str], turns: bool = False
+) -> dict[str, Any]:
+    """Read a context with a policy, and ask its questions, each of a copy; with `turns` one after the other, with the true answers of
+    those before. Seconds are the processor's.
+    """
     from lamina.kv.session import Session
 
     session = Session(model, policy)
@@ -81,10 +85,19 @@ def record(model: Any, policy: CachePolicy, context: Context, decode: Callable[[
     answers = []
     for one in context.questions:
         answer = ask(session, one, decode)
+        if turns:
+            session.encode([*one.asked, *one.lead, *one.options[0], *context.between])
         told = {"depth": one.depth, "start": one.start, "stop": one.stop, "answer": one.answer, "said": answer.said}
         answers.append({**told, "nats": list(answer.nats), "tokens": len(one.options[0]), "attended": answer.attended})
     spent = (time.process_time() - middle) / max(len(context.questions), 1)
-    return {**held, "encode_seconds": middle - start, "question_seconds": spent, "length": len(context.ids), "answers": answers}
+    return {
+        **held,
+        "encode_seconds": middle - start,
+        "question_seconds": spent,
+        "length": len(context.ids),
+        "turns": turns,
+        "answers": answers,
+    }
 
 
 # ------------------------------------------------------------------------------------------------------------- figures
@@ -124,11 +137,13 @@ def by_place(records: Sequence[Record], window: int) -> dict[str, dict[str, floa
     """The same scores of needles outside and inside the window, and at each depth."""
     places: dict[str, list[Mapping[str, Any]]] = {}
     for one in records:
-        for answer in one["answers"]:
+        for turn, answer in enumerate(one["answers"]):
+            if one.get("turns"):
+                places.setdefault(f"turn {turn + 1}", []).append(answer)
             where = "outside the window" if outside(answer, one["length"], window) else "inside the window"
             places.setdefault(where, []).append(answer)
             places.setdefault(f"depth {answer['depth']:.2f}", []).append(answer)
-    return {name: scores(places[name]) for name in sorted(places, key=lambda name: (name.startswith("depth"), name))}
+    return {name: scores(places[name]) for name in sorted(places, key=lambda name: (name.startswith(("depth", "turn")), name))}
 
 
 def costs(records: Sequence[Record]) -> dict[str, float]:
@@ -164,6 +179,15 @@ def against(
             ends = {"": difference.estimate, "_low": difference.low, "_high": difference.high}
             found |= {f"{name}{end}_points": 100 * value for end, value in ends.items()}
     return found
+
+
+def nats_against(records: Sequence[Record], others: Sequence[Record], seed: int) -> dict[str, float]:
+    """The difference of the true answer's log-likelihood a token over the same contexts, with its interval; empty for one context."""
+    if len(records) < 2:
+        return {}
+    pairs = [[scores(one["answers"])["answer_nats"] for one in side] for side in (records, others)]
+    difference = paired_bootstrap(pairs[0], pairs[1], seed=seed)
+    return {"nats": difference.estimate, "low_nats": difference.low, "high_nats": difference.high}
 
 
 def _mean(one: Record, kept: Sequence[int], name: str) -> float:

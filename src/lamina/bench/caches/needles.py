@@ -78,13 +78,15 @@ class Question:
 class Context:
     """The tokens that are read once, the chat template's beginning among them, and the questions about them.
 
-    `head`: how many come before the text itself; `again`: tokens that ask the model to say it again, up to where it answers.
+    `head`: how many come before the text itself; `again`: tokens that ask the model to say it again, up to where it answers;
+    `between`: what stands between an answer and the next question.
     """
 
     ids: tuple[int, ...]
     questions: tuple[Question, ...]
     head: int = 0
     again: tuple[int, ...] = ()
+    between: tuple[int, ...] = ()
 
 
 class Chat(Protocol):
@@ -138,7 +140,7 @@ def made(chat: Chat, prose: Prose, chance: random.Random, length: int, needles: 
     questions = [
         _question(chat, tail, said, number, spans[number], slots[number], chance) for number, one in enumerate(said) if one.wanted
     ]
-    return Context(tuple(ids), tuple(questions), len(head), again)
+    return Context(tuple(ids), tuple(questions), len(head), again, tuple(_between(chat)))
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,16 @@ class _Needle:
     key: str
     value: str
     wanted: bool  # whether it is asked for
+
+
+def _between(chat: Chat) -> list[int]:
+    """The tokens of the chat template between an answer and what the user says next."""
+    one, other = (
+        chat.chat([Message("user", "Alpha"), Message("assistant", "Alpha"), Message("user", said)]) for said in ("Alpha", "Seven")
+    )
+    before = next(place for place, pair in enumerate(zip(one, other, strict=False)) if len(set(pair)) > 1)
+    first = chat.chat([Message("user", "Alpha")])
+    return one[len(first) + len(chat.encode("Alpha")) : before]
 
 
 def _said(chance: random.Random, needles: int) -> list[_Needle]:

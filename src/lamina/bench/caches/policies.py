@@ -59,6 +59,13 @@ def _int8(budget: int) -> CachePolicy:
     return QuantisedCache(keys="channel")
 
 
+def _paged(budget: int) -> CachePolicy:
+    from lamina.kv.policies.paged import PagedRetrieval
+
+    near = max(32, budget // 8)
+    return PagedRetrieval(window=near, retrieved=budget - near - QUESTION)
+
+
 def _episodic(variant: str) -> Callable[[int], CachePolicy]:
     def make(budget: int) -> CachePolicy:
         from lamina.kv.policies.episodic import EpisodicCache
@@ -77,6 +84,7 @@ POLICIES: Final[Mapping[str, Callable[[int], CachePolicy]]] = {
     "snap": _snap,
     "random": _random,
     "int8": _int8,
+    "paged": _paged,
     **{name: _episodic(variant) for name, variant in EPISODIC.items()},
 }
 """What makes each policy of a number of tokens that it may attend to."""
@@ -91,7 +99,7 @@ def policy(name: str, budget: int) -> CachePolicy:
     >>> policy("lamina", 512)
     Traceback (most recent call last):
         ...
-    lamina.errors.InputError: 'lamina' is no policy of this benchmark: use full, window, snap, random, int8, episodic, episodic-S, episodic-SM, episodic-S+C, episodic-fixed, episodic-random
+    lamina.errors.InputError: 'lamina' is no policy of this benchmark: use full, window, snap, random, int8, paged, episodic, episodic-S, episodic-SM, episodic-S+C, episodic-fixed, episodic-random
     """
     check([name])
     if budget < 256 and name not in WHOLE:
