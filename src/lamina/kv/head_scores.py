@@ -40,7 +40,7 @@ class HeadScores:
     instances: ArrayLike
 
     def __post_init__(self) -> None:
-        measured = np.array(self.instances, np.float64)
+        measured = np.asarray(self.instances, np.float64).copy()
         if measured.ndim != 3 or not measured.size or not np.isfinite(measured).all():
             raise InputError(f"scores must be finite numbers (instances, layers, heads), not {measured.shape}")
         if self.kv_heads < 1 or measured.shape[2] % self.kv_heads:
