@@ -37,7 +37,7 @@ class EpisodicConformance(Conformance):
 
 class TestEpisodicCache(EpisodicConformance):
     covering = EpisodicCache(n_local=150, n_init=4, n_mem=150, refine_from_layer=1, block=16)
-    tight = small(n_mem=32, cue=4, offload=True)
+    tight = small(n_mem=32, cue=4, likeness="share", offload=True)
 
 
 class TestEpisodicCacheBySentences(EpisodicConformance):
@@ -215,6 +215,7 @@ def test_events_in_a_file_give_the_same_as_events_in_memory() -> None:
         ({"max_block": 90, "n_mem": 90}, "need a window of 45"),
         ({"boundaries": "never"}, "boundaries are one of"),
         ({"retrieval": "all"}, "boundaries are one of"),
+        ({"likeness": "cosine"}, "likeness is one of mean, share"),
         ({"boundaries": "sentence"}, "end a sentence"),
         ({"refine": "beauty"}, "measure must be one of"),
     ],

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lamina.errors import InputError
-from lamina.kv.selecting import LikenessAndContiguity, RandomBlocks, top_blocks
+from lamina.kv.selecting import LikenessAndContiguity, RandomBlocks, likeness, top_blocks
 
 TEN = np.full(10, 10)
 
@@ -83,6 +83,24 @@ def test_chance_is_repeatable_and_fair() -> None:
     assert first.fork().select(torch.zeros(10), TEN) == first.select(torch.zeros(10), TEN)
     second.restore(first.state())
     assert second.state() == [401]
+
+
+def test_effect_a_share_of_attention_finds_what_one_query_of_one_head_looks_for() -> None:
+    """Beside a head with large keys that looks for nothing in particular: how often the block looked for comes first."""
+    found = {"mean": 0, "share": 0}
+    for seed in range(50):
+        generator = torch.Generator().manual_seed(seed)
+        summaries = torch.randn(4, 50, 8, generator=generator)
+        summaries[0] *= 8
+        queries = 0.2 * torch.randn(4, 40, 8, generator=generator)
+        queries[2, 3] = 3 * summaries[2, 17]
+        for by in found:
+            found[by] += int(likeness(queries, summaries, 8**-0.5, by).argmax()) == 17  # type: ignore[arg-type]
+    print("\nfirst of 50 blocks, in 50 trials:", found)
+    assert found["share"] >= 20
+    assert found["share"] >= 2 * found["mean"]
+    plain = [sum(float(queries[head].mean(0) @ summaries[head, one]) for head in range(4)) for one in range(50)]
+    assert np.allclose(likeness(queries, summaries, 1.0), plain, atol=1e-4)
 
 
 def test_bad_budgets_are_refused() -> None:

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 from lamina.errors import MissingExtraError
 
 if TYPE_CHECKING:
+    from lamina.kv.blocks import BlockStore
     from lamina.kv.head_scores import HeadScores
     from lamina.kv.head_tap import HeadTap
+    from lamina.kv.policies.episodic import EpisodicCache
     from lamina.kv.policies.full import Full
     from lamina.kv.policies.quantised import QuantisedCache
     from lamina.kv.policies.random_retrieval import RandomRetrieval
@@ -24,8 +26,10 @@ if TYPE_CHECKING:
     from lamina.kv.shape import ModelShape
 
 __all__ = [
+    "BlockStore",
     "Cache",
     "CachePolicy",
+    "EpisodicCache",
     "Full",
     "HeadScores",
     "HeadTap",
@@ -38,8 +42,10 @@ __all__ = [
 ]
 
 _MODULES: Final = {
+    "BlockStore": "blocks",
     "Cache": "policy",
     "CachePolicy": "policy",
+    "EpisodicCache": "policies.episodic",
     "Full": "policies.full",
     "HeadScores": "head_scores",
     "HeadTap": "head_tap",

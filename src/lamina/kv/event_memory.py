@@ -22,6 +22,7 @@ from lamina.kv.offloading import BlockFile, LoadedBlocks
 from lamina.kv.policy import Cache
 from lamina.kv.positions import turn
 from lamina.kv.recent import RecentTokens
+from lamina.kv.selecting import likeness
 from lamina.kv.shape import ModelShape
 from lamina.kv.summaries import MostAttended
 
@@ -131,7 +132,7 @@ class EventMemory(Cache):
         return self._loaded[layer].fetch(chosen, lambda one: {name: self.store.part(name, one, (layer,)) for name in _NAMES})
 
     def _recall(self, layer: int, queries: Tensor) -> list[int]:
-        """The events a layer fetches for its mean query (by head), over the block and, where that is short, what came before."""
+        """The events a layer fetches for the queries of the block and, where that is short, of what came before."""
         if layer == len(self._asked):
             self._asked.append(queries[:, :0])
         asked = torch.cat([self._asked[layer], queries], dim=1)
@@ -139,8 +140,8 @@ class EventMemory(Cache):
         if not len(self.store) or not self.policy.n_mem:
             return []
         summaries = self.store.summaries()[layer]  # (heads, events, dim)
-        cue = asked[:, -max(self.policy.cue, queries.shape[1]) :].to(summaries.dtype).mean(dim=1)  # (heads, dim)
-        scores = torch.einsum("hd,hed->e", cue, summaries)
+        cue = asked[:, -max(self.policy.cue, queries.shape[1]) :]
+        scores = likeness(cue, summaries, self.shape.scaling, self.policy.likeness)
         return self._selectors[layer].select(scores, self.store.sizes)
 
     # --------------------------------------------------------------------------------------------------------- events

@@ -6,13 +6,16 @@ A selector belongs to one stream and one layer; some remember what they chose be
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from lamina.errors import InputError
+
+Likeness = Literal["mean", "share"]
 
 
 class Selector(Protocol):
@@ -33,6 +36,24 @@ class Selector(Protocol):
     def restore(self, state: list[int]) -> None:
         """Remember what `state` gave."""
         ...
+
+
+def likeness(queries: Tensor, summaries: Tensor, scaling: float, by: Likeness = "mean") -> Tensor:
+    """How well each block fits queries (heads, n, dim), by its summaries (heads, blocks, dim): (blocks,).
+
+    "mean": the product of the mean query with the summary, summed over heads (the source of EM-LLM). "share": what a block
+    would get of each query's attention if its summary were its only key; of each head the query that gives it most, summed
+    over heads. So a head that looks for one thing counts as much as one whose products are large.
+
+    >>> queries, summaries = torch.tensor([[[1.0, 0.0]]]), torch.tensor([[[2.0, 0.0], [0.0, 5.0]]])
+    >>> likeness(queries, summaries, 1.0), likeness(queries, summaries, 1.0, "share")
+    (tensor([2., 0.]), tensor([0.8808, 0.1192]))
+    """
+    summaries = summaries.to(torch.promote_types(queries.dtype, torch.float32))
+    if by == "mean":
+        return torch.einsum("hd,hed->e", queries.to(summaries.dtype).mean(dim=1), summaries)
+    scores = queries.to(summaries.dtype) @ summaries.mT * scaling  # (heads, n, blocks)
+    return scores.softmax(dim=-1).amax(dim=1).sum(dim=0)
 
 
 def top_blocks(scores: Tensor, count: int) -> Tensor:
@@ -127,7 +148,7 @@ class RandomBlocks:
     """Blocks by chance up to a budget of tokens: the control of every other selector.
 
     >>> RandomBlocks(budget=4, seed=1).select(torch.zeros(3), np.array([2, 2, 2]))
-    [0, 2]
+    [0, 1]
     """
 
     budget: int

@@ -11,7 +11,7 @@ from lamina.errors import InputError
 from lamina.kv.event_cutting import EventCutter, Marker, NoMarks, RandomMarks, SentenceMarks, SurpriseMarks
 from lamina.kv.event_memory import EventMemory
 from lamina.kv.policy import CachePolicy
-from lamina.kv.selecting import LikenessAndContiguity, RandomBlocks, Selector
+from lamina.kv.selecting import Likeness, LikenessAndContiguity, RandomBlocks, Selector
 from lamina.kv.shape import ModelShape
 
 Boundaries = Literal["surprise", "fixed", "random", "sentence"]
@@ -52,8 +52,9 @@ class EpisodicCache(CachePolicy):
         refine_from_layer: keys of this layer and those above it are compared.
         contiguity: of n_mem, for the neighbours in time of what was found: a share below 1, or a number of tokens.
         representatives: tokens that stand for an event.
-        cue: queries whose mean events are chosen by, at least: a shorter block is filled up with those before it. 1 is the source,
+        cue: queries that events are chosen by, at least: a shorter block is filled up with those before it. 1 is the source,
             which asks anew with each single token the model says, and then often fetches other events than for the question.
+        likeness: how events are compared with the queries: "mean" (the source) or "share" (see `selecting.likeness`).
         retrieval: "similarity", or "random" events (a control).
         overshoot: the source's rule that an event may exceed the budget where that ends nearer to it.
         offload: keep the keys and values of events in a file without a name, and in memory only those of the n_mem tokens a
@@ -81,7 +82,8 @@ class EpisodicCache(CachePolicy):
     refine_from_layer: int = 20
     contiguity: float = 0.3
     representatives: int = 4
-    cue: int = 32
+    cue: int = 16
+    likeness: Likeness = "mean"
     retrieval: Retrieval = "similarity"
     overshoot: bool = False
     offload: bool = False
@@ -103,6 +105,8 @@ class EpisodicCache(CachePolicy):
                 f"boundaries are one of {', '.join(get_args(Boundaries))}, retrieval of {', '.join(get_args(Retrieval))}, "
                 f"not {self.boundaries!r} and {self.retrieval!r}"
             )
+        if self.likeness not in get_args(Likeness):
+            raise InputError(f"likeness is one of {', '.join(get_args(Likeness))}, not {self.likeness!r}")
         if not math.isfinite(self.contiguity) or not 0 <= self.contiguity <= self.n_mem:
             raise InputError(f"contiguity must be a share below 1, or tokens up to n_mem ({self.n_mem}), not {self.contiguity!r}")
         if self.contiguity >= 1 and self.contiguity != int(self.contiguity):
