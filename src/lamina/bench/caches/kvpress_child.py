@@ -13,10 +13,6 @@ import sys
 import time
 from typing import Any
 
-import kvpress  # type: ignore[import-not-found]  # of another interpreter
-import torch
-from transformers import AutoModelForCausalLM, DynamicCache
-
 NOMINAL = ("KVzipPress",)  # masks what it drops and holds on to it: what it would hold is counted instead
 
 
@@ -30,12 +26,19 @@ class Holder:
 
     def load(self, folder: str, precision: str) -> dict[str, Any]:
         """Load the model; what is installed."""
+        import torch
+        from transformers import AutoModelForCausalLM
+
         torch.set_num_threads(1)
         self.model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, precision)).eval()
         return {"kvpress": _version("kvpress"), "transformers": _version("transformers"), "torch": torch.__version__}
 
     def encode(self, ids: list[int], press: str, share: float) -> dict[str, Any]:
         """Read a context and keep a share of it; bytes held, seconds of the processor and of the clock."""
+        import kvpress  # type: ignore[import-not-found]  # of another interpreter
+        import torch
+        from transformers import DynamicCache
+
         cache, self.length = DynamicCache(), len(ids)
         clock, processor = time.perf_counter(), time.process_time()
         chosen = getattr(kvpress, press)(compression_ratio=1 - share) if press else None
@@ -50,6 +53,8 @@ class Holder:
 
     def ask(self, asked: list[int], lead: list[int], options: list[list[int]], steps: int) -> dict[str, Any]:
         """Log-likelihoods of the options after a question and the answer's beginning, and the likeliest tokens there."""
+        from transformers import DynamicCache
+
         cache, start = DynamicCache(), time.process_time()
         for number, (keys, values) in enumerate(self.kept):
             cache.update(keys, values, number)
@@ -76,6 +81,8 @@ class Holder:
 
     def _read(self, cache: Any, ids: list[int], place: int, keep: int = 0) -> Any:
         """Logits (n, vocabulary) in 32 bits."""
+        import torch
+
         places = torch.arange(place, place + len(ids))[None]
         with torch.no_grad():
             found = self.model(

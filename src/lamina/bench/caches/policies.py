@@ -17,15 +17,16 @@ OBSERVED: Final = 32  # tokens at the end of a text by whose attention SnapKV ch
 QUESTION: Final = 64  # room that a question and its answer take of the attended tokens
 LARGE: Final = 1 << 20
 
-EPISODIC: Final[Mapping[str, str]] = {
-    "episodic": "SM+C",
-    "episodic-S": "S",
-    "episodic-SM": "SM",
-    "episodic-S+C": "S+C",
-    "episodic-fixed": "fixed",
-    "episodic-random": "random retrieval",
+EPISODIC: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
+    "episodic": ("SM+C", {}),
+    "episodic-share": ("S", {"likeness": "share"}),
+    "episodic-S": ("S", {}),
+    "episodic-SM": ("SM", {}),
+    "episodic-S+C": ("S+C", {}),
+    "episodic-fixed": ("fixed", {}),
+    "episodic-random": ("random retrieval", {}),
 }
-"""Variants of EM-LLM's table by the names they have here."""
+"""Variants of EM-LLM's table, and changed fields, by the names they have here; the second finds events by the share of attention they would get."""
 
 
 def _full(budget: int) -> CachePolicy:
@@ -66,13 +67,13 @@ def _paged(budget: int) -> CachePolicy:
     return PagedRetrieval(window=near, retrieved=budget - near - QUESTION)
 
 
-def _episodic(variant: str) -> Callable[[int], CachePolicy]:
+def _episodic(variant: str, fields: Mapping[str, Any]) -> Callable[[int], CachePolicy]:
     def make(budget: int) -> CachePolicy:
         from lamina.kv.policies.episodic import EpisodicCache
 
         near = (budget - SINKS - 2 * EVENT) // 2  # tokens that left the window wait for their event: up to two of them
         return EpisodicCache.variant(
-            variant, n_local=near, n_init=SINKS, n_mem=budget - SINKS - 2 * EVENT - near, max_block=EVENT, block=BLOCK
+            variant, n_local=near, n_init=SINKS, n_mem=budget - SINKS - 2 * EVENT - near, max_block=EVENT, block=BLOCK, **fields
         )
 
     return make
@@ -85,7 +86,7 @@ POLICIES: Final[Mapping[str, Callable[[int], CachePolicy]]] = {
     "random": _random,
     "int8": _int8,
     "paged": _paged,
-    **{name: _episodic(variant) for name, variant in EPISODIC.items()},
+    **{name: _episodic(*how) for name, how in EPISODIC.items()},
 }
 """What makes each policy of a number of tokens that it may attend to."""
 
@@ -99,7 +100,7 @@ def policy(name: str, budget: int) -> CachePolicy:
     >>> policy("lamina", 512)
     Traceback (most recent call last):
         ...
-    lamina.errors.InputError: 'lamina' is no policy of this benchmark: use full, window, snap, random, int8, paged, episodic, episodic-S, episodic-SM, episodic-S+C, episodic-fixed, episodic-random
+    lamina.errors.InputError: 'lamina' is no policy of this benchmark: use full, window, snap, random, int8, paged, episodic, episodic-share, episodic-S, episodic-SM, episodic-S+C, episodic-fixed, episodic-random
     """
     check([name])
     if budget < 256 and name not in WHOLE:
