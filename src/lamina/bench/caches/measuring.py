@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from math import sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lamina.models.local.runner import Precision, Runner
 
 NORMAL: Final = 1.959964  # standard deviations of a 95 % interval
+FEW: Final = 5  # contexts: resampling fewer says little
 Record = Mapping[str, Any]
 """What one policy did with one context: bytes, seconds, and a list of `answers`."""
 
@@ -162,18 +163,15 @@ def costs(records: Sequence[Record]) -> dict[str, float]:
 def against(
     records: Sequence[Record], others: Sequence[Record], seed: int, keep: Callable[[Mapping[str, Any], int], bool] | None = None
 ) -> dict[str, float]:
-    """Differences in points over the same contexts, with intervals by resampling contexts, since questions of one context are not independent.
+    """Differences in points over the same questions, with intervals.
 
-    `keep`, given an answer and the context's length, picks questions. Empty where fewer than two contexts have any.
+    Contexts are resampled, since questions of one context are not independent; where there are fewer than `FEW` contexts that says
+    nothing, and questions are resampled, so the interval is rather too narrow. `keep`, given an answer and the context's length, picks questions.
+    Empty where fewer than two are left.
     """
     found: dict[str, float] = {}
     for name in ("likeliest", "said"):
-        first, second = [], []
-        for one, other in zip(records, others, strict=True):
-            kept = [place for place, answer in enumerate(one["answers"]) if keep is None or keep(answer, one["length"])]
-            if kept:
-                first.append(_mean(one, kept, name))
-                second.append(_mean(other, kept, name))
+        first, second = _pairs(records, others, keep, partial(_score, name))
         if len(first) > 1:
             difference = paired_bootstrap(first, second, seed=seed)
             ends = {"": difference.estimate, "_low": difference.low, "_high": difference.high}
@@ -181,14 +179,32 @@ def against(
     return found
 
 
+def _score(name: str, answer: Mapping[str, Any]) -> float:
+    return scores([answer])[name]
+
+
 def nats_against(records: Sequence[Record], others: Sequence[Record], seed: int) -> dict[str, float]:
-    """The difference of the true answer's log-likelihood a token over the same contexts, with its interval; empty for one context."""
-    if len(records) < 2:
+    """The difference of the true answer's log-likelihood a token, as in `against`."""
+    first, second = _pairs(records, others, None, lambda answer: float(answer["nats"][0]) / int(answer["tokens"]))
+    if len(first) < 2:
         return {}
-    pairs = [[scores(one["answers"])["answer_nats"] for one in side] for side in (records, others)]
-    difference = paired_bootstrap(pairs[0], pairs[1], seed=seed)
+    difference = paired_bootstrap(first, second, seed=seed)
     return {"nats": difference.estimate, "low_nats": difference.low, "high_nats": difference.high}
 
 
-def _mean(one: Record, kept: Sequence[int], name: str) -> float:
-    return scores([one["answers"][place] for place in kept])[name]
+def _pairs(
+    records: Sequence[Record],
+    others: Sequence[Record],
+    keep: Callable[[Mapping[str, Any], int], bool] | None,
+    value: Callable[[Mapping[str, Any]], float],
+) -> tuple[list[float], list[float]]:
+    """Values of two systems, by context, or by question where there are few contexts."""
+    found: list[list[tuple[float, float]]] = []
+    for one, other in zip(records, others, strict=True):
+        pairs = zip(one["answers"], other["answers"], strict=True)
+        found.append([(value(a), value(b)) for a, b in pairs if keep is None or keep(a, one["length"])])
+    kept = [pairs for pairs in found if pairs]
+    if len(kept) < FEW:
+        every = [pair for pairs in kept for pair in pairs]
+        return [a for a, _ in every], [b for _, b in every]
+    return [float(np.mean([a for a, _ in pairs])) for pairs in kept], [float(np.mean([b for _, b in pairs])) for pairs in kept]
