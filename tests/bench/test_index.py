@@ -14,11 +14,12 @@ from lamina.bench.index import numbers
 from lamina.bench.indexes.curves import at_levels, at_recall
 from lamina.bench.indexes.filters import masks
 from lamina.bench.indexes.growth import fitted
-from lamina.bench.indexes.processes import Child, Kept, ProcessFailedError
+from lamina.bench.indexes.processes import Child, Kept
 from lamina.bench.indexes.sets import VectorSet, prepare
 from lamina.bench.indexes.systems import chosen, systems
 from lamina.bench.indexes.truth import recall, region, truth
 from lamina.bench.indexes.windows import Words
+from lamina.bench.processes import ProcessFailedError
 from lamina.bench.prose import Prose
 from lamina.errors import InputError
 from tests.bench.test_harness import check_form

@@ -56,6 +56,10 @@ def _way(result: Result) -> tuple[Draw | None, tuple[float, float]]:
         from lamina.bench.indexes import pictures
 
         return pictures.draw, pictures.size(result)
+    if result.benchmark in ("needle", "perplexity", "kv"):
+        from lamina.bench.caches import pictures as caches
+
+        return caches.draw, caches.size(result)
     if _steps(result):
         return _draw_growth, (10, 7)
     parts = {part for row in result.rows for part in row.by}

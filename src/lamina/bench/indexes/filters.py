@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamina.bench.indexes.curves import label, open_all, title
-from lamina.bench.indexes.processes import Child, Kept, ProcessFailedError
+from lamina.bench.indexes.processes import Child, Kept
 from lamina.bench.indexes.sets import Say, VectorSet
 from lamina.bench.indexes.systems import System
 from lamina.bench.indexes.truth import recall, region, truth
 from lamina.bench.indexes.windows import HELD
+from lamina.bench.processes import ProcessFailedError
 from lamina.bench.results import Row
 
 SHARES: Final = (0.5, 0.1, 0.01, 0.001)

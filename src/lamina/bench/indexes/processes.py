@@ -4,81 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
-import subprocess
-import tempfile
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final
 
 from lamina.bench.indexes.sets import Say, VectorSet
 from lamina.bench.indexes.systems import System
 from lamina.bench.indexes.truth import size_on_disk
-from lamina.errors import LaminaError
-
-ONE_THREAD: Final = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+from lamina.bench.processes import Asked, ProcessFailedError
 
 
-class ProcessFailedError(LaminaError):
-    """An index could not be built, opened or asked."""
-
-
-class Child:
+class Child(Asked):
     """A process with one system's index, which answers one request at a time. Use it in a `with`."""
 
     def __init__(self, system: System) -> None:
+        super().__init__(system.name, system.command())
         self.system = system
-        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed at the end of the `with`
-        self._process = subprocess.Popen(
-            system.command(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            text=True,
-            env={**os.environ, **ONE_THREAD},
-        )
-
-    def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
-        """What the process answers; raises `ProcessFailedError` where it cannot."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        try:
-            self._process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
-            self._process.stdin.flush()
-            line = self._process.stdout.readline()
-        except BrokenPipeError:
-            line = ""
-        if not line:
-            self._process.wait()
-            self._errors.seek(0)
-            last = self._errors.read().strip().splitlines()[-1:]
-            raise ProcessFailedError(f"{self.system.name} ended ({self._process.returncode}) at {do}: {''.join(last)}")
-        told: dict[str, Any] = json.loads(line)
-        if "error" in told:
-            raise ProcessFailedError(f"{self.system.name} failed at {do}: {told['error']}")
-        return told
 
     def ready(self, data: VectorSet) -> None:
         """Load code and queries."""
         queries = {kind: str(data.asked(kind)) for kind in data.queries}
         self.ask("ready", queries=queries, setting=dict(self.system.settings[0]))
-
-    def __enter__(self) -> Child:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        try:
-            self._process.stdin.close()
-        except BrokenPipeError:
-            pass
-        if kind is not None:
-            self._process.kill()
-        self._process.wait()
-        self._process.stdout.close()
-        self._errors.close()
 
 
 class Kept:
