@@ -159,7 +159,7 @@ class SQLiteArtifacts:
             raise NotFoundError(f"there is no artifact {id!r}")
         digest, path, data = rows[0]
         folder = self.folder
-        content = bytes(data or b"") if path is None or folder is None else _mapped(folder / file_name(path), id)
+        content = bytearray(data or b"") if path is None or folder is None else _mapped(folder / file_name(path), id)
         if check and hashlib.blake2b(content, digest_size=16).hexdigest() != digest:
             raise CorruptStoreError(f"artifact {id} does not have the digest it was stored with: restore a backup")
         return memoryview(content)
@@ -227,12 +227,12 @@ def file_name(path: str) -> str:
     return path
 
 
-def _mapped(file: Path, id: str) -> mmap.mmap | bytes:
+def _mapped(file: Path, id: str) -> mmap.mmap | bytearray:
     """A file's content, mapped; what is written to the mapping stays in this process. An empty file cannot be mapped."""
     try:
         with file.open("rb") as opened:
             size = os.fstat(opened.fileno()).st_size
-            return mmap.mmap(opened.fileno(), size, access=mmap.ACCESS_COPY) if size else b""
+            return mmap.mmap(opened.fileno(), size, access=mmap.ACCESS_COPY) if size else bytearray()
     except FileNotFoundError:
         raise CorruptStoreError(f"the file of artifact {id} is gone: restore a backup, or run 'lamina doctor --repair'") from None
 
