@@ -23,7 +23,7 @@ from lamina.kv.coding import CODINGS, Coded, Coding, bytes_of
 KIND: Final = "kv/1"
 """Of the artifacts that hold such files; the number is that of their form."""
 _FIELD: Final = "lamina"  # the one entry of the header's metadata, JSON
-_TYPES: Final = {"I8": np.dtype("<i1"), "U16": np.dtype("<u2"), "F16": np.dtype("<f2"), "I32": np.dtype("<i4")}
+_TYPES: Final[dict[str, np.dtype[Any]]] = {"I8": np.dtype("<i1"), "U16": np.dtype("<u2"), "F16": np.dtype("<f2"), "I32": np.dtype("<i4")}
 _MOST_HEADER: Final = 1 << 20
 _HEADER: Final = 1000  # bytes that a header takes at most, for estimates
 
@@ -114,10 +114,9 @@ def digest_ids(ids: Sequence[int]) -> str:
 
 def pack(saved: SavedText) -> bytes:
     """The file of saved keys and values."""
-    arrays = {"tokens": saved.tokens.astype("<i4"), "keys": saved.keys.data, "values": saved.values.data}
-    for name, one in (("key_scales", saved.keys.scales), ("value_scales", saved.values.scales)):
-        if one is not None:
-            arrays[name] = one
+    arrays: dict[str, NDArray[Any]] = {"tokens": saved.tokens.astype("<i4"), "keys": saved.keys.data, "values": saved.values.data}
+    scales = {"key_scales": saved.keys.scales, "value_scales": saved.values.scales}
+    arrays |= {name: one for name, one in scales.items() if one is not None}
     about = {"kind": KIND, "form": asdict(saved.form), "text": saved.text, "first": saved.first}
     return save({name: np.ascontiguousarray(one) for name, one in arrays.items()}, {_FIELD: json.dumps(about)})
 
@@ -174,7 +173,8 @@ def _array(view: memoryview, start: int, entry: Any) -> NDArray[Any]:
         raise ValueError("an array has no shape")
     if end - begin != math.prod(shape) * dtype.itemsize or start + end > len(view):
         raise ValueError("an array lies outside of it")
-    return np.frombuffer(view[start + begin : start + end], dtype).reshape(shape)
+    found: NDArray[Any] = np.frombuffer(view[start + begin : start + end], dtype).reshape(shape)
+    return found
 
 
 def _damaged(why: str) -> CorruptStoreError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -60,9 +61,9 @@ def caches(memory: Any, which: Any = None, budget: int = 10**9, **options: Any) 
 
 def joint(made: EpisodeCaches, memory: Any, ids: list[str]) -> np.ndarray:
     """The logits after the same tokens, read together."""
-    head, tail = made._template.around("Be brief.", "where?")
-    texts = [made._template.text(text_of(memory.store, one)) for one in memory.store.items.get(ids)]
-    return made._session().extend([*head, *sum(texts, []), *tail])
+    head, tail = made.template.around("Be brief.", "where?")
+    texts = [made.template.text(text_of(memory.store, one)) for one in memory.store.items.get(ids)]
+    return made.session().extend([*head, *chain(*texts), *tail])
 
 
 # ------------------------------------------------------------------------------------------------------- recalling
@@ -78,12 +79,12 @@ def test_all_of_it_read_again_is_joint_reading(memory: Any) -> None:
 def test_a_text_that_stood_behind_the_same_tokens_comes_back_as_it_was_read(memory: Any) -> None:
     ids = remembered(memory)[:1]
     made = caches(memory, model(dtype=torch.bfloat16), coding="bfloat16", recompute=0)
-    behind = made._template.opening()
+    behind = made.template.opening()
     text = text_of(memory.store, memory.store.items.get(ids)[0])
-    session, saved = made._session(), made.made(text)
+    session, saved = made.session(), made.made(text)
     session.encode(behind)
     made.put_in(session, saved, saved.tokens.tolist())
-    other = made._session()
+    other = made.session()
     other.encode([*behind, *saved.tokens.tolist()])
     for ours, theirs in zip(session.cache.stretch(len(behind)), other.cache.stretch(len(behind)), strict=True):
         assert torch.equal(ours, theirs)

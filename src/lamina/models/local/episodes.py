@@ -16,7 +16,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -117,7 +117,7 @@ class EpisodeCaches:
         for name, value in (("budget", budget), ("recompute", recompute)):
             if isinstance(value, bool) or not isinstance(value, int) or value < 0:
                 raise InputError(f"{name} must be a whole number of at least 0, not {value!r}")
-        self._model, self._store = model, store
+        self.model, self._store = model, store
         self.budget, self.coding, self.recompute = budget, coding, recompute
         self._head: tuple[list[int], Session] | None = None
 
@@ -129,11 +129,11 @@ class EpisodeCaches:
         """
         wanted = self._wanted(items)
         missing = [(item, text) for item, text in wanted if self._address(item, text) not in self._ids_of(item)]
-        counts = [len(self._template.text(text)) for _, text in missing]
+        counts = [len(self.template.text(text)) for _, text in missing]
         room = self._shape.context - len(self._behind)
         for (item, _), count in zip(missing, counts, strict=True):
             if count > room:
-                raise InputError(f"{item.id} has {count} tokens, and {self._model.name!r} holds {room} of a text: leave it out")
+                raise InputError(f"{item.id} has {count} tokens, and {self.model.name!r} holds {room} of a text: leave it out")
         return Estimate(
             len(missing),
             sum(counts),
@@ -171,15 +171,16 @@ class EpisodeCaches:
             progress(len(items), len(items))
         return SaveReport(saved, tokens, size, time.perf_counter() - start, passed)
 
-    def made(self, text: str) -> SavedText:
-        """The keys and values of a text, read by itself behind the model's opening tokens."""
-        ids = self._template.text(text)
-        session = self._session()
-        session.encode([*self._behind, *ids])
-        first = len(self._behind)
-        keys, values = self._stretch(session, first)
-        form = self.form
-        return SavedText(form, digest(text), first, np.array(ids, np.int32), self._coded(keys), self._coded(values))
+    def made(self, text: str, behind: Sequence[int] | None = None) -> SavedText:
+        """The keys and values of a text, read by itself behind the model's opening tokens (or others)."""
+        before = self._behind if behind is None else list(behind)
+        ids = self.template.text(text)
+        session = self.session()
+        session.encode([*before, *ids])
+        cache: Any = session.cache
+        keys, values = (self._coded(one) for one in cache.stretch(len(before)))
+        form = replace(self.form, behind=digest_ids(before))
+        return SavedText(form, digest(text), len(before), np.array(ids, np.int32), keys, values)
 
     def _put(self, id: str, text: str, content: bytes) -> bool:
         """Store them in one transaction, if the item still says the same; False where it does not."""
@@ -203,6 +204,10 @@ class EpisodeCaches:
         except LaminaError:
             return True
 
+    def twin(self, coding: Coding) -> EpisodeCaches:
+        """The same with another coding."""
+        return EpisodeCaches(self.model, self._store, self.budget, coding=coding, recompute=self.recompute)
+
     # ------------------------------------------------------------------------------------------------------- recalling
     def prompt(self, system: str, items: Sequence[str], question: str) -> Recalled:
         """Everything read: what the system says, the items (their ids) in this order, and the question; the answer can begin at once.
@@ -212,7 +217,7 @@ class EpisodeCaches:
         """
         start = time.perf_counter()
         wanted = self._wanted(items)
-        head, tail = self._template.around(system, question)
+        head, tail = self.template.around(system, question)
         session = self._begun(head)
         parts = [self._add(session, item, text) for item, text in wanted]
         session.encode(tail)
@@ -221,13 +226,17 @@ class EpisodeCaches:
     def _begun(self, head: list[int]) -> Session:
         """A session that has read the head of a prompt; the last one is kept, since most prompts of a program have the same."""
         if self._head is None or self._head[0] != head:
-            session = self._session()
+            session = self.session()
             session.encode(head)
             self._head = head, session
         return self._head[1].fork()
 
+    def forget_head(self) -> None:
+        """Read the head of the next prompt anew."""
+        self._head = None
+
     def _add(self, session: Session, item: Item, text: str) -> Part:
-        ids = self._template.text(text)
+        ids = self.template.text(text)
         found = self._found(item, text, ids)
         if isinstance(found, str):
             session.encode(ids)
@@ -236,14 +245,19 @@ class EpisodeCaches:
         self.put_in(session, saved, ids)
         return Part(item.id, len(ids), min(self.recompute, len(ids)), size, "")
 
-    def put_in(self, session: Session, saved: SavedText, ids: Sequence[int], recompute: int | None = None) -> None:
-        """Let a session go on with saved keys and values as if it had read their tokens, the first of which it does read."""
+    def put_in(
+        self, session: Session, saved: SavedText, ids: Sequence[int], recompute: int | None = None, turned: bool = True
+    ) -> None:
+        """Let a session go on with saved keys and values as if it had read their tokens, the first of which it does read.
+
+        Without `turned` the keys stay at their old positions, which is wrong: it is there to be compared with.
+        """
         import torch
 
         from lamina.kv.positions import turn
 
         count = min(self.recompute if recompute is None else recompute, len(ids))
-        by = session.length - saved.first
+        by = session.length - saved.first if turned else 0
         session.encode(ids[:count])
         if count == len(ids):
             return
@@ -294,7 +308,7 @@ class EpisodeCaches:
         rotary = hashlib.blake2b(repr((shape.frequencies, shape.rotary_scale)).encode(), digest_size=8).hexdigest()
         return SavedForm(
             model=shape.fingerprint,
-            tokenizer=self._template.fingerprint(),
+            tokenizer=self.template.fingerprint(),
             rotary=rotary,
             dtype=shape.dtype,
             layers=shape.layers,
@@ -306,13 +320,14 @@ class EpisodeCaches:
 
     @cached_property
     def _loaded(self) -> Any:  # of an optional library, so of any type
-        runner: Any = self._model.runner
+        runner: Any = self.model.runner
         return runner._model
 
     @cached_property
-    def _template(self) -> Template:
-        runner: Any = self._model.runner
-        return Template(runner._tokenizer, self._model.name)
+    def template(self) -> Template:
+        """Where recalled texts stand in the model's prompts."""
+        runner: Any = self.model.runner
+        return Template(runner._tokenizer, self.model.name)
 
     @cached_property
     def _shape(self) -> Any:
@@ -322,16 +337,13 @@ class EpisodeCaches:
 
     @cached_property
     def _behind(self) -> list[int]:
-        return self._template.opening()
+        return self.template.opening()
 
-    def _session(self) -> Session:
+    def session(self) -> Session:
+        """A session of the model that has read nothing."""
         from lamina.kv import Session
 
         return Session(self._loaded)
-
-    def _stretch(self, session: Session, first: int) -> tuple[Any, Any]:
-        keys, values = session.cache.stretch(first)  # type: ignore[attr-defined]
-        return keys, values
 
     def _coded(self, vectors: Any) -> Coded:
         return coded(vectors.float().cpu().numpy(), self.coding)
