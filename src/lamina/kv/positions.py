@@ -10,6 +10,7 @@ component i is paired with i + dim / 2.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TypeAlias
 
 import torch
@@ -30,21 +31,27 @@ def turn(vectors: Tensor, by: int | Tensor, frequencies: Sequence[float] | Tenso
     [[1.0, 0.0], [0.0, 1.0]]
     """
     dim = vectors.shape[-1]
-    rates = torch.as_tensor(frequencies, dtype=torch.float64, device=vectors.device)
-    if rates.shape != (dim // 2,):
-        raise InputError(f"vectors of {dim} components need {dim // 2} frequencies, not {tuple(rates.shape)}")
+    if len(frequencies) != dim // 2:
+        raise InputError(f"vectors of {dim} components need {dim // 2} frequencies, not {len(frequencies)}")
+    kind = torch.promote_types(vectors.dtype, torch.float32)
     if isinstance(by, int):
         if by == 0:
             return vectors
-        angles = rates * by  # (dim / 2,)
+        cos, sin = _angles(by, tuple(map(float, frequencies)), kind, str(vectors.device))
     else:
         if by.shape != (vectors.shape[-2],):
             raise InputError(f"{vectors.shape[-2]} tokens need as many differences of positions, not {tuple(by.shape)}")
+        rates = torch.as_tensor(frequencies, dtype=torch.float64, device=vectors.device)
         angles = by.to(rates)[:, None] * rates  # (n, dim / 2)
-    kind = torch.promote_types(vectors.dtype, torch.float32)
-    cos, sin = angles.cos().to(kind), angles.sin().to(kind)
-    first, second = vectors[..., : dim // 2].to(kind), vectors[..., dim // 2 :].to(kind)
+        cos, sin = angles.cos().to(kind), angles.sin().to(kind)
+    first, second = vectors.to(kind).chunk(2, dim=-1)
     return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1).to(vectors.dtype)
+
+
+@lru_cache(maxsize=16)  # all layers ask for the same
+def _angles(by: int, frequencies: tuple[float, ...], kind: torch.dtype, device: str) -> tuple[Tensor, Tensor]:
+    angles = torch.tensor(frequencies, dtype=torch.float64, device=device) * by  # (dim / 2,)
+    return angles.cos().to(kind), angles.sin().to(kind)
 
 
 def unturn(vectors: Tensor, positions: int | Tensor, frequencies: Sequence[float] | Tensor) -> Tensor:
