@@ -129,7 +129,9 @@ class _Plain:
         _, _, question, answer, most = asked
         prompt = self._runner.chat([Message("system", SYSTEM), Message("user", form.plain(texts + question))])
         said = form.text(answer)[:most]
-        shared = next((n for n, (a, b) in enumerate(zip(self._read, prompt, strict=False)) if a != b), min(len(self._read), len(prompt)))
+        shared = next(
+            (n for n, (a, b) in enumerate(zip(self._read, prompt, strict=False)) if a != b), min(len(self._read), len(prompt))
+        )
         shared = min(shared, len(prompt) - 1)
         self._session.crop(shared)
         found = self._session.score([*prompt[shared:], *said])[-len(said) :]

@@ -77,7 +77,11 @@ def run(
                 progress(f"episodes: document {place + 1} of {len(material)}")
                 record.add(document.name, list(losses.of(document)))
         token_bytes = {"int8": caches.form.token_bytes, "bfloat16": caches.twin("bfloat16").form.token_bytes}
-    rows = [*loss_rows(record.losses, seed), *time_rows(timed), Row("disk", {f"{name}_bytes": float(size) for name, size in token_bytes.items()})]
+    rows = [
+        *loss_rows(record.losses, seed),
+        *time_rows(timed),
+        Row("disk", {f"{name}_bytes": float(size) for name, size in token_bytes.items()}),
+    ]
     source = "made-up prose" if any(one.source.startswith("prose") for one in material) else "books"
     return Result("episodes", source if locomo is None else f"{source}, {fingerprint(locomo)}", config, rows)
 
@@ -147,7 +151,11 @@ def time_rows(timed: dict[str, Any]) -> list[Row]:
     for name, pairs in timed["times"].items():
         both = np.array(pairs)
         ratio = base / both
-        metrics = {"seconds": float(np.median(both[:, 0])), "processor_seconds": float(np.median(both[:, 1])), "recalled_tokens": float(timed["tokens"])}
+        metrics = {
+            "seconds": float(np.median(both[:, 0])),
+            "processor_seconds": float(np.median(both[:, 1])),
+            "recalled_tokens": float(timed["tokens"]),
+        }
         if name not in ("time, joint", "time, reading"):
             for place, clock in enumerate(("faster", "faster_by_processor")):
                 one = bootstrap_interval(ratio[:, place])
@@ -163,7 +171,9 @@ def loss_rows(losses: Sequence[Loss], seed: int) -> list[Row]:
     A mean is over all questions; its interval comes from resampling documents. `n` is the number of questions.
     """
     joint = {(one.document, one.count, one.kind, one.question): one.nats for one in losses if one.row == JOINT}
-    names = [name for name in (JOINT, READING, SAVED, UNTURNED, RANDOM, NONE, *VARIANTS) if any(one.row == name for one in losses)]
+    names = [
+        name for name in (JOINT, READING, SAVED, UNTURNED, RANDOM, NONE, *VARIANTS) if any(one.row == name for one in losses)
+    ]
     kinds = sorted({one.kind for one in losses})
     rows = []
     for name in names:
@@ -237,4 +247,3 @@ class _Record:
         if self._file is not None:
             with self._file.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
-

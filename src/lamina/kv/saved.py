@@ -23,7 +23,12 @@ from lamina.kv.coding import CODINGS, Coded, Coding, bytes_of
 KIND: Final = "kv/1"
 """Of the artifacts that hold such files; the number is that of their form."""
 _FIELD: Final = "lamina"  # the one entry of the header's metadata, JSON
-_TYPES: Final[dict[str, np.dtype[Any]]] = {"I8": np.dtype("<i1"), "U16": np.dtype("<u2"), "F16": np.dtype("<f2"), "I32": np.dtype("<i4")}
+_TYPES: Final[dict[str, np.dtype[Any]]] = {
+    "I8": np.dtype("<i1"),
+    "U16": np.dtype("<u2"),
+    "F16": np.dtype("<f2"),
+    "I32": np.dtype("<i4"),
+}
 _MOST_HEADER: Final = 1 << 20
 _HEADER: Final = 1000  # bytes that a header takes at most, for estimates
 
@@ -139,7 +144,7 @@ def unpack(content: memoryview | bytes) -> SavedText:
         form = SavedForm(**about["form"])
         arrays = {str(name): _array(view, start, entry) for name, entry in entries.items()}
         tokens = arrays.pop("tokens")
-        shape = (form.layers, form.heads, len(tokens), form.width)
+        shape: tuple[int, ...] = (form.layers, form.heads, len(tokens), form.width)
         expected = dict.fromkeys(("keys", "values"), (shape, "int8" if form.coding == "int8" else "uint16"))
         if form.coding == "int8":
             expected |= dict.fromkeys(("key_scales", "value_scales"), (shape[:3], "float16"))

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("lamina.kv")
 
 RECOMPUTE: Final = 0
-"""Tokens at the beginning of each recalled episode that are read again: none, since behind the opening tokens it was not worth its time (docs/episode-caches.md)."""
+"""Tokens at the beginning of each recalled episode that are read again: none, since behind the opening tokens it was not worth its time (docs/guides/episode-caches.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +219,7 @@ class EpisodeCaches:
         wanted = self._wanted(items)
         head, tail = self.template.around(system, question)
         session = self._begun(head)
+        session.cache.reserve(sum(len(self.template.text(text)) for _, text in wanted) + len(tail))
         parts = [self._add(session, item, text) for item, text in wanted]
         session.encode(tail)
         return Recalled(session, tuple(parts), session.length, time.perf_counter() - start)
