@@ -19,8 +19,9 @@ from safetensors.numpy import save
 
 from lamina.errors import CorruptStoreError, InputError
 from lamina.kv.coding import CODINGS, Coded, Coding, bytes_of
+from lamina.storage.protocol import SAVED_ATTENTION
 
-KIND: Final = "kv/1"
+KIND: Final = SAVED_ATTENTION + "1"
 """Of the artifacts that hold such files; the number is that of their form."""
 _FIELD: Final = "lamina"  # the one entry of the header's metadata, JSON
 _TYPES: Final[dict[str, np.dtype[Any]]] = {

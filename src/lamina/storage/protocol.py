@@ -18,6 +18,8 @@ from lamina.records import Edge, EdgeKind, Filter, Item, Page
 
 Order = Literal["recorded", "-recorded", "at", "-at"]
 Durability = Literal["process", "power"]
+SAVED_ATTENTION = "kv/"
+"""What the kinds of artifacts begin with that hold a model's keys and values of an item: large, and made again from its text, so no export has them."""
 
 
 @dataclass(frozen=True, slots=True)
