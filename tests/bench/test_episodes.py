@@ -95,7 +95,8 @@ def test_a_stopped_run_goes_on_and_another_setting_is_refused(tmp_path: Path, mo
     record.write_text("\n".join(lines[:-1]) + "\n" + lines[-1][:50])
     with record.open("a") as file:
         file.write("\n")
-    again = run_benchmark("episodes", **given)
+    again = run_benchmark("episodes", json_path=tmp_path / "out.json", **given)
+    assert (tmp_path / "out.png").stat().st_size > 5000
     kept, made = first.row("saved").by["8 episodes"], again.row("saved").by["8 episodes"]
     assert kept == pytest.approx(made, abs=1e-5)
     with pytest.raises(InputError, match="another setting"):

@@ -183,10 +183,19 @@ def loss_rows(losses: Sequence[Loss], seed: int) -> list[Row]:
             for kind in (None, *kinds):
                 part = [one for one in mine if one.count == count and kind in (None, one.kind)]
                 if part:
-                    label = f"{count} episodes" + ("" if kind is None else f", {kind}")
+                    label = label_of(count) + ("" if kind is None else f", {kind}")
                     by[label] = _against(part, joint, seed)
         rows.append(Row(name, {"nats": float(np.mean([one.nats for one in mine])), "n": float(len(mine))}, by))
     return rows
+
+
+def label_of(count: int) -> str:
+    """What the slice of so many episodes is called.
+
+    >>> label_of(1), label_of(8)
+    ('1 episode', '8 episodes')
+    """
+    return f"{count} episode{'s' if count > 1 else ''}"
 
 
 def _against(part: Sequence[Loss], joint: dict[tuple[str, int, str, int], float], seed: int) -> dict[str, float]:

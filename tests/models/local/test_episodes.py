@@ -333,3 +333,33 @@ def test_a_model_without_a_form_for_messages_is_refused() -> None:
     bare.chat_template = "{{ messages[0].content }}"
     with pytest.raises(InputError, match="words once"):
         Template(bare, "tiny").around("a", "b")
+
+
+# ------------------------------------------------------------------------------------------------------ a real model
+@pytest.mark.slow
+def test_smollm2_goes_on_from_saved_episodes_nearly_as_from_reading_them(tmp_path: Path) -> None:
+    """Against joint reading, with keys that were not turned and no episodes as controls; and what it costs in processor time."""
+    import time
+
+    from lamina.bench.episode_losses import JOINT, NONE, SAVED, UNTURNED, Losses
+    from lamina.bench.episode_material import books
+    from lamina.models.local import LocalModel
+
+    documents = books((), 2, seed=5)
+    with Memory(tmp_path / "memory.db") as memory:
+        made = EpisodeCaches(LocalModel.load(precision="bfloat16", threads=1), memory.store, 10**9)
+        measure = Losses(made, lambda document: [made.made(text) for text in documents[1].episodes], variants=False)
+        found = [one for one in measure.of(documents[0]) if one.count <= 2]
+        nats = {name: np.mean([one.nats for one in found if one.row == name]) for name in (JOINT, SAVED, UNTURNED, NONE)}
+        assert abs(nats[SAVED] - nats[JOINT]) < 0.25
+        assert nats[NONE] > nats[JOINT] + 0.5
+        ids = [memory.add(text.strip())[0] for text in documents[0].episodes]
+        made.save(ids)
+        clocks: dict[str, float] = {}
+        for name in ("first", "saved", "text"):
+            if name == "text":
+                drop(memory)
+            start = time.process_time()
+            made.prompt("Be brief.", ids, "Who?").session.logits()
+            clocks[name] = time.process_time() - start
+        assert clocks["text"] > 8 * clocks["saved"]
