@@ -50,6 +50,13 @@ def test_a_round_trip_changes_nothing(store: SQLiteStore, empty: SQLiteStore) ->
     assert [one.path is None for one in empty.artifacts.each("*")] == [True, False]
 
 
+def test_saved_keys_and_values_are_in_no_export(store: SQLiteStore) -> None:
+    before = list(export_lines(store))
+    with store.transaction():
+        store.artifacts.put(store.artifacts.each("*")[0].item, "kv/1", b"can be made again")
+    assert list(export_lines(store)) == before
+
+
 @settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_a_round_trip_of_any_store_is_the_identity(data: st.DataObject) -> None:

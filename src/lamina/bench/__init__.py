@@ -25,6 +25,7 @@ BENCHMARKS: Final[Mapping[str, str]] = {
     "consolidation": "Consolidating: time and memory, what a few more messages cost, and whether interruptions change anything.",
     "demo": "Recall of the right moments of the conversation that comes with the package, on which nothing was fitted.",
     "dialogue": "Long dialogues under a small budget: a controller of the prompt and its parts, made-up facts, a book (and SCM's dialogues, where they are).",
+    "episodes": "Episodes given back to a local model as saved keys and values, against reading them (needs lamina[local]; books and LoCoMo, where they are).",
     "feedback": "What recall learns from feedback on half of the questions (LoCoMo too, where its data is).",
     "gate": "What the write gate takes for junk, and recall among ten times as much junk (LoCoMo where its data is).",
     "grammar": "Commands to a memory read by rules, and what a symbolic grammar covers, learns and keeps.",

@@ -67,6 +67,8 @@ def _way(result: Result) -> tuple[Draw | None, tuple[float, float]]:
         return _draw_limits, (3 * len(_domains(result)), 6)
     if result.benchmark == "program":
         return _draw_accesses, (9, 8)
+    if result.benchmark == "episodes":
+        return _draw_episodes, (8, 4.5)
     if result.benchmark == "passages":
         return _draw_cells, (11, 2 + 0.8 * sum(part.startswith(AGAINST) for part in parts))
     if result.benchmark == "ablation":
@@ -87,6 +89,29 @@ def _draw_accesses(figure: Any, result: Result) -> None:
 
     accesses = [Access(step, path, kind) for step, path, kind in result.config["accesses"]]
     draw_accesses(figure.subplots(), accesses, "ten interfaces changed in place")
+
+
+def _draw_episodes(figure: Any, result: Result) -> None:
+    """What each way of recalling loses against joint reading, over the number of episodes, with intervals."""
+    from lamina.bench.episodes import COUNTS, label_of
+
+    axes = figure.subplots()
+    for row in result.rows:
+        points = [(count, row.by[label_of(count)]) for count in COUNTS if label_of(count) in row.by]
+        if row.system == "joint" or not points:
+            continue
+        middle = [one[f"{AGAINST}joint_nats"] for _, one in points]
+        ends = [
+            [y - one["low_nats"] for y, (_, one) in zip(middle, points, strict=True)],
+            [one["high_nats"] - y for y, (_, one) in zip(middle, points, strict=True)],
+        ]
+        axes.errorbar([count for count, _ in points], middle, yerr=ends, marker="o", capsize=3, label=row.system)
+    axes.axhline(0, color="black", linewidth=0.8)
+    axes.set(xscale="log", xticks=list(COUNTS), xlabel="episodes in the prompt", ylabel="nats a token above joint reading")
+    axes.set_xticklabels([str(count) for count in COUNTS])
+    axes.set_yscale("symlog", linthresh=0.1)
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
 
 
 def _steps(result: Result) -> list[Metrics]:

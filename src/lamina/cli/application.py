@@ -15,6 +15,7 @@ from lamina.cli import (
     adding,
     benchmarking,
     building,
+    caching,
     consenting,
     deriving,
     explaining,
@@ -106,6 +107,15 @@ index = typer.Typer(
 for word, function in indexing.COMMANDS.items():
     index.command(word)(function)
 app.add_typer(index, name="index", rich_help_panel="Make")
+
+kv = typer.Typer(
+    no_args_is_help=True,
+    help="Keys and values of episodes that a local model has read, so that it need not read them again.",
+    rich_markup_mode="markdown",
+)
+for word, function in caching.COMMANDS.items():
+    kv.command(word, cls=FileFirst)(function)
+app.add_typer(kv, name="kv", rich_help_panel="Make")
 
 
 def _version(wanted: bool) -> None:

@@ -155,6 +155,21 @@ class LinkConformance(Conformance):
         assert store.artifacts.each("*") == []
         assert store.nbytes() < before + 500_000
 
+    @pytest.mark.parametrize("inline", [True, False])
+    def test_an_artifact_can_be_looked_at_without_being_copied(self, store: Store, inline: bool) -> None:
+        keys = add(store, trace("a"), trace("b"))
+        with store.transaction():
+            one = store.artifacts.put(keys[0], "file", b"content" * 1000, inline=inline)
+            none = store.artifacts.put(keys[1], "file", b"", inline=inline)
+        view = store.artifacts.view(one.id)
+        assert (len(view), bytes(view[:7])) == (7000, b"content")
+        assert bytes(store.artifacts.view(none.id)) == b""
+        with store.transaction():
+            store.items.delete(keys[:1])
+        assert bytes(view[-7:]) == b"content"  # who looks at it goes on seeing it
+        with pytest.raises(KeyError):
+            store.artifacts.view(one.id)
+
     def test_an_artifact_keeps_a_given_id(self, store: Store) -> None:
         (key,) = add(store, trace("a"))
         with store.transaction():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
 import os
 import re
 import secrets
@@ -145,20 +146,23 @@ class SQLiteArtifacts:
 
     def get(self, id: str) -> bytes:
         """The content of an artifact; its digest is checked."""
+        return bytes(self.view(id))
+
+    def view(self, id: str, *, check: bool = True) -> memoryview:
+        """The content of an artifact, mapped where it lies in a file of its own: what is not looked at is not read.
+
+        Its digest is checked, for which all of it is read, unless `check` is false. Raises `NotFoundError` where there is no such artifact,
+        `CorruptStoreError` where its file is gone or its content is not what was stored.
+        """
         rows = self._db.rows("SELECT digest, path, data FROM artifact WHERE id = ?", (id,))
         if not rows:
             raise NotFoundError(f"there is no artifact {id!r}")
         digest, path, data = rows[0]
         folder = self.folder
-        try:
-            content = bytes(data or b"") if path is None or folder is None else (folder / file_name(path)).read_bytes()
-        except FileNotFoundError:
-            raise CorruptStoreError(
-                f"the file of artifact {id} is gone: restore a backup, or run 'lamina doctor --repair'"
-            ) from None
-        if hashlib.blake2b(content, digest_size=16).hexdigest() != digest:
+        content = bytearray(data or b"") if path is None or folder is None else _mapped(folder / file_name(path), id)
+        if check and hashlib.blake2b(content, digest_size=16).hexdigest() != digest:
             raise CorruptStoreError(f"artifact {id} does not have the digest it was stored with: restore a backup")
-        return content
+        return memoryview(content)
 
     def of(self, item: int) -> list[Artifact]:
         """The artifacts of an item."""
@@ -221,6 +225,16 @@ def file_name(path: str) -> str:
     if not is_file_name(path):
         raise CorruptStoreError(f"the artifact's path {path!r} is not one of this store: run 'lamina doctor'")
     return path
+
+
+def _mapped(file: Path, id: str) -> mmap.mmap | bytearray:
+    """A file's content, mapped; what is written to the mapping stays in this process. An empty file cannot be mapped."""
+    try:
+        with file.open("rb") as opened:
+            size = os.fstat(opened.fileno()).st_size
+            return mmap.mmap(opened.fileno(), size, access=mmap.ACCESS_COPY) if size else bytearray()
+    except FileNotFoundError:
+        raise CorruptStoreError(f"the file of artifact {id} is gone: restore a backup, or run 'lamina doctor --repair'") from None
 
 
 def _sync_folder(folder: Path) -> None:

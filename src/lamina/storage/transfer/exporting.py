@@ -21,7 +21,7 @@ from lamina.errors import CorruptStoreError, InputError, TransferError
 from lamina.records import Filter, Item
 from lamina.scopes import check_scope, covers
 from lamina.storage.consents import require_within
-from lamina.storage.protocol import Store
+from lamina.storage.protocol import SAVED_ATTENTION, Store
 from lamina.times import isoformat
 
 FORMAT: Final = "lamina"
@@ -149,7 +149,7 @@ def _records(live: Store, scope: str, vectors: bool) -> Iterator[dict[str, Any]]
 
 def _artifacts(store: Store, live: Store, scope: str) -> Iterator[dict[str, Any]]:
     """The artifacts of one state of a store; one that the live store has deleted since is left out."""
-    artifacts = store.artifacts.each(scope)
+    artifacts = [one for one in store.artifacts.each(scope) if not one.kind.startswith(SAVED_ATTENTION)]
     ids = _ids(store, [artifact.item for artifact in artifacts])
     for artifact in artifacts:
         try:
