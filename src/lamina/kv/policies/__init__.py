@@ -1,0 +1,1 @@
+"""What is kept of the keys and values of what was read: one policy a file."""
