@@ -51,6 +51,7 @@ class FakeSession:
 class FakeRunner:
     """Parameters: `rule`, from the text so far to the likeliest next letter ("\\0": the end); `context`."""
 
+    endless = False
     opening: tuple[int, ...] = ()
     ends = frozenset([END])
 

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from lamina.errors import InputError, ModelError
+from lamina.errors import InputError, ModelError, StateError
 from lamina.models import LocalModel, Message
 from lamina.models.local.answer import BLOCK
 from lamina.models.local.prefixes import Prefixes
@@ -157,7 +157,7 @@ def test_what_failed_is_not_gone_on_with(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_session_that_cannot_go_back_is_begun_anew() -> None:
     class Stiff(FakeSession):
         def crop(self, length: int) -> None:
-            raise InputError("what stood there was let go")
+            raise StateError("what stood there was let go")
 
     runner = FakeRunner(LETTER_A)
     prefixes = Prefixes(lambda: Stiff(runner), 1)

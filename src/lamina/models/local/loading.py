@@ -12,6 +12,7 @@ from lamina.errors import ConfigError, MissingExtraError
 from lamina.models.local.converting import cache_folder, converted
 
 if TYPE_CHECKING:
+    from lamina.kv import CachePolicy
     from lamina.models.local.runner import Runner
     from lamina.models.local.weights import Weights
 
@@ -25,11 +26,17 @@ PASSIVE: Final = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
 """How threads of torch wait for each other: asleep. Those that spin take the core from a busy neighbour, and are then several times slower."""
 
 
-def load_runner(weights: Weights, precision: Precision, device: str = "cpu", threads: int | None = None) -> Runner:
+def load_runner(
+    weights: Weights,
+    precision: Precision,
+    device: str = "cpu",
+    threads: int | None = None,
+    policy: CachePolicy | str | None = None,
+) -> Runner:
     """Load a model with torch and transformers; a GGUF file is converted first, once.
 
     `threads`: of torch, in the whole process (None: left as they are); they wait passively (`PASSIVE`), unless the environment says
-    otherwise or torch was imported before. Raises `MissingExtraError` where a library is not installed, `ConfigError` for a kind of
+    otherwise or torch was imported before. `policy`: see `lamina.models.local.contexts`. Raises `MissingExtraError` where a library is not installed, `ConfigError` for a kind of
     model that is not known to work and for weights that cannot be loaded.
     """
     for setting, value in PASSIVE.items():  # read once, when torch's library of threads is loaded
@@ -42,7 +49,7 @@ def load_runner(weights: Weights, precision: Precision, device: str = "cpu", thr
     if threads is not None:
         torch.set_num_threads(threads)
     with _quiet(transformers.logging):
-        return _load(weights, precision, device)
+        return _load(weights, precision, device, policy)
 
 
 def computing(precision: Precision, flags: frozenset[str] | None = None) -> str:
@@ -66,12 +73,14 @@ def processor_flags() -> frozenset[str]:
     return frozenset(next((line for line in lines if line.startswith("flags")), "").split())
 
 
-def _load(weights: Weights, precision: Precision, device: str) -> Runner:
+def _load(weights: Weights, precision: Precision, device: str, policy: CachePolicy | str | None) -> Runner:
     import torch
     import transformers
 
+    from lamina.models.local.contexts import context_policy
     from lamina.models.local.runner import TransformersRunner
 
+    chosen = context_policy(policy)
     where = weights.where if weights.file is None else str(converted(weights.file, cache_folder(), _write))
     try:
         _check_family(transformers.AutoConfig.from_pretrained(where), weights.name)
@@ -79,7 +88,7 @@ def _load(weights: Weights, precision: Precision, device: str) -> Runner:
         model = transformers.AutoModelForCausalLM.from_pretrained(where, dtype=dtype)
         tokenizer = transformers.AutoTokenizer.from_pretrained(where)
         mixed = device == "cpu" and computing(precision) == "mixed"
-        return TransformersRunner(model.to(device).eval(), tokenizer, weights.name, mixed=mixed)
+        return TransformersRunner(model.to(device).eval(), tokenizer, weights.name, policy=chosen, mixed=mixed)
     except ConfigError:
         raise
     except Exception as error:  # the library raises whatever its parts raise

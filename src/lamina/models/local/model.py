@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property, reduce
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lamina.errors import InputError, ModelError
+from lamina.errors import InputError, ModelError, StateError
 from lamina.models.local.answer import Answer, Request, check_stop
 from lamina.models.local.drawing import Drawing
 from lamina.models.local.loading import PRECISIONS, Precision, computing, load_runner
@@ -21,6 +21,9 @@ from lamina.models.local.runner import Runner
 from lamina.models.local.weights import Weights, find_weights
 from lamina.models.protocols import Completion, Message, Schema, check_request
 from lamina.models.structured import ask_in_words, complete_in_form
+
+if TYPE_CHECKING:
+    from lamina.kv import CachePolicy
 
 Prompt = str | Sequence[Message]
 """Bare text, or messages in the model's own form."""
@@ -39,7 +42,8 @@ class LocalModel:
     folder with a saved model, or a name for the library to find; `precision`, "float32", "bfloat16": half the memory, and
     slower where the processor does not compute in it, or "auto": float32, and long prompts in bfloat16 where the processor computes in
     it; `device`, as torch names it; `seed`, of drawing; `threads` of torch, which are the whole process's (None: as they are);
-    `conversations`, how many are kept ready to be gone on with. May be shared by threads; they take turns. Raises `MissingExtraError`
+    `conversations`, how many are kept ready to be gone on with; `policy`, what it keeps of a text and sees of it (a policy of `lamina.kv`, or
+    "full", "window" or "episodic"; None: everything). May be shared by threads; they take turns. Raises `MissingExtraError`
     and `ConfigError` as `find_weights` and `load_runner` do.
 
     >>> LocalModel("HuggingFaceTB/SmolLM2-135M-Instruct").name
@@ -55,6 +59,7 @@ class LocalModel:
         seed: int = 0,
         threads: int | None = 1,
         conversations: int = 1,
+        policy: CachePolicy | str | None = None,
     ) -> None:
         if precision not in PRECISIONS:
             raise InputError(f"{precision!r} is not a precision: use one of {', '.join(PRECISIONS)}")
@@ -68,6 +73,7 @@ class LocalModel:
         self._seed = Drawing(seed=seed).seed
         self._threads = threads
         self._conversations = conversations
+        self._policy = policy
         self._lock = threading.RLock()
 
     @classmethod
@@ -80,21 +86,25 @@ class LocalModel:
         seed: int = 0,
         threads: int | None = 1,
         conversations: int = 1,
+        policy: CachePolicy | str | None = None,
     ) -> LocalModel:
         """A model that is loaded now; what it takes and raises stands at the class."""
-        model = cls(source, precision=precision, device=device, seed=seed, threads=threads, conversations=conversations)
+        model = cls(
+            source, precision=precision, device=device, seed=seed, threads=threads, conversations=conversations, policy=policy
+        )
         _ = model.runner
         return model
 
     @property
     def name(self) -> str:
         """The model's name and what its answers depend on besides."""
+        policy = f", {self._policy}" if self._policy not in (None, "full") else ""
         seed = f", seed {self._seed}" if self._seed else ""
-        return f"{self._weights.name} ({computing(self._precision)}{seed})"
+        return f"{self._weights.name} ({computing(self._precision)}{policy}{seed})"
 
     @property
     def context(self) -> int:
-        """How many tokens the model holds, prompt and answer together; loads it."""
+        """How many tokens the model was made for, prompt and answer together; loads it."""
         return self.runner.context
 
     @property
@@ -109,7 +119,7 @@ class LocalModel:
 
     @cached_property
     def _loaded(self) -> Runner:
-        return load_runner(self._weights, self._precision, self._device, self._threads)
+        return load_runner(self._weights, self._precision, self._device, self._threads, self._policy)
 
     @cached_property
     def _prefixes(self) -> Prefixes:
@@ -182,7 +192,7 @@ class LocalModel:
     ) -> Answer:
         with self._running() as runner:
             prompt = runner.chat(messages)
-            limit = min(max_tokens, runner.context - len(prompt))
+            limit = max_tokens if runner.endless else min(max_tokens, runner.context - len(prompt))
             if limit < 1:
                 raise InputError(f"the prompt has {len(prompt)} tokens, and {self.name!r} holds {runner.context}: shorten it")
             form = None if schema is None else runner.form(schema)
@@ -222,8 +232,12 @@ class LocalModel:
                 session.extend(pairs[0][0][:shared])
             found = []
             for known, rest in pairs:
-                session.crop(shared)
-                found.append(session.score([*known[shared:], *rest])[-len(rest) :])
+                try:
+                    session.crop(max(shared, 0))
+                    begin = session.length
+                except StateError:  # its context has let go of what would be needed
+                    session, begin = runner.session(), 0
+                found.append(session.score([*known[begin:], *rest])[-len(rest) :])
         return found
 
     def _split(self, runner: Runner, prompt: Prompt, continuation: str) -> tuple[list[int], list[int]]:
@@ -238,7 +252,7 @@ class LocalModel:
             raise InputError(_EMPTY)
         if not known:
             raise InputError("there is nothing before the text: give a prompt of at least one token")
-        if len(known) + len(rest) > runner.context:
+        if len(known) + len(rest) > runner.context and not runner.endless:
             raise InputError(
                 f"prompt and text have {len(known) + len(rest)} tokens, and {self.name!r} holds {runner.context}: shorten them"
             )

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from lamina.errors import LaminaError
+from lamina.errors import StateError
 
 if TYPE_CHECKING:
     from lamina.models.local.runner import Session
@@ -38,7 +38,7 @@ class Prefixes:
             _, session = self._kept.pop(best)
         try:
             session.crop(shared[best])
-        except LaminaError:  # its context has let go of what would be needed
+        except StateError:  # its context has let go of what would be needed
             return self._begin(), 0
         return session, shared[best]
 

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from lamina.kv import CachePolicy
     from lamina.models.local.form import Form, Grammar
 
 LONG: Final = 384
 """Tokens read at once from which bfloat16 is faster, where float32 weights have to be turned into it first."""
-BLOCK: Final = 256  # tokens scored at once: their logits take 50 MB with a vocabulary of 49,152
 
 
 class Session(Protocol):
@@ -37,16 +37,22 @@ class Session(Protocol):
         ...
 
     def crop(self, length: int) -> None:
-        """Forget what was read after so many tokens."""
+        """Forget what was read after so many tokens; `StateError` where too little was kept for that."""
         ...
 
 
 class Runner(Protocol):
-    """A loaded model. `context`: tokens it holds; `opening`: what stands before any text; `ends`: tokens that end an answer."""
+    """A loaded model. `context`: tokens it was made for; `endless`: whether its cache policy lets it read more than these; `opening`:
+    what stands before any text; `ends`: tokens that end an answer."""
 
     @property
     def context(self) -> int:
-        """How many tokens it can hold."""
+        """How many tokens it was made for."""
+        ...
+
+    @property
+    def endless(self) -> bool:
+        """Whether a text may have more tokens than these."""
         ...
 
     @property
@@ -87,9 +93,10 @@ class Runner(Protocol):
 class TransformersRunner:
     """A causal language model of the transformers library with its tokenizer (classes of an optional library, so of any type)."""
 
-    def __init__(self, model: Any, tokenizer: Any, name: str, *, mixed: bool = False) -> None:
-        self._model, self._tokenizer, self._name, self._mixed = model, tokenizer, name, mixed
+    def __init__(self, model: Any, tokenizer: Any, name: str, *, policy: CachePolicy | None = None, mixed: bool = False) -> None:
+        self._model, self._tokenizer, self._name, self._policy, self._mixed = model, tokenizer, name, policy, mixed
         self._grammar: Grammar | None = None
+        self.endless = policy is not None and policy.bounds_positions
         self.context = int(model.config.max_position_embeddings)
         stops = [tokenizer.eos_token_id]
         for config in (model.config, model.generation_config):
@@ -118,9 +125,11 @@ class TransformersRunner:
             raise InputError(f"the chat template of {self._name!r} refuses these messages: {error}") from error
         return self.encode(text)
 
-    def session(self) -> TransformersSession:
+    def session(self) -> Session:
         """See `Runner`."""
-        return TransformersSession(self._model)
+        from lamina.kv import Session as Reading
+
+        return Reading(self._model, self._policy)
 
     def reading(self, tokens: int) -> AbstractContextManager[Any]:
         """See `Runner`."""
@@ -138,50 +147,3 @@ class TransformersRunner:
         if self._grammar is None:
             self._grammar = Grammar(self._tokenizer, int(self._model.config.vocab_size))
         return self._grammar.form(schema)
-
-
-class TransformersSession:
-    """Keys and values of what was read, all of them kept."""
-
-    def __init__(self, model: Any) -> None:
-        from transformers import DynamicCache
-
-        self._model = model
-        self._cache = DynamicCache(config=model.config)
-
-    @property
-    def length(self) -> int:
-        """See `Session`."""
-        return int(self._cache.get_seq_length())
-
-    def extend(self, ids: Sequence[int]) -> NDArray[np.float32]:
-        """See `Session`."""
-        logits: NDArray[np.float32] = self._read(ids, 1)[0].numpy()
-        return logits
-
-    def score(self, ids: Sequence[int]) -> NDArray[np.float64]:
-        """See `Session`."""
-        import numpy as np
-
-        found = []
-        for start in range(0, len(ids), BLOCK):
-            block = ids[start : start + BLOCK]
-            logs = self._read(block, len(block)).log_softmax(dim=-1)  # (block, vocabulary)
-            after = np.array(ids[start + 1 : start + 1 + len(block)], np.int64)
-            found.append(logs.double().numpy()[np.arange(len(after)), after])
-        scores: NDArray[np.float64] = np.concatenate(found)
-        return scores
-
-    def crop(self, length: int) -> None:
-        """See `Session`."""
-        if length < self.length:
-            self._cache.crop(length - self.length)  # negative: how many to take off
-
-    def _read(self, ids: Sequence[int], keep: int) -> Any:
-        """Float32 logits (keep, vocabulary) of what follows each of the last `keep` tokens."""
-        import torch
-
-        with torch.inference_mode():
-            given = torch.tensor([list(ids)], device=self._model.device)
-            found = self._model(input_ids=given, past_key_values=self._cache, use_cache=True, logits_to_keep=keep)
-        return found.logits[0].float().cpu()
