@@ -1,21 +1,57 @@
 """Keys and values: what a transformer remembers while it reads, and what of it is kept. Needs the extra `local`.
 
-`Session(model, policy)` reads tokens with a causal language model of transformers; a `CachePolicy` decides what stays.
+`Session(model, policy)` reads tokens with a causal language model of transformers; a `CachePolicy` decides what stays. Nothing
+heavy is imported before one of the names is used.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
 from lamina.errors import MissingExtraError
 
-try:
-    import torch  # noqa: F401
-    import transformers  # noqa: F401
-except ImportError as error:
-    raise MissingExtraError.for_extra("local", "memory inside attention", error.name or "torch") from error
+if TYPE_CHECKING:
+    from lamina.kv.policies.full import Full
+    from lamina.kv.policies.quantised import QuantisedCache
+    from lamina.kv.policies.random_retrieval import RandomRetrieval
+    from lamina.kv.policies.sliding_window import SlidingWindow
+    from lamina.kv.policies.snapkv import SnapKV
+    from lamina.kv.policy import Cache, CachePolicy
+    from lamina.kv.session import Session
+    from lamina.kv.shape import ModelShape
 
-from lamina.kv.policies.full import Full
-from lamina.kv.policy import Cache, CachePolicy
-from lamina.kv.session import Session
-from lamina.kv.shape import ModelShape
+__all__ = [
+    "Cache",
+    "CachePolicy",
+    "Full",
+    "ModelShape",
+    "QuantisedCache",
+    "RandomRetrieval",
+    "Session",
+    "SlidingWindow",
+    "SnapKV",
+]
 
-__all__ = ["Cache", "CachePolicy", "Full", "ModelShape", "Session"]
+_MODULES: Final = {
+    "Cache": "policy",
+    "CachePolicy": "policy",
+    "Full": "policies.full",
+    "ModelShape": "shape",
+    "QuantisedCache": "policies.quantised",
+    "RandomRetrieval": "policies.random_retrieval",
+    "Session": "session",
+    "SlidingWindow": "policies.sliding_window",
+    "SnapKV": "policies.snapkv",
+}
+
+
+def __getattr__(name: str) -> Any:  # PEP 562: the type depends on the name
+    if name not in _MODULES:
+        raise AttributeError(f"module 'lamina.kv' has no attribute {name!r}")
+    try:
+        return getattr(import_module(f"lamina.kv.{_MODULES[name]}"), name)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("lamina"):
+            raise
+        raise MissingExtraError.for_extra("local", "memory inside attention", error.name) from error

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 import torch
@@ -25,12 +25,17 @@ class CachePolicy(ABC):
     """What is kept of the keys and values of a text, and what each token sees of them.
 
     A policy is a frozen dataclass; its fields are the numbers of its source. `block`: how many tokens are read at once; long
-    input is cut into such blocks. `bounds_positions` (of the class): whether no key and query ever stand further apart than
-    the model was made for, so that text beyond its context may be read.
+    input is cut into such blocks.
     """
 
     block: int = 512
-    bounds_positions: ClassVar[bool] = False
+
+    @property
+    def beyond_context(self) -> bool:
+        """Whether a text may be longer than the context that the model was made for: where keys and queries never stand further
+        apart than that.
+        """
+        return False
 
     def __post_init__(self) -> None:
         if isinstance(self.block, bool) or not isinstance(self.block, int) or self.block < 1:
@@ -44,8 +49,8 @@ class CachePolicy(ABC):
 class Cache(ABC):
     """The keys and values of one stream of tokens, as a policy keeps them. `length`: tokens read so far.
 
-    A policy fills in `attend`, `attended`, `_nbytes`, `_crop`, `_arrays`, `_restore`; `_finished` where something is to be
-    done between blocks; `_append` if saved keys and values can be put in. State that `fork` shall not share is copied in
+    A policy fills in `attend`, `attended`, `_nbytes`, `_crop`, `_arrays`, `_restore`; `_finished` and `_settled` where
+    something is to be done between blocks or calls; `_append` if saved keys and values can be put in. State that `fork` shall not share is copied in
     `_forked`.
     """
 
@@ -76,6 +81,18 @@ class Cache(ABC):
         self.length += len(ids)
         self._finished(ids, surprises)
 
+    def settle(self, n: int) -> None:
+        """A call that read n tokens, in one or more blocks, has come to its end."""
+        self._settled(n)
+
+    def check_room(self, n: int) -> None:
+        """Raise `InputError` unless n more tokens may be read: no more than the model was made for, or than the policy lets."""
+        if self.length + n > self.shape.context and not self.policy.beyond_context:
+            raise InputError(
+                f"{self.length} + {n} tokens are more than the {self.shape.context} that the model was made for: "
+                "shorten the text, or take a policy that bounds positions"
+            )
+
     def crop(self, length: int) -> None:
         """Forget what was read after so many tokens. Raises `StateError` where what would be needed is not there any more."""
         if not 0 <= length <= self.length:
@@ -98,6 +115,10 @@ class Cache(ABC):
         stored, resident = self._nbytes()
         return {"stored": stored, "resident": resident}
 
+    def reserve(self, n: int) -> None:
+        """Make room for n more tokens: a hint, which spares copies before several calls of `preload`."""
+        self._reserve(n)
+
     def preload(self, keys: Sequence[Tensor] | Tensor, values: Sequence[Tensor] | Tensor, start: int | None = None) -> None:
         """Put in saved keys and values as if their n tokens had just been read.
 
@@ -119,12 +140,7 @@ class Cache(ABC):
                 )
         if n == 0:
             return
-        if (
-            not self.policy.bounds_positions
-            and self.length + n > shape.context
-            and not getattr(self.policy, "extrapolate", False)
-        ):
-            raise InputError(f"{self.length} + {n} tokens are more than the {shape.context} that the model was made for")
+        self.check_room(n)
         for layer in range(shape.layers):
             k, v = (one[layer][None].to(dtype=shape.torch_dtype, device=shape.device) for one in (keys, values))
             self._append(layer, k, v, self.length)
@@ -167,6 +183,12 @@ class Cache(ABC):
     # ------------------------------------------------------------------------------------------- what a policy fills in
     def _finished(self, ids: Sequence[int], surprises: NDArray[np.float32] | None) -> None:  # noqa: B027 (may stay empty)
         """A block is through all layers; `length` counts it already. `ids` is empty for saved tokens."""
+
+    def _settled(self, n: int) -> None:  # noqa: B027 (may stay empty)
+        """A call has been read to its end; n tokens in all."""
+
+    def _reserve(self, n: int) -> None:  # noqa: B027 (may stay empty)
+        """Make room for n more tokens."""
 
     def _append(self, layer: int, k: Tensor, v: Tensor, start: int) -> None:
         """Take in saved keys and values (1, kv_heads, n, dim) at positions from `start` on."""

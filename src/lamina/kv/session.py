@@ -176,6 +176,9 @@ class Session:
             self._hidden = hidden[-1:].clone()
             self._torn = False
             yield found
+        if tokens:
+            with torch.no_grad():
+                self.cache.settle(len(tokens))
 
     def _checked(self, ids: Sequence[int]) -> list[int]:
         tokens = np.asarray(ids)
@@ -185,13 +188,7 @@ class Session:
             raise InputError(f"one text at a time: tokens must be a list of numbers, not an array of {tokens.shape}")
         if tokens.dtype.kind not in "iu" or tokens.min() < 0 or tokens.max() >= self.shape.vocabulary:
             raise InputError(f"tokens must be whole numbers from 0 to {self.shape.vocabulary - 1}")
-        whole = self.length + len(tokens)
-        beyond = self.policy.bounds_positions or getattr(self.policy, "extrapolate", False)
-        if whole > self.shape.context and not beyond:
-            raise InputError(
-                f"{self.length} + {len(tokens)} tokens are more than the {self.shape.context} that the model was made for: "
-                "shorten the text, or take a policy that bounds positions"
-            )
+        self.cache.check_room(len(tokens))
         return [int(one) for one in tokens]
 
     def _read(self, block: Sequence[int]) -> Tensor:

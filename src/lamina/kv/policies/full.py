@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lamina.errors import InputError
 from lamina.kv.attending import attention
+from lamina.kv.layers import empty_layers, joined, parted
 from lamina.kv.policy import Cache, CachePolicy
 from lamina.kv.rows import Rows
 from lamina.kv.shape import ModelShape
@@ -30,6 +31,11 @@ class Full(CachePolicy):
 
     extrapolate: bool = False
 
+    @property
+    def beyond_context(self) -> bool:
+        """See `CachePolicy`."""
+        return self.extrapolate
+
     def begin(self, shape: ModelShape) -> FullCache:
         """See `CachePolicy`."""
         return FullCache(self, shape)
@@ -38,9 +44,9 @@ class Full(CachePolicy):
 class FullCache(Cache):
     """All keys and values, a pair of arrays a layer."""
 
-    def __init__(self, policy: CachePolicy, shape: ModelShape) -> None:
+    def __init__(self, policy: CachePolicy, shape: ModelShape, quantised: bool = False) -> None:
         super().__init__(policy, shape)
-        self._rows = [empty_rows(shape) for _ in range(shape.layers)]
+        self._rows = empty_layers(shape, quantised)
 
     def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, start: int) -> Tensor:
         """See `Cache`."""
@@ -66,6 +72,11 @@ class FullCache(Cache):
     def _append(self, layer: int, k: Tensor, v: Tensor, start: int) -> None:
         self._rows[layer].append(k, v)
 
+    def _reserve(self, n: int) -> None:
+        for rows in self._rows:
+            if isinstance(rows, Rows):
+                rows.reserve(n)
+
     def _crop(self, length: int) -> None:
         for rows in self._rows:
             rows.crop(length)
@@ -78,22 +89,7 @@ class FullCache(Cache):
         return held, held
 
     def _arrays(self) -> dict[str, Tensor]:
-        keys, values = self.stretch()
-        return {"keys": keys, "values": values}
+        return joined(self._rows)
 
     def _restore(self, arrays: dict[str, Tensor], state: dict[str, Any]) -> None:
-        check_rows(arrays["keys"], arrays["values"], self.shape)
-        self._rows = [Rows(k[None], v[None]) for k, v in zip(arrays["keys"], arrays["values"], strict=True)]
-
-
-def empty_rows(shape: ModelShape) -> Rows:
-    """Rows of a layer without a token yet."""
-    none = torch.empty(1, shape.kv_heads, 0, shape.head_dim, dtype=shape.torch_dtype, device=shape.device)
-    return Rows(none, none)
-
-
-def check_rows(keys: Tensor, values: Tensor, shape: ModelShape) -> None:
-    """Raise `ValueError` unless both are (layers, kv_heads, n, dim) of the model's type."""
-    expected = (shape.layers, shape.kv_heads, keys.shape[2], shape.head_dim)
-    if any(one.shape != expected or one.dtype != shape.torch_dtype for one in (keys, values)):
-        raise ValueError(f"keys {tuple(keys.shape)} and values {tuple(values.shape)} must be {expected}")
+        self._rows = parted(arrays, self.shape)
