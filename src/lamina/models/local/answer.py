@@ -62,9 +62,10 @@ class Answer:
         self._shown.append(piece)
         return piece
 
-    def cancel(self) -> None:
-        """End it; what was written stays in `completion`."""
+    def cancel(self) -> bool:
+        """End it; what was written stays in `completion`. True: it can be."""
         self._cancelled.set()
+        return True
 
     def close(self) -> None:
         """End it where it stands. For the thread that reads it."""

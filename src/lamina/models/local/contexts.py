@@ -14,6 +14,13 @@ CONTEXTS: Final[Mapping[str, str]] = {"full": "Full", "window": "SlidingWindow",
 """Names of contexts, and of the policies of `lamina.kv`: everything; the first tokens and the last; events that are fetched when they fit (EM-LLM)."""
 
 
+def contexts() -> tuple[str, ...]:
+    """The names that can be used here; raises `MissingExtraError` where torch is not installed."""
+    import lamina.kv
+
+    return tuple(name for name, policy in CONTEXTS.items() if hasattr(lamina.kv, policy))
+
+
 def context_policy(given: CachePolicy | str | None = None) -> CachePolicy:
     """The policy itself, the one of a name with its source's numbers, or everything where None is given.
 
@@ -23,8 +30,7 @@ def context_policy(given: CachePolicy | str | None = None) -> CachePolicy:
         return given
     import lamina.kv
 
-    here = [name for name, policy in CONTEXTS.items() if hasattr(lamina.kv, policy)]
-    if given is not None and given not in here:
-        raise ConfigError(f"{given!r} is not a context: use one of {', '.join(here)}")
+    if given is not None and given not in contexts():
+        raise ConfigError(f"{given!r} is not a context: use one of {', '.join(contexts())}")
     policy: CachePolicy = getattr(lamina.kv, CONTEXTS[given or "full"])()
     return policy

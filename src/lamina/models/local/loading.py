@@ -105,11 +105,27 @@ def _quiet(logging: Any) -> Iterator[None]:
     logging.disable_progress_bar()
     logging.set_verbosity_error()
     try:
-        yield
+        with _no_bar_of_gguf():
+            yield
     finally:
         logging.set_verbosity(level)
         if shown:
             logging.enable_progress_bar()
+
+
+@contextmanager
+def _no_bar_of_gguf() -> Iterator[None]:
+    """The one bar of the library that listens to no setting: it is drawn where a GGUF file is read."""
+    from transformers import modeling_gguf_pytorch_utils as reading
+
+    drawn = getattr(reading, "tqdm", None)
+    if drawn is not None:
+        reading.tqdm = lambda given, *_, **__: given
+    try:
+        yield
+    finally:
+        if drawn is not None:
+            reading.tqdm = drawn
 
 
 def _check_family(config: Any, name: str) -> None:

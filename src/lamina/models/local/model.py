@@ -108,6 +108,11 @@ class LocalModel:
         return self.runner.context
 
     @property
+    def packaged(self) -> bool:
+        """Whether it is the model out of the installed package, so that nothing is ever downloaded."""
+        return self._source is None
+
+    @property
     def runner(self) -> Runner:
         """The loaded model beneath: its tokens and sessions."""
         with self._lock:

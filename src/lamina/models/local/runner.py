@@ -96,7 +96,7 @@ class TransformersRunner:
     def __init__(self, model: Any, tokenizer: Any, name: str, *, policy: CachePolicy | None = None, mixed: bool = False) -> None:
         self._model, self._tokenizer, self._name, self._policy, self._mixed = model, tokenizer, name, policy, mixed
         self._grammar: Grammar | None = None
-        self.endless = policy is not None and policy.bounds_positions
+        self.endless = policy is not None and policy.beyond_context
         self.context = int(model.config.max_position_embeddings)
         stops = [tokenizer.eos_token_id]
         for config in (model.config, model.generation_config):
