@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, Unpack, get_args
 
+from lamina.agents.acquaintance import days_of, profile_of
 from lamina.episodic.days import DaySummaries, ModelDayWriter, RuleDayWriter
 from lamina.episodic.forgetting import EbbinghausForgetting
 from lamina.errors import BudgetError, InputError, ModelOutputError
@@ -18,14 +19,13 @@ from lamina.models.protocols import Message
 from lamina.models.tokens import WordLlamaTokens
 from lamina.profile.asking import layer_of
 from lamina.profile.biographer import ModelBiographer, RuleBiographer
-from lamina.profile.biography import BiographyConsolidator, biographies
-from lamina.profile.describing import describe
-from lamina.profile.portrait import PortraitConsolidator, portraits
+from lamina.profile.biography import BiographyConsolidator
+from lamina.profile.portrait import PortraitConsolidator
 from lamina.records import Hit, Item, Report, Run
 from lamina.scopes import EVERYWHERE
 from lamina.storage.consents import Refusals
 from lamina.terms import terms
-from lamina.text import check_text, recalled, sentences
+from lamina.text import check_text
 from lamina.times import isoformat
 
 if TYPE_CHECKING:
@@ -172,11 +172,11 @@ class Companion:
             raise BudgetError(
                 f"what was said and the role of the companion take {self._budget - room} tokens of a budget of {self._budget}"
             )
-        whole = layer_of(text) == "L1"
+        share = self._shares.whole if layer_of(text) == "L1" else self._shares.profile
         parts = [role]
         for words in (
-            self._profile(int(room * (self._shares.whole if whole else self._shares.profile))),
-            self._days(int(room * self._shares.days)),
+            profile_of(self._memory, self._scope, self._person, int(room * share), self._counter),
+            days_of(self._memory, self._scope, int(room * self._shares.days), self._counter),
         ):
             if words and self._tokens([Message("system", "\n\n".join([*parts, words])), said]) <= self._budget:
                 parts.append(words)
@@ -204,35 +204,6 @@ class Companion:
 
     def _tokens(self, messages: Sequence[Message]) -> int:
         return sum(FRAME + self._counter.count(one.content) for one in messages)
-
-    def _profile(self, room: int) -> str:
-        """Who the person is: the biography, or the portrait where there is none, in so many tokens."""
-        store = self._memory.store
-        frame = self._counter.count(recalled(""))
-        for one in biographies(store, self._scope, self._person):
-            if one.scope == self._scope and room > frame:
-                text = one.text("third", room - frame, self._counter)
-                return recalled(text) if text else ""
-        for portrait in portraits(store, self._scope, self._person):
-            if portrait.scope == self._scope and room > frame:
-                text = describe(portrait.person, portrait.lines, room - frame, self._counter)
-                return recalled(text) if text else ""
-        return ""
-
-    def _days(self, room: int) -> str:
-        """The overview of the days, as many whole sentences of it as go into so many tokens."""
-        store = self._memory.store
-        refusals = Refusals.of(store, "recall", self._scope)
-        found = store.items.get([DaySummaries().day_id(self._scope, "")])[0]
-        if found is None or found.status or (refusals is not None and refusals.refuse(self._scope)):
-            return ""
-        text = ""
-        for sentence in sentences(f"Days in short, {found.text}"):
-            more = f"{text} {sentence.strip()}".strip()
-            if self._counter.count(recalled(more)) > room:
-                break
-            text = more
-        return recalled(text) if text else ""
 
     def _turns(self, room: int) -> list[Message]:
         """The last turns of the session, whole ones, as many as go into so many tokens."""

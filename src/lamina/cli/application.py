@@ -27,6 +27,7 @@ from lamina.cli import (
     running,
     serving,
     showing,
+    talking,
     tokens,
     transferring,
     warming,
@@ -87,7 +88,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, Callable[..., None]]]] = {
         "warm": warming.warm,
     },
     "Serve": {"serve": serving.serve, "mcp": serving.mcp},
-    "Act": {"run": running.run},
+    "Act": {"chat": talking.chat, "run": running.run},
     "Measure": {"bench": benchmarking.bench},
 }
 """The commands, by the headings under which the help shows them."""

@@ -265,6 +265,7 @@ class OpenAIModel:
             raise ModelError(f"{what} did not answer with text")
         usage = answer.get("usage")
         counts = usage if isinstance(usage, Mapping) else {}
+        details = counts.get("prompt_tokens_details")
         return Completion(
             text or "",
             model=str(answer.get("model") or self._model),
@@ -272,6 +273,7 @@ class OpenAIModel:
             completion_tokens=_count(counts.get("completion_tokens")),
             truncated=finish == "length",
             tool_calls=calls,
+            reused_tokens=_count(details.get("cached_tokens")) if isinstance(details, Mapping) else None,
         )
 
     def __repr__(self) -> str:

@@ -132,6 +132,7 @@ class Completion:
     `data` is the parsed JSON where a schema was given (JSON has no narrower type), else None. `model` is the name the
     endpoint gave itself. Token counts cover every request made for the answer, None where the endpoint does not tell.
     `truncated`: the answer stopped because it reached `max_tokens`. `tool_calls`: the tools it wants used, where it was given any.
+    `reused_tokens`: those of the prompt that did not have to be read again, None where nobody tells.
     """
 
     text: str
@@ -141,6 +142,7 @@ class Completion:
     completion_tokens: int | None = None
     truncated: bool = False
     tool_calls: tuple[ToolCall, ...] = ()
+    reused_tokens: int | None = None
 
     @property
     def message(self) -> Message:

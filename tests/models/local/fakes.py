@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lamina.models.protocols import Message
+from lamina.models.protocols import Message, Schema
 
 LETTERS = "\0 abcdefghijklmnopqrstuvwxyz.:{}\"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ'_,()[]!?\n-/$#"
 END = 0
@@ -50,6 +51,7 @@ class FakeSession:
 class FakeRunner:
     """Parameters: `rule`, from the text so far to the likeliest next letter ("\\0": the end); `context`."""
 
+    endless = False
     opening: tuple[int, ...] = ()
     ends = frozenset([END])
 
@@ -67,6 +69,25 @@ class FakeRunner:
 
     def session(self) -> FakeSession:
         return FakeSession(self)
+
+    def reading(self, tokens: int) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def form(self, schema: Schema) -> LooseForm:
+        return LooseForm()
+
+
+class LooseForm:
+    """A form that binds to nothing, as where the library cannot enforce a part of a schema."""
+
+    done = cut = False
+    needed = 1
+
+    def allowed(self) -> NDArray[np.bool_]:
+        return np.ones(len(LETTERS), bool)
+
+    def take(self, token: int, room: int) -> int:
+        return token
 
 
 def saying(*answers: str) -> Rule:

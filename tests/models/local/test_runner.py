@@ -9,19 +9,22 @@ import pytest
 
 from lamina.errors import ConfigError, InputError, MissingExtraError
 from lamina.models import LocalModel, Message
-from lamina.models.local.runner import BLOCK
 from lamina.models.local.weights import packaged_gguf
 
+BLOCK = 512  # tokens that are read at once
 WORDS = ["[end]", "[begin]", "[unknown]", *"abcdefghijklmnopqrstuvwxyz", "Ġ"]
 
 
-def save_tiny(folder: Path, family: str = "llama", template: str | None = "{{ messages[-1].content }}") -> Path:
-    """A random model of two layers whose tokens are letters."""
+def save_tiny(
+    folder: Path, family: str = "llama", template: str | None = "{{ messages[-1].content }}", *, signs: bool = False
+) -> Path:
+    """A random model of two layers whose tokens are letters, or with `signs` all bytes."""
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-    letters = Tokenizer(models.BPE({word: place for place, word in enumerate(WORDS)}, [], unk_token="[unknown]"))
+    words = [*WORDS[:3], *sorted(pre_tokenizers.ByteLevel.alphabet())] if signs else WORDS
+    letters = Tokenizer(models.BPE({word: place for place, word in enumerate(words)}, [], unk_token="[unknown]"))
     letters.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     letters.decoder = decoders.ByteLevel()
     tokenizer = transformers.PreTrainedTokenizerFast(
@@ -31,11 +34,11 @@ def save_tiny(folder: Path, family: str = "llama", template: str | None = "{{ me
     torch.manual_seed(0)
     if family == "llama":
         config = transformers.LlamaConfig(
-            vocab_size=len(WORDS), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
+            vocab_size=len(words), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
             num_key_value_heads=2, max_position_embeddings=2048, bos_token_id=1, eos_token_id=0,
         )  # fmt: skip
     else:
-        config = transformers.GPT2Config(vocab_size=len(WORDS), n_embd=32, n_layer=1, n_head=2)
+        config = transformers.GPT2Config(vocab_size=len(words), n_embd=32, n_layer=1, n_head=2)
     transformers.AutoModelForCausalLM.from_config(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
@@ -48,7 +51,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> LocalModel:
 
 def test_likelihoods_equal_those_of_one_pass_over_the_whole_text(tiny: LocalModel) -> None:
     torch = pytest.importorskip("torch")
-    text = "the quick brown fox " * 40  # more than one block
+    text = "the quick brown fox " * 60  # more than one block
     ids = tiny.runner.encode(text)
     assert len(ids) > 2 * BLOCK
     with torch.inference_mode():

