@@ -198,6 +198,21 @@ def test_events_in_a_file_give_the_same_as_events_in_memory() -> None:
     assert np.isfinite(other.extend([1, 2])).all()
 
 
+def test_a_fork_may_choose_events_in_another_way() -> None:
+    session, cache = read(small("S", offload=True), text(300))
+    fork = session.fork()
+    assert isinstance(fork.cache, EventMemory)
+    fork.cache.recall_by(n_mem=96, likeness="share", contiguity=0.5)
+    fork.extend(text(10, seed=1))
+    session.extend(text(10, seed=1))
+    sizes = [sum(end - start for start, end in one.recalled(0)) for one in (cache, fork.cache)]
+    assert sizes[0] <= 48 < sizes[1] <= 96
+    with pytest.raises(InputError, match="n_local cannot be changed"):
+        fork.cache.recall_by(n_local=64)
+    with pytest.raises(InputError, match="up to n_mem"):
+        fork.cache.recall_by(contiguity=500)
+
+
 # -------------------------------------------------------------------------------------------------------------- bad input
 @pytest.mark.parametrize(
     ("fields", "message"),

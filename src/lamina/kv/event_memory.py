@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -14,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lamina.errors import StateError
+from lamina.errors import InputError, StateError
 from lamina.kv.attending import attention_mass
 from lamina.kv.blocks import BlockStore
 from lamina.kv.merging import combine
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from lamina.kv.policies.episodic import EpisodicCache
 
 _NAMES: Final = ("keys", "values")
+_CHOOSING: Final = ("n_mem", "contiguity", "likeness", "cue", "retrieval", "overshoot", "seed")
 _UNKNOWN: Final = -1  # the id of a token of which only keys and values are known
 
 
@@ -78,6 +80,20 @@ class EventMemory(Cache):
     def attended(self) -> NDArray[np.float64]:
         """See `Cache.attended`."""
         return np.array(self._seen, np.float64)
+
+    def recall_by(self, **fields: Any) -> None:
+        """Choose events in another way from now on, with these fields of the policy (`n_mem`, `contiguity`, `likeness`, `cue`,
+        `retrieval`, `overshoot`, `seed`): more of them for one question, say, asked of a fork.
+
+        Raises `InputError` for other fields, and for values the policy refuses.
+        """
+        others = fields.keys() - _CHOOSING
+        if others:
+            raise InputError(f"{', '.join(sorted(others))} cannot be changed while a text is read: only {', '.join(_CHOOSING)}")
+        self.policy = replace(self.policy, **fields)
+        self._selectors = [self.policy.selector(layer) for layer in range(self.shape.layers)]
+        for loaded in self._loaded:
+            loaded.tokens = self.policy.n_mem
 
     # ------------------------------------------------------------------------------------------------------ attention
     def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, start: int) -> Tensor:
