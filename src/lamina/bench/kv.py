@@ -128,7 +128,7 @@ class Measuring:
                 policy = None if how else self._policy(name, room, length, shape)
                 key = {
                     "policy": how if policy is None else told(policy), "model": self.name, "texts": self.material.checksum, "seed": self.material.seed,
-                    "length": length, "needles": counts(needles), "number": number,
+                    "length": length, "needles": needles, "number": number,
                 }  # fmt: skip
                 one = self.kept.get(key)
                 if one is None:

@@ -74,9 +74,13 @@ def _paged(bytes_: int, length: int, shape: ModelShape) -> CachePolicy:
 
 
 def _episodic(bytes_: int, length: int, shape: ModelShape) -> CachePolicy:
-    from lamina.bench.caches.policies import policy
+    from dataclasses import replace
 
-    return policy("episodic", bytes_ // shape.token_bytes)
+    from lamina.bench.caches.policies import policy
+    from lamina.kv.policies.episodic import EpisodicCache
+
+    one = policy("episodic-share", bytes_ // shape.token_bytes)
+    return replace(one, offload=True) if isinstance(one, EpisodicCache) else one
 
 
 OURS: Final[Mapping[str, Callable[[int, int, ModelShape], CachePolicy]]] = {

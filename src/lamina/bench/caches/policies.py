@@ -19,14 +19,14 @@ LARGE: Final = 1 << 20
 
 EPISODIC: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
     "episodic": ("SM+C", {}),
-    "episodic-share": ("S", {"likeness": "share"}),
+    "episodic-share": ("SM", {"likeness": "share", "gamma": 0.5, "n_local": 256}),
     "episodic-S": ("S", {}),
     "episodic-SM": ("SM", {}),
     "episodic-S+C": ("S+C", {}),
     "episodic-fixed": ("fixed", {}),
     "episodic-random": ("random retrieval", {}),
 }
-"""Variants of EM-LLM's table, and changed fields, by the names they have here; the second finds events by the share of attention they would get."""
+"""Variants of EM-LLM's table, and changed fields, by the names they have here; the second finds events by the share of attention they would get, and has many of them."""
 
 
 def _full(budget: int) -> CachePolicy:
@@ -71,10 +71,11 @@ def _episodic(variant: str, fields: Mapping[str, Any]) -> Callable[[int], CacheP
     def make(budget: int) -> CachePolicy:
         from lamina.kv.policies.episodic import EpisodicCache
 
-        near = (budget - SINKS - 2 * EVENT) // 2  # tokens that left the window wait for their event: up to two of them
-        return EpisodicCache.variant(
-            variant, n_local=near, n_init=SINKS, n_mem=budget - SINKS - 2 * EVENT - near, max_block=EVENT, block=BLOCK, **fields
-        )
+        near = min(
+            fields.get("n_local", budget), (budget - SINKS - 2 * EVENT) // 2
+        )  # tokens that left the window wait for their event: up to two of them
+        sizes = {"n_local": near, "n_init": SINKS, "n_mem": budget - SINKS - 2 * EVENT - near, "max_block": EVENT, "block": BLOCK}
+        return EpisodicCache.variant(variant, **{**fields, **sizes})
 
     return make
 
