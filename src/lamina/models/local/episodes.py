@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("lamina.kv")
 
 RECOMPUTE: Final = 0
-"""Tokens at the beginning of each recalled episode that are read again: none, since behind the opening tokens it was not worth its time (docs/guides/episode-caches.md)."""
+"""Tokens at the beginning of each recalled episode that are read again: none, since a pass an episode costs more than the rest of a recall (docs/guides/episode-caches.md)."""
 
 
 class EpisodeCaches:
