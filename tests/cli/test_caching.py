@@ -108,8 +108,10 @@ def test_making_says_what_it_takes_and_keeps_to_the_budget(shell: Shell, monkeyp
 
     monkeypatch.setattr(LocalModel, "load", classmethod(lambda cls, *_, **__: model()))
     for number in range(3):
-        shell("add", f"I like boats number {number}.", "--session", f"s{number}")
+        shell("add", f"I like boats number {number}.", "--session", f"s{number}", "--user", "ana")
     shell("consolidate")
+    shell("kv", "make", "--estimate", "--user", "ben")
+    assert "no episodes" in shell.err
     shell("kv", "make", "--estimate")
     assert "3 items with" in shell.out
     shell("kv", "make", code=2)  # nobody can be asked

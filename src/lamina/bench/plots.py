@@ -93,7 +93,8 @@ def _draw_accesses(figure: Any, result: Result) -> None:
 
 def _draw_episodes(figure: Any, result: Result) -> None:
     """What each way of recalling loses against joint reading, over the number of episodes, with intervals."""
-    from lamina.bench.episodes import COUNTS, label_of
+    from lamina.bench.episode_losses import COUNTS
+    from lamina.bench.episodes import label_of
 
     axes = figure.subplots()
     for row in result.rows:

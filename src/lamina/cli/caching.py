@@ -26,7 +26,11 @@ _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([kmg]?)b?", re.I)
 
 Ids = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[ID]", help="The ids of items. [default: all episodes of the scope]", show_default=False),
+    typer.Argument(
+        metavar="[ID]",
+        help="The ids of items. [default: all episodes of the scope, or of the file where none is named]",
+        show_default=False,
+    ),
 ]
 
 
@@ -59,7 +63,7 @@ def make(
     file, found = options.arrange_ids(file, ids)
     room = bytes_of(budget)
     with opened(file) as memory:
-        wanted = found or _episodes(memory, kind, options.whose(tenant, user, agent, scope))
+        wanted = found or _episodes(memory, kind, options.whose(tenant, user, agent, scope) or {"scope": "*"})
         if not wanted:
             note("there are no episodes here: run 'lamina consolidate' first, or name items by their ids", "yellow")
             return

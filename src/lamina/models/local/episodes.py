@@ -16,7 +16,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,6 +25,7 @@ import numpy as np
 from lamina.errors import BudgetError, InputError, LaminaError, NotFoundError
 from lamina.kv.coding import CODINGS, Coded, Coding, coded
 from lamina.kv.saved import KIND, SavedForm, SavedText, digest, digest_ids, pack, unpack
+from lamina.models.local.episode_reports import Estimate, Part, Recalled, SaveReport
 from lamina.models.local.saved_episodes import held_bytes, text_of
 from lamina.models.local.template import Template
 from lamina.records import Item
@@ -37,68 +38,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("lamina.kv")
 
 RECOMPUTE: Final = 0
-"""Tokens at the beginning of each recalled episode that are read again: none, since behind the opening tokens it was not worth its time (docs/guides/episode-caches.md)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """What saving would take: of how many `items` with how many `tokens`, `bytes` on disk; `there`, those of the items that are saved already
-    and are not counted; `held`, bytes of all that is saved now; `budget`.
-    """
-
-    items: int
-    tokens: int
-    bytes: int
-    there: int
-    held: int
-    budget: int
-
-    @property
-    def fits(self) -> bool:
-        """Whether it stays within the budget."""
-        return self.held + self.bytes <= self.budget
-
-
-@dataclass(frozen=True, slots=True)
-class SaveReport:
-    """What was saved: `saved` items with `tokens` and `bytes`, in `seconds`; `passed`, those that changed or went meanwhile."""
-
-    saved: int
-    tokens: int
-    bytes: int
-    seconds: float
-    passed: int
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """How one item came into a prompt: its `tokens`, of which `reread` were read; `bytes` that came from the store; `why` it came as text, "" where it did not."""
-
-    item: str
-    tokens: int
-    reread: int
-    bytes: int
-    why: str
-
-    @property
-    def cached(self) -> bool:
-        """Whether its keys and values came from the store."""
-        return not self.why
-
-
-@dataclass(frozen=True, slots=True)
-class Recalled:
-    """A prompt that a model has read: its `session`, which can be gone on with, the `parts` in their order, all `tokens`, and `seconds`."""
-
-    session: Session
-    parts: tuple[Part, ...]
-    tokens: int
-    seconds: float
-
-    @property
-    def bytes(self) -> int:
-        """Bytes that came from the store."""
-        return sum(one.bytes for one in self.parts)
+"""Tokens at the beginning of each recalled episode that are read again: none, since a pass an episode costs more than the rest of a recall (docs/guides/episode-caches.md)."""
 
 
 class EpisodeCaches:
@@ -219,8 +159,9 @@ class EpisodeCaches:
         wanted = self._wanted(items)
         head, tail = self.template.around(system, question)
         session = self._begun(head)
-        session.cache.reserve(sum(len(self.template.text(text)) for _, text in wanted) + len(tail))
-        parts = [self._add(session, item, text) for item, text in wanted]
+        tokens = [self.template.text(text) for _, text in wanted]
+        session.cache.reserve(sum(map(len, tokens)) + len(tail))
+        parts = [self._add(session, item, text, ids) for (item, text), ids in zip(wanted, tokens, strict=True)]
         session.encode(tail)
         return Recalled(session, tuple(parts), session.length, time.perf_counter() - start)
 
@@ -236,8 +177,7 @@ class EpisodeCaches:
         """Read the head of the next prompt anew."""
         self._head = None
 
-    def _add(self, session: Session, item: Item, text: str) -> Part:
-        ids = self.template.text(text)
+    def _add(self, session: Session, item: Item, text: str, ids: Sequence[int]) -> Part:
         found = self._found(item, text, ids)
         if isinstance(found, str):
             session.encode(ids)
