@@ -79,7 +79,7 @@ class Terminal:
 
 
 class Endpoint(BaseHTTPRequestHandler):
-    """A chat endpoint whose model answers what the last message has of a dog, or that it does not know."""
+    """A chat endpoint whose model, where the last line speaks of a dog, answers what the last message knows of its name."""
 
     prompts: list[list[dict[str, str]]] = []
 
@@ -89,7 +89,7 @@ class Endpoint(BaseHTTPRequestHandler):
         said = body["messages"][-1]["content"]
         if "slowly" in said:
             time.sleep(30)
-        found = re.search(r"dog is called (\w+)", said)
+        found = re.search(r"dog is called (\w+)", said) if "dog" in said.splitlines()[-1] else None
         answer = f"Your dog is called {found[1]}." if found else "I do not know."
         usage = {"prompt_tokens": 100, "completion_tokens": 7, "prompt_tokens_details": {"cached_tokens": 60}}
         text = json.dumps(
