@@ -35,12 +35,12 @@ class Terminal:
             command, stdin=other, stdout=other, stderr=other, cwd=folder, env=environment(TERM="xterm", **more), start_new_session=True,
         )  # fmt: skip
         os.close(other)
-        self.seen = ""
+        self.seen, self._place = "", 0
 
     def until(self, words: str, seconds: float = 60) -> str:
-        """What is shown until these words are."""
-        begin, deadline = len(self.seen), time.monotonic() + seconds
-        while words not in self.seen[begin:]:
+        """What is shown until these words are, from where the last call ended."""
+        begin, deadline = self._place, time.monotonic() + seconds
+        while (found := self.seen.find(words, begin)) < 0:
             left = deadline - time.monotonic()
             assert left > 0, f"{words!r} was not shown in {seconds} s; this was:\n{self.seen}"
             if select.select([self._own], [], [], left)[0]:
@@ -50,7 +50,8 @@ class Terminal:
                     fresh = b""
                 assert fresh, f"it ended before {words!r} was shown; this was:\n{self.seen}"
                 self.seen += SIGNS.sub("", fresh.decode(errors="replace"))
-        return self.seen[begin:]
+        self._place = found + len(words)
+        return self.seen[begin : self._place]
 
     def say(self, line: str) -> None:
         os.write(self._own, f"{line}\n".encode())
@@ -79,7 +80,7 @@ class Terminal:
 
 
 class Endpoint(BaseHTTPRequestHandler):
-    """A chat endpoint whose model answers what the last message has of a dog, or that it does not know."""
+    """A chat endpoint whose model, where the last line speaks of a dog, answers what the last message knows of its name."""
 
     prompts: list[list[dict[str, str]]] = []
 
@@ -89,7 +90,7 @@ class Endpoint(BaseHTTPRequestHandler):
         said = body["messages"][-1]["content"]
         if "slowly" in said:
             time.sleep(30)
-        found = re.search(r"dog is called (\w+)", said)
+        found = re.search(r"dog is called (\w+)", said) if "dog" in said.splitlines()[-1] else None
         answer = f"Your dog is called {found[1]}." if found else "I do not know."
         usage = {"prompt_tokens": 100, "completion_tokens": 7, "prompt_tokens_details": {"cached_tokens": 60}}
         text = json.dumps(
@@ -183,7 +184,7 @@ def test_three_runs_in_a_terminal_and_the_third_knows_the_first(tmp_path: Path, 
     assert [one["role"] for one in Endpoint.prompts[3]] == ["system", "user", "assistant", "user"]
     assert Endpoint.prompts[3][:2] == Endpoint.prompts[2]  # a prompt grows at its end
     with Memory(tmp_path / "t.db") as memory:
-        kept = [(one.role, one.speaker, one.text) for one in memory.list(user="ana", kinds=["trace"], limit=50)]
+        kept = [(one.role, one.speaker, one.text) for one in memory.get_all(user="ana", kinds=["trace"])]
     assert ("user", None, "Hello, my dog is called Biscuit.") in kept
     assert kept.count(("assistant", "Lamina", "Your dog is called Biscuit.")) == 2
     assert ("user", None, "And slowly, what else do you know?") in kept
