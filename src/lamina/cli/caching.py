@@ -18,7 +18,7 @@ from lamina.errors import InputError
 
 if TYPE_CHECKING:
     from lamina.kv.coding import Coding
-    from lamina.models.local.runner import Precision
+    from lamina.models.local.loading import Precision
     from lamina.models.local.saved_episodes import Held
 
 UNITS: Final = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}  # bytes

@@ -21,7 +21,8 @@ from lamina.models.local import LocalModel
 
 if TYPE_CHECKING:
     from lamina.kv import CachePolicy
-    from lamina.models.local.runner import Precision, Runner
+    from lamina.models.local.loading import Precision
+    from lamina.models.local.runner import Runner
 
 NORMAL: Final = 1.959964  # standard deviations of a 95 % interval
 FEW: Final = 5  # contexts: resampling fewer says little
