@@ -112,7 +112,7 @@ def test_effect_surprise_finds_changes_of_passages(local: Any, books: list[list[
             true.append(len(ids))
             ids += passage[:size]
         true = true[1:]
-        session = Session(local._model, Full(block=256))
+        session = Session(local.model, Full(block=256))
         surprises = np.concatenate([[np.nan], -session.score(ids)])
         keys = session.cache.stretch()[0][20:].float().permute(2, 0, 1, 3).reshape(len(ids), -1).double()  # type: ignore[attr-defined]
         similarity = np.maximum((keys @ keys.T).numpy(), 0)
@@ -151,7 +151,7 @@ def _hidden(
 ) -> tuple[list[int], list[Any], list[int]]:
     """Prose of a book in which facts (parts, the last one asked about) lie; the spans of each part; what ends the message."""
     chance = random.Random(seed)
-    whole = local._tokenizer.apply_chat_template(
+    whole = local.tokenizer.apply_chat_template(
         [{"role": "user", "content": "Read this text, then answer the question.\n\n<text>"}],
         tokenize=False,
         add_generation_prompt=True,
@@ -201,7 +201,7 @@ def test_effect_the_event_with_the_needle_is_fetched(local: Any, books: list[lis
             ("events", EpisodicCache.variant("S", **SMALL, gamma=0.5)),
             ("blocks of equal size", EpisodicCache.variant("fixed", **{**SMALL, "max_block": 12})),
         ):
-            session = Session(local._model, policy)
+            session = Session(local.model, policy)
             session.encode(ids)
             found.setdefault(f"{name}: tokens", []).extend(end - start for start, end in session.cache.events())  # type: ignore[attr-defined]
             for (_, question, _), [span] in zip(FACTS, spans, strict=True):
@@ -226,7 +226,7 @@ def test_effect_contiguity_fetches_what_comes_after_what_was_found(local: Any, b
         said = [*(one[:-1] for one in after), *(one[:-1] for one in inside)]
         questions = [one[-1] for one in (*after, *inside)]
         ids, spans, tail = _hidden(local, books[seed], said, 2600, seed)
-        session = Session(local._model, EpisodicCache.variant("S", **{**SMALL, "n_mem": 256, "gamma": 0.5}))
+        session = Session(local.model, EpisodicCache.variant("S", **{**SMALL, "n_mem": 256, "gamma": 0.5}))
         session.encode(ids)
         for number, (question, parts) in enumerate(zip(questions, spans, strict=True)):
             where = "in the event after" if number < len(PAIRS) else "in the event itself"
@@ -252,7 +252,7 @@ def test_effect_events_make_a_book_less_surprising_than_the_window_alone(local: 
         ("window and events", EpisodicCache.variant("S", **{**SMALL, "gamma": 0.5})),
         ("window alone", EpisodicCache.variant("S", **{**SMALL, "n_mem": 0})),
     ):
-        found[name] = float(-Session(local._model, policy).score(ids[:3000])[1000:].mean())
+        found[name] = float(-Session(local.model, policy).score(ids[:3000])[1000:].mean())
     print("\nnats a token:", {name: round(one, 4) for name, one in found.items()})
     assert found["window and events"] < found["window alone"]
     assert found["window and events"] < found["full"] + 0.1

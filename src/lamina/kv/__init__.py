@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from lamina.kv.head_tap import HeadTap
     from lamina.kv.policies.episodic import EpisodicCache
     from lamina.kv.policies.full import Full
+    from lamina.kv.policies.paged import PagedRetrieval
     from lamina.kv.policies.quantised import QuantisedCache
     from lamina.kv.policies.random_retrieval import RandomRetrieval
+    from lamina.kv.policies.rehearsed import Rehearsed, rehearse
     from lamina.kv.policies.sliding_window import SlidingWindow
     from lamina.kv.policies.snapkv import SnapKV
     from lamina.kv.policy import Cache, CachePolicy
@@ -34,11 +36,14 @@ __all__ = [
     "HeadScores",
     "HeadTap",
     "ModelShape",
+    "PagedRetrieval",
     "QuantisedCache",
     "RandomRetrieval",
+    "Rehearsed",
     "Session",
     "SlidingWindow",
     "SnapKV",
+    "rehearse",
 ]
 
 _MODULES: Final = {
@@ -50,11 +55,14 @@ _MODULES: Final = {
     "HeadScores": "head_scores",
     "HeadTap": "head_tap",
     "ModelShape": "shape",
+    "PagedRetrieval": "policies.paged",
     "QuantisedCache": "policies.quantised",
     "RandomRetrieval": "policies.random_retrieval",
+    "Rehearsed": "policies.rehearsed",
     "Session": "session",
     "SlidingWindow": "policies.sliding_window",
     "SnapKV": "policies.snapkv",
+    "rehearse": "policies.rehearsed",
 }
 
 

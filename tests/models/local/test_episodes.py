@@ -181,7 +181,7 @@ def test_text_takes_over_where_another_model_or_another_form_is_asked_for(memory
         assert [part.why for part in found.parts] == ["saved by another model, in another form, or of an older text"]
         np.testing.assert_allclose(found.session.logits(), joint(other, memory, ids), atol=1e-4)
     changed = model()
-    changed.runner._tokenizer.chat_template = TEMPLATE.replace("\n", " ")
+    changed.runner.tokenizer.chat_template = TEMPLATE.replace("\n", " ")
     assert not caches(memory, changed).prompt("Be brief.", ids, "where?").parts[0].cached
 
 

@@ -55,7 +55,7 @@ def test_likelihoods_equal_those_of_one_pass_over_the_whole_text(tiny: LocalMode
     ids = tiny.runner.encode(text)
     assert len(ids) > 2 * BLOCK
     with torch.inference_mode():
-        logs = tiny.runner._model(torch.tensor([ids])).logits[0].log_softmax(-1).numpy()
+        logs = tiny.runner.model(torch.tensor([ids])).logits[0].log_softmax(-1).numpy()
     wanted = logs[np.arange(len(ids) - 1), ids[1:]]
     assert np.allclose(tiny.token_log_likelihoods(text[0], text[1:]), wanted, atol=1e-5)
     assert np.allclose(tiny.log_likelihoods(text[:300], [text[300:], " a"])[0], wanted[299:].sum(), atol=1e-3)
@@ -75,7 +75,7 @@ def test_a_session_scores_any_number_of_tokens_and_can_be_cut_back(tiny: LocalMo
 def test_the_greedy_answer_is_the_librarys_own(tiny: LocalModel) -> None:
     torch = pytest.importorskip("torch")
     ids = tiny.runner.chat([Message("user", "hello there")])
-    wanted = tiny.runner._model.generate(torch.tensor([ids]), max_new_tokens=12, do_sample=False)[0, len(ids) :].tolist()
+    wanted = tiny.runner.model.generate(torch.tensor([ids]), max_new_tokens=12, do_sample=False)[0, len(ids) :].tolist()
     answer = tiny.complete([Message("user", "hello there")], max_tokens=12)
     assert answer.text == tiny.runner.decode([one for one in wanted if one])
     assert tiny.runner.decode(tiny.runner.encode("hello there")) == "hello there"

@@ -64,7 +64,7 @@ def _context(material: Material, length: int, needles: int, number: int) -> Cont
 def loaded(source: str | None, precision: Precision) -> tuple[LocalModel, Any]:
     """A local model with one thread, and what a `Session` reads with (a model of transformers, so of any type)."""
     model = LocalModel.load(source, precision=precision, threads=1)
-    return model, cast("Any", model.runner)._model
+    return model, cast("Any", model.runner).model
 
 
 def record(

@@ -262,13 +262,13 @@ class EpisodeCaches:
     @cached_property
     def _loaded(self) -> Any:  # of an optional library, so of any type
         runner: Any = self.model.runner
-        return runner._model
+        return runner.model
 
     @cached_property
     def template(self) -> Template:
         """Where recalled texts stand in the model's prompts."""
         runner: Any = self.model.runner
-        return Template(runner._tokenizer, self.model.name)
+        return Template(runner.tokenizer, self.model.name)
 
     @cached_property
     def _shape(self) -> Any:

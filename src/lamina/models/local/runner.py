@@ -91,10 +91,10 @@ class Runner(Protocol):
 
 
 class TransformersRunner:
-    """A causal language model of the transformers library with its tokenizer (classes of an optional library, so of any type)."""
+    """A causal language model of the transformers library, `model`, with its `tokenizer` (classes of an optional library, so of any type)."""
 
     def __init__(self, model: Any, tokenizer: Any, name: str, *, policy: CachePolicy | None = None, mixed: bool = False) -> None:
-        self._model, self._tokenizer, self._name, self._policy, self._mixed = model, tokenizer, name, policy, mixed
+        self.model, self.tokenizer, self._name, self._policy, self._mixed = model, tokenizer, name, policy, mixed
         self._grammar: Grammar | None = None
         self.endless = policy is not None and policy.beyond_context
         self.context = int(model.config.max_position_embeddings)
@@ -107,20 +107,20 @@ class TransformersRunner:
 
     def encode(self, text: str) -> list[int]:
         """See `Runner`."""
-        found: list[int] = self._tokenizer(text, add_special_tokens=False).input_ids
+        found: list[int] = self.tokenizer(text, add_special_tokens=False).input_ids
         return found
 
     def decode(self, ids: Sequence[int]) -> str:
         """See `Runner`."""
-        return str(self._tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
+        return str(self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
     def chat(self, messages: Sequence[Message]) -> list[int]:
         """See `Runner`; raises `InputError` where the model has no form for messages, or refuses these."""
-        if not self._tokenizer.chat_template:
+        if not self.tokenizer.chat_template:
             raise InputError(f"{self._name!r} has no chat template: take a model that was tuned on instructions")
         said = [{"role": one.role, "content": one.content} for one in messages]
         try:
-            text = self._tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True)
+            text = self.tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True)
         except Exception as error:  # a template is a program of the model's authors
             raise InputError(f"the chat template of {self._name!r} refuses these messages: {error}") from error
         return self.encode(text)
@@ -129,7 +129,7 @@ class TransformersRunner:
         """See `Runner`."""
         from lamina.kv import Session as Reading
 
-        return Reading(self._model, self._policy)
+        return Reading(self.model, self._policy)
 
     def reading(self, tokens: int) -> AbstractContextManager[Any]:
         """See `Runner`."""
@@ -145,5 +145,5 @@ class TransformersRunner:
         from lamina.models.local.form import Grammar
 
         if self._grammar is None:
-            self._grammar = Grammar(self._tokenizer, int(self._model.config.vocab_size))
+            self._grammar = Grammar(self.tokenizer, int(self.model.config.vocab_size))
         return self._grammar.form(schema)
