@@ -40,7 +40,7 @@ def tokenizer() -> Any:
 
 
 def model(seed: int = 0, **changed: Any) -> Any:
-    runner = SimpleNamespace(_model=tiny(seed=seed, **{"max_position_embeddings": 512, **changed}), _tokenizer=tokenizer())
+    runner = SimpleNamespace(model=tiny(seed=seed, **{"max_position_embeddings": 512, **changed}), tokenizer=tokenizer())
     return SimpleNamespace(runner=runner, name="tiny")
 
 
