@@ -156,6 +156,11 @@ class Disk(Ours):
         self.index = self._new(int(np.load(base, mmap_mode="r").shape[1]), folder / "index")
         self.index.load()
 
+    def search(self, queries: NDArray[np.float32], k: int, setting: dict[str, Any], allow: Any) -> NDArray[np.int64]:
+        """The places found, shape (queries, k); `candidates`, heads looked at, is a setting of the index."""
+        self.index.candidates = setting.get("candidates")
+        return super().search(queries, k, {name: value for name, value in setting.items() if name != "candidates"}, allow)
+
     def counts(self) -> dict[str, float]:
         """Lists and bytes read, records and heads compared."""
         index = self.index

@@ -20,6 +20,7 @@ PROBES: Final = tuple(
     {"probes": probes, "patience": 0} for probes in (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384)
 )
 PATIENCE: Final = tuple({"probes": 256, "patience": patience} for patience in (2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96))
+QUICK: Final = tuple({"probes": probes, "patience": 0, "candidates": 64} for probes in (3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96))
 RATIO: Final = tuple(
     {"probes": 512, "patience": 0, "ratio": ratio} for ratio in (1.05, 1.1, 1.15, 1.2, 1.3, 1.4, 1.5, 1.75, 2.0, 2.5)
 )
@@ -98,6 +99,7 @@ def systems(
         System("lamina-hnsw-int8", OURS, "Graph", EF, {**graph, "form": "int8"}),
         System("lamina-spann", OURS, "Disk", PROBES),
         System("lamina-spann-pruned", OURS, "Disk", PATIENCE, built_as="lamina-spann"),
+        System("lamina-spann-quick", OURS, "Disk", QUICK, built_as="lamina-spann"),
         System("lamina-spann-ratio", OURS, "Disk", RATIO, built_as="lamina-spann"),
         System("lamina-spann-single", OURS, "Disk", PROBES, {"replicas": 1}),
         System("lamina-spann-nearest", OURS, "Disk", PROBES, {"rule": False}),
