@@ -24,6 +24,7 @@ FloatArray = NDArray[np.float64]
 
 _ARTICLES: Final = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION: Final = str.maketrans("", "", string.punctuation)
+NORMAL: Final = 1.959964  # standard deviations of a 95 % interval
 _RESAMPLED_AT_ONCE: Final = 4_000_000
 """Numbers drawn in one go by a bootstrap, which bounds its memory (32 MB)."""
 
@@ -242,6 +243,23 @@ class Interval:
     estimate: float
     low: float
     high: float
+
+
+def share_interval(successes: float, cases: int) -> Interval:
+    """A share and its 95 % interval by the score test, which holds for few cases and near 0 and 1 too.
+
+    Raises `InputError` for fewer than one case. Source: "Probable inference, the law of succession, and statistical inference" (E. B. Wilson, 1927).
+
+    >>> found = share_interval(9, 10)
+    >>> found.estimate, round(found.low, 3), round(found.high, 3)
+    (0.9, 0.596, 0.982)
+    """
+    if cases < 1:
+        raise InputError(f"a share needs at least one case, not {cases}")
+    share, squared = successes / cases, NORMAL * NORMAL
+    middle = (share + squared / (2 * cases)) / (1 + squared / cases)
+    half = NORMAL / (1 + squared / cases) * math.sqrt(share * (1 - share) / cases + squared / (4 * cases * cases))
+    return Interval(share, max(0.0, middle - half), min(1.0, middle + half))
 
 
 @dataclass(frozen=True, slots=True)

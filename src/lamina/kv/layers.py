@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 
 from lamina.kv.packed_rows import PackedRows
+from lamina.kv.policy import Cache, CachePolicy
 from lamina.kv.rows import Rows
 from lamina.kv.shape import ModelShape
 
@@ -46,3 +47,24 @@ def parted(arrays: Mapping[str, Tensor], shape: ModelShape, prefix: str = "") ->
         raise ValueError("scales do not fit the keys and values")
     layers = zip(keys, values, *scales, strict=True)
     return [PackedRows(k[None], v[None], ks[None], vs[None], shape.torch_dtype) for k, v, ks, vs in layers]
+
+
+class LayeredCache(Cache):
+    """A cache that holds rows for each layer, `quantised` to 8 bits or not, and nothing of tokens besides."""
+
+    def __init__(self, policy: CachePolicy, shape: ModelShape, quantised: bool = False) -> None:
+        super().__init__(policy, shape)
+        self._rows = empty_layers(shape, quantised)
+
+    def _forked(self) -> None:
+        self._rows = [rows.fork() for rows in self._rows]
+
+    def _nbytes(self) -> tuple[int, int]:
+        held = sum(rows.nbytes for rows in self._rows)
+        return held, held
+
+    def _arrays(self) -> dict[str, Tensor]:
+        return joined(self._rows)
+
+    def _restore(self, arrays: dict[str, Tensor], state: dict[str, Any]) -> None:
+        self._rows = parted(arrays, self.shape)

@@ -7,13 +7,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
-from math import sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 
-from lamina.algorithms.scorers import paired_bootstrap
+from lamina.algorithms.scorers import paired_bootstrap, share_interval
 from lamina.bench.caches.asking import ask, right
 from lamina.bench.caches.needles import Context, made
 from lamina.bench.prose import Prose
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from lamina.models.local.loading import Precision
     from lamina.models.local.runner import Runner
 
-NORMAL: Final = 1.959964  # standard deviations of a 95 % interval
 FEW: Final = 5  # contexts: resampling fewer says little
 Record = Mapping[str, Any]
 """What one policy did with one context: bytes, seconds, and a list of `answers`."""
@@ -103,26 +101,14 @@ def record(
 
 
 # ------------------------------------------------------------------------------------------------------------- figures
-def wilson(successes: float, cases: int) -> tuple[float, float]:
-    """The 95 % interval of a share by its score test (E. B. Wilson, 1927).
-
-    >>> [round(one, 3) for one in wilson(9, 10)]
-    [0.596, 0.982]
-    """
-    share, squared = successes / cases, NORMAL * NORMAL
-    middle = (share + squared / (2 * cases)) / (1 + squared / cases)
-    half = NORMAL / (1 + squared / cases) * sqrt(share * (1 - share) / cases + squared / (4 * cases * cases))
-    return max(0.0, middle - half), min(1.0, middle + half)
-
-
 def scores(answers: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     """Of some questions: how often the true answer was the likeliest, and how often it was said, with intervals; nats of it a token."""
     likely = [float(one["nats"][0] > max(one["nats"][1:])) for one in answers]
     said = [float(right(one["said"], one["answer"])) for one in answers]
     found: dict[str, float] = {}
     for name, values in (("likeliest", likely), ("said", said)):
-        low, high = wilson(sum(values), len(values))
-        found |= {name: float(np.mean(values)), f"{name}_low": low, f"{name}_high": high}
+        share = share_interval(sum(values), len(values))
+        found |= {name: share.estimate, f"{name}_low": share.low, f"{name}_high": share.high}
     return {
         **found,
         "answer_nats": float(np.mean([one["nats"][0] / one["tokens"] for one in answers])),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from lamina.errors import InputError
 from lamina.kv.attending import attention
-from lamina.kv.layers import empty_layers, joined, parted
-from lamina.kv.policy import Cache, CachePolicy
+from lamina.kv.layers import LayeredCache
+from lamina.kv.policy import CachePolicy
 from lamina.kv.rows import Rows
 from lamina.kv.shape import ModelShape
 
@@ -41,12 +41,8 @@ class Full(CachePolicy):
         return FullCache(self, shape)
 
 
-class FullCache(Cache):
+class FullCache(LayeredCache):
     """All keys and values, a pair of arrays a layer."""
-
-    def __init__(self, policy: CachePolicy, shape: ModelShape, quantised: bool = False) -> None:
-        super().__init__(policy, shape)
-        self._rows = empty_layers(shape, quantised)
 
     def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, start: int) -> Tensor:
         """See `Cache`."""
@@ -80,16 +76,3 @@ class FullCache(Cache):
     def _crop(self, length: int) -> None:
         for rows in self._rows:
             rows.crop(length)
-
-    def _forked(self) -> None:
-        self._rows = [rows.fork() for rows in self._rows]
-
-    def _nbytes(self) -> tuple[int, int]:
-        held = sum(rows.nbytes for rows in self._rows)
-        return held, held
-
-    def _arrays(self) -> dict[str, Tensor]:
-        return joined(self._rows)
-
-    def _restore(self, arrays: dict[str, Tensor], state: dict[str, Any]) -> None:
-        self._rows = parted(arrays, self.shape)

@@ -24,7 +24,7 @@ Tensor: TypeAlias = torch.Tensor
 @dataclass(frozen=True)
 class RandomRetrieval(CachePolicy):
     """Each token sees the first `sinks` tokens, the newest `window` (itself included), and `retrieved` tokens of what lies
-    between, drawn anew for each layer and block of input, in runs of `run` tokens. Everything is stored.
+    between, drawn anew for each layer and block of input, in runs of `run` tokens. Everything stays in memory.
 
     `positions`: "own", where they were read; "window": whatever has left the window stands as far away as the window is long,
     as in EM-LLM, and a text may go on for ever. `seed`: of the draws, which depend on the layer and on where a block begins.
@@ -117,11 +117,6 @@ class RandomRetrievalCache(FullCache):
     def _forked(self) -> None:
         super()._forked()
         self._saw = self._saw.copy()
-
-    def _nbytes(self) -> tuple[int, int]:
-        stored, _ = super()._nbytes()
-        seen = min(self.length, self._how.sinks + self._how.window + self._how.retrieved)
-        return stored, stored * seen // max(1, self.length)
 
     def _state(self) -> dict[str, Any]:
         return {"saw": self._saw.tolist()}

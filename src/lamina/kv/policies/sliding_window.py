@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias, get_args
+from typing import Final, Literal, TypeAlias, get_args
 
 import numpy as np
 import torch
@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from lamina.errors import InputError, StateError
 from lamina.kv.attending import attention, attention_mass
-from lamina.kv.layers import empty_layers, joined, parted
+from lamina.kv.layers import LayeredCache
 from lamina.kv.online_softmax import OnlineSoftmax
-from lamina.kv.policy import Cache, CachePolicy
+from lamina.kv.policy import CachePolicy
 from lamina.kv.positions import turn
 from lamina.kv.shape import ModelShape
 
@@ -65,14 +65,13 @@ class SlidingWindow(CachePolicy):
         return SlidingWindowCache(self, shape)
 
 
-class SlidingWindowCache(Cache):
+class SlidingWindowCache(LayeredCache):
     """The tokens of a layer in one pair of arrays: the sinks, then the window as a ring that the newest token writes into."""
 
     def __init__(self, policy: SlidingWindow, shape: ModelShape) -> None:
-        super().__init__(policy, shape)
+        super().__init__(policy, shape, policy.quantised)
         self._sinks, self._window, self._budget = policy.sinks, policy.window, policy.sinks + policy.window
         self._moved = policy.positions == "window"
-        self._rows = empty_layers(shape, policy.quantised)
 
     def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, start: int) -> Tensor:
         """See `Cache`."""
@@ -136,16 +135,3 @@ class SlidingWindowCache(Cache):
             )
         for rows in self._rows:
             rows.crop(length)
-
-    def _forked(self) -> None:
-        self._rows = [rows.fork() for rows in self._rows]
-
-    def _nbytes(self) -> tuple[int, int]:
-        held = sum(rows.nbytes for rows in self._rows)
-        return held, held
-
-    def _arrays(self) -> dict[str, Tensor]:
-        return joined(self._rows)
-
-    def _restore(self, arrays: dict[str, Tensor], state: dict[str, Any]) -> None:
-        self._rows = parted(arrays, self.shape)

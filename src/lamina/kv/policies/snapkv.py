@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from lamina.errors import InputError, StateError
 from lamina.kv.attending import attention, lower
-from lamina.kv.layers import empty_layers, joined, parted
-from lamina.kv.policy import Cache, CachePolicy
+from lamina.kv.layers import LayeredCache
+from lamina.kv.policy import CachePolicy
 from lamina.kv.shape import ModelShape
 
 Tensor: TypeAlias = torch.Tensor
@@ -58,14 +58,13 @@ class SnapKV(CachePolicy):
         return SnapKVCache(self, shape)
 
 
-class SnapKVCache(Cache):
+class SnapKVCache(LayeredCache):
     """What is kept of each layer, and the queries of the newest tokens. `_cut`: how much had been read when it was last cut
     down; `_saw`: how many tokens the newest one saw."""
 
     def __init__(self, policy: SnapKV, shape: ModelShape) -> None:
-        super().__init__(policy, shape)
+        super().__init__(policy, shape, policy.quantised)
         self._how = policy
-        self._rows = empty_layers(shape, policy.quantised)
         none = torch.empty(1, shape.heads, 0, shape.head_dim, dtype=shape.torch_dtype, device=shape.device)
         self._queries = [none] * shape.layers  # (1, heads, observed, dim) at most
         self._cut = self._saw = 0
@@ -117,20 +116,18 @@ class SnapKVCache(Cache):
             rows.crop(len(rows) - (self.length - length))
 
     def _forked(self) -> None:
-        self._rows, self._queries = [rows.fork() for rows in self._rows], list(self._queries)
+        super()._forked()
+        self._queries = list(self._queries)
 
     def _nbytes(self) -> tuple[int, int]:
-        held = sum(rows.nbytes for rows in self._rows) + sum(int(one.nbytes) for one in self._queries)
+        held = super()._nbytes()[0] + sum(int(one.nbytes) for one in self._queries)
         return held, held
-
-    def _arrays(self) -> dict[str, Tensor]:
-        return joined(self._rows)
 
     def _state(self) -> dict[str, Any]:
         return {"cut": self._cut, "saw": self._saw}
 
     def _restore(self, arrays: dict[str, Tensor], state: dict[str, Any]) -> None:
-        self._rows = parted(arrays, self.shape)
+        super()._restore(arrays, state)
         self._cut, self._saw = int(state["cut"]), int(state["saw"])
 
 
