@@ -333,6 +333,21 @@ def test_a_failure_leaves_exact_search_and_is_not_tried_for_ever(
     assert index.search(rows_of(600)[:1], 1)[0].tolist() == [[0]]
 
 
+def test_a_failure_that_an_end_explains_is_no_warning(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(background, "LINGER", 0.0)
+    index = PlannedIndex(WIDTH, crossover=500)
+    index.add(np.arange(600), rows_of(600))
+    worker = Background(index, lambda: None)
+
+    def fails(plan: object) -> None:
+        threading.Timer(0.05, worker.give_up).start()
+        raise RuntimeError("can't register atexit after shutdown")
+
+    monkeypatch.setattr(index, "_new_graph", fails)
+    waited(worker)
+    assert caplog.text == ""
+
+
 def test_an_index_that_is_forgotten_takes_its_thread_along(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(background, "LINGER", 0.2)
     index: PlannedIndex | None = PlannedIndex(WIDTH, crossover=500)

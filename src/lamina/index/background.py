@@ -19,6 +19,7 @@ log = logging.getLogger("lamina.index")
 
 LINGER: Final = 1.0  # seconds the thread waits first: whoever has just opened a memory wants its first answer
 COMPILED: Final = "graph of a memory"  # what is compiled before a graph is built; see `lamina.index.warming`
+ENDING: Final = 0.5  # seconds after a failure in which an end that is told explains it
 PATIENCE: Final = 30.0  # seconds that ending waits for a thread, which looks up between two batches
 
 _working: weakref.WeakSet[Background] = weakref.WeakSet()
@@ -89,6 +90,9 @@ def _settle(
         log.debug("work on a graph was given up")
     except Exception as error:  # noqa: BLE001 - what a compiler may raise is not to be foreseen, and exact search goes on
         failed.set()
+        if stop.wait(ENDING):  # an ending process takes modules away before it tells those that wait for the exit
+            log.debug("work on a graph was given up (%s: %s)", type(error).__name__, error)
+            return
         log.warning("no graph could be built, search stays exact (%s: %s)", type(error).__name__, error)
     finally:
         index.doing = ""
