@@ -117,6 +117,21 @@ def test_what_stands_for_a_block() -> None:
         MostAttended(count=0)
 
 
+def test_each_of_the_most_attended_may_stand_for_a_block() -> None:
+    keys, received = torch.randn(2, 6, WIDTH), torch.rand(4, 6)
+    found = MostAttended(count=2, each=True).summarise(keys, received)
+    assert found.shape == (2, 2, WIDTH)
+    for head in range(2):  # two heads of queries share a head of keys
+        best = received[2 * head : 2 * head + 2].sum(0).argsort(descending=True)[:2]
+        assert torch.equal(found[head], keys[head, best])
+    spread = MostAttended(count=2, each=True).summarise(keys, torch.zeros(4, 6))
+    assert torch.equal(spread, keys[:, [0, 5]])
+    few = MostAttended(count=8, each=True).summarise(keys, received)
+    assert few.shape == (2, 8, WIDTH)
+    assert torch.equal(few[:, 5:], few[:, 5:6].expand(2, 3, WIDTH))
+
+
+
 def test_blocks_that_do_not_fit_are_refused() -> None:
     store, _ = filled()
     good = {"keys": torch.zeros(HEADS, 2, WIDTH), "values": torch.zeros(HEADS, 2, 2)}

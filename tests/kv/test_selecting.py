@@ -109,3 +109,16 @@ def test_bad_budgets_are_refused() -> None:
     with pytest.raises(InputError, match="at least 1 block"):
         top_blocks(torch.zeros(3), 0)
     assert top_blocks(torch.tensor([[0.1, 0.2]]), 5).tolist() == [[0, 1]]
+
+
+def test_of_several_vectors_the_best_stands_for_a_block_and_heads_may_share_them() -> None:
+    draw = torch.Generator().manual_seed(3)
+    queries, vectors = torch.randn(4, 5, 8, generator=draw), torch.randn(2, 3, 7, 8, generator=draw)
+    scores = torch.stack([queries[head] @ vectors[head // 2].mT for head in range(4)])  # (heads, vectors, n, blocks)
+    best = scores.amax(dim=1) * 0.3
+    assert torch.allclose(likeness(queries, vectors, 0.3, "share"), best.softmax(-1).amax(1).sum(0), atol=1e-6)
+    means = torch.stack([queries[head].mean(0) @ vectors[head // 2].mT for head in range(4)])  # (heads, vectors, blocks)
+    assert torch.allclose(likeness(queries, vectors, 0.3), means.amax(1).sum(0), atol=1e-5)
+    apart = vectors.repeat_interleave(2, dim=0)
+    for by in ("mean", "share"):
+        assert torch.allclose(likeness(queries, vectors, 0.3, by), likeness(queries, apart, 0.3, by), atol=1e-6)  # type: ignore[arg-type]

@@ -49,7 +49,7 @@ class EventMemory(Cache):
     def __init__(self, policy: EpisodicCache, shape: ModelShape) -> None:
         super().__init__(policy, shape)
         self.wants_surprises = policy.boundaries == "surprise"
-        self.store = BlockStore(MostAttended(policy.representatives), file=BlockFile() if policy.offload else None)
+        self.store = BlockStore(MostAttended(policy.representatives, each=policy.standing == "each"), file=BlockFile() if policy.offload else None)
         self._loaded = [LoadedBlocks(policy.n_mem) for _ in range(shape.layers if policy.offload else 0)]
         self._cutter, self._marker = policy.cutter(), policy.marker()
         self._selectors = [policy.selector(layer) for layer in range(shape.layers)]
@@ -155,7 +155,7 @@ class EventMemory(Cache):
         self._asked[layer] = asked[:, -self.policy.cue :]
         if not len(self.store) or not self.policy.n_mem:
             return []
-        summaries = self.store.summaries()[layer]  # (heads, events, dim)
+        summaries = self.store.summaries()[layer]  # (heads, events, dim), or (key heads, representatives, events, dim)
         cue = asked[:, -max(self.policy.cue, queries.shape[1]) :]
         scores = likeness(cue, summaries, self.shape.scaling, self.policy.likeness)
         return self._selectors[layer].select(scores, self.store.sizes)

@@ -41,6 +41,9 @@ class Selector(Protocol):
 def likeness(queries: Tensor, summaries: Tensor, scaling: float, by: Likeness = "mean") -> Tensor:
     """How well each block fits queries (heads, n, dim), by its summaries (heads, blocks, dim): (blocks,).
 
+    Where several vectors stand for a block, (heads, vectors, blocks, dim), the one that fits a query best counts. Heads of
+    queries may share those of summaries, as they share keys.
+
     "mean": the product of the mean query with the summary, summed over heads (the source of EM-LLM). "share": what a block
     would get of each query's attention if its summary were its only key; of each head the query that gives it most, summed
     over heads. So a head that looks for one thing counts as much as one whose products are large.
@@ -49,11 +52,15 @@ def likeness(queries: Tensor, summaries: Tensor, scaling: float, by: Likeness = 
     >>> likeness(queries, summaries, 1.0), likeness(queries, summaries, 1.0, "share")
     (tensor([2., 0.]), tensor([0.8808, 0.1192]))
     """
-    summaries = summaries.to(torch.promote_types(queries.dtype, torch.float32))
+    heads, vectors = summaries.shape[0], 1 if summaries.ndim == 3 else summaries.shape[1]
+    queries = queries.to(torch.promote_types(queries.dtype, torch.float32))
     if by == "mean":
-        return torch.einsum("hd,hed->e", queries.to(summaries.dtype).mean(dim=1), summaries)
-    scores = queries.to(summaries.dtype) @ summaries.mT * scaling  # (heads, n, blocks)
-    return scores.softmax(dim=-1).amax(dim=1).sum(dim=0)
+        queries = queries.mean(dim=1, keepdim=True)
+    scores = queries.reshape(heads, -1, queries.shape[-1]) @ summaries.reshape(heads, -1, summaries.shape[-1]).to(queries.dtype).mT
+    scores = scores.view(*queries.shape[:2], vectors, -1).amax(dim=2)  # (heads of queries, n, blocks)
+    if by == "share":
+        scores = (scores * scaling).softmax(dim=-1)
+    return scores.amax(dim=1).sum(dim=0)
 
 
 def top_blocks(scores: Tensor, count: int) -> Tensor:

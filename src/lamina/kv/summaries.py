@@ -55,10 +55,14 @@ class LastKey:
 
 @dataclass(frozen=True)
 class MostAttended:
-    """For each query head, the mean key of the `count` tokens that received most of its attention, in float32 at least.
+    """The `count` tokens that received most attention: for each query head their mean key, in float32 at least.
 
     Where several query heads share a key head, each chooses among its keys; where nothing was received (of keys that were put
     in without queries) all keys count. Raises `InputError` without `received`.
+
+    With `each`, the source of which is this library, every one of them stands for the block by itself: (..., key heads, count,
+    width), chosen by what all query heads of a key head gave. A block of fewer tokens has its last one several times; where
+    nothing was received, they are spread evenly.
 
     Source: "InfLLM" (Chaojun Xiao et al., 2024), in use by "Human-like Episodic Memory for Infinite Context LLMs" (Zafeirios
     Fountas et al., 2024).
@@ -66,9 +70,13 @@ class MostAttended:
     >>> keys = torch.tensor([[[1.0], [2.0], [6.0]]])  # one head, three tokens of width 1
     >>> MostAttended(count=2).summarise(keys, torch.tensor([[0.1, 0.9, 0.5]]))
     tensor([[4.]])
+    >>> MostAttended(count=2, each=True).summarise(keys, torch.tensor([[0.1, 0.9, 0.5]]))
+    tensor([[[2.],
+             [6.]]])
     """
 
     count: int = 4
+    each: bool = False
 
     def __post_init__(self) -> None:
         if self.count < 1:
@@ -81,9 +89,19 @@ class MostAttended:
         heads, kv_heads = received.shape[-2], keys.shape[-3]
         if heads % kv_heads or received.shape[-1] != keys.shape[-2]:
             raise InputError(f"attention received {tuple(received.shape)} does not fit keys {tuple(keys.shape)}")
+        if self.each:
+            return self._each(keys, received.unflatten(-2, (kv_heads, -1)).sum(dim=-2))
         shared = keys.repeat_interleave(heads // kv_heads, dim=-3)  # (..., heads, tokens, width)
         best = received.topk(min(self.count, keys.shape[-2]), dim=-1).indices  # (..., heads, count)
         chosen = shared.gather(-2, best.unsqueeze(-1).expand(*best.shape, keys.shape[-1]))
         kind = torch.promote_types(keys.dtype, torch.float32)
         attended = received.sum(dim=-1, keepdim=True) > 0
         return torch.where(attended, chosen.to(kind).mean(dim=-2), shared.to(kind).mean(dim=-2))
+
+    def _each(self, keys: Tensor, received: Tensor) -> Tensor:
+        size = keys.shape[-2]
+        most = received.argsort(dim=-1, descending=True, stable=True)  # (..., key heads, tokens)
+        even = torch.linspace(0, size - 1, self.count, device=keys.device).long()
+        ranked = most[..., torch.arange(self.count, device=keys.device).clamp(max=size - 1)]
+        chosen = torch.where(received.sum(dim=-1, keepdim=True) > 0, ranked, even)
+        return keys.gather(-2, chosen.unsqueeze(-1).expand(*chosen.shape, keys.shape[-1]))

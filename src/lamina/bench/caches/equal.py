@@ -79,7 +79,7 @@ def _episodic(bytes_: int, length: int, shape: ModelShape) -> CachePolicy:
     from lamina.bench.caches.policies import policy
     from lamina.kv.policies.episodic import EpisodicCache
 
-    one = policy("episodic-share", bytes_ // shape.token_bytes)
+    one = policy("episodic-each", bytes_ // shape.token_bytes)
     return replace(one, offload=True) if isinstance(one, EpisodicCache) else one
 
 

@@ -16,6 +16,7 @@ from lamina.kv.shape import ModelShape
 
 Boundaries = Literal["surprise", "fixed", "random", "sentence"]
 Retrieval = Literal["similarity", "random"]
+Standing = Literal["mean", "each"]
 
 VARIANTS: Final[dict[str, dict[str, Any]]] = {
     "S": {"refine": None, "contiguity": 0},
@@ -52,6 +53,8 @@ class EpisodicCache(CachePolicy):
         refine_from_layer: keys of this layer and those above it are compared.
         contiguity: of n_mem, for the neighbours in time of what was found: a share below 1, or a number of tokens.
         representatives: tokens that stand for an event.
+        standing: how: "mean", by their mean key, chosen for each head of queries (the source); "each", every one by itself, chosen
+            for each head of keys, and the one that fits best counts. The second found far more in every measurement here.
         cue: queries that events are chosen by, at least: a shorter block is filled up with those before it. 1 is the source,
             which asks anew with each single token the model says, and then often fetches other events than for the question.
         likeness: how events are compared with the queries: "mean" (the source) or "share" (see `selecting.likeness`).
@@ -82,6 +85,7 @@ class EpisodicCache(CachePolicy):
     refine_from_layer: int = 20
     contiguity: float = 0.3
     representatives: int = 4
+    standing: Standing = "mean"
     cue: int = 16
     likeness: Likeness = "mean"
     retrieval: Retrieval = "similarity"
@@ -105,8 +109,9 @@ class EpisodicCache(CachePolicy):
                 f"boundaries are one of {', '.join(get_args(Boundaries))}, retrieval of {', '.join(get_args(Retrieval))}, "
                 f"not {self.boundaries!r} and {self.retrieval!r}"
             )
-        if self.likeness not in get_args(Likeness):
-            raise InputError(f"likeness is one of {', '.join(get_args(Likeness))}, not {self.likeness!r}")
+        for name, known in (("likeness", Likeness), ("standing", Standing)):
+            if getattr(self, name) not in get_args(known):
+                raise InputError(f"{name} is one of {', '.join(get_args(known))}, not {getattr(self, name)!r}")
         if not math.isfinite(self.contiguity) or not 0 <= self.contiguity <= self.n_mem:
             raise InputError(f"contiguity must be a share below 1, or tokens up to n_mem ({self.n_mem}), not {self.contiguity!r}")
         if self.contiguity >= 1 and self.contiguity != int(self.contiguity):
