@@ -131,7 +131,6 @@ def test_each_of_the_most_attended_may_stand_for_a_block() -> None:
     assert torch.equal(few[:, 5:], few[:, 5:6].expand(2, 3, WIDTH))
 
 
-
 def test_blocks_that_do_not_fit_are_refused() -> None:
     store, _ = filled()
     good = {"keys": torch.zeros(HEADS, 2, WIDTH), "values": torch.zeros(HEADS, 2, 2)}

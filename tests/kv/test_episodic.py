@@ -245,6 +245,7 @@ def test_numbers_that_do_not_fit_the_model_are_refused() -> None:
     with pytest.raises(InputError, match=r"one of the model's layers \(0 to 2\), not 3"):
         Session(model, small(refine_from_layer=3))
     Session(model, small("S", refine_from_layer=3))  # nothing is refined
+    Session(model, small(refine_from_layer=-20))  # more than there are: all of them
     with pytest.raises(InputError, match="longer than the"):
         Session(model, replace(small(), n_local=5000))
     with pytest.raises(InputError, match="no variant"):

@@ -27,7 +27,15 @@ from lamina.models.local import LocalModel
 
 pytestmark = pytest.mark.slow
 
-SMALL: dict[str, Any] = {"n_local": 256, "n_init": 16, "n_mem": 448, "block": 128, "max_block": 32, "likeness": "share"}
+SMALL: dict[str, Any] = {
+    "n_local": 256,
+    "n_init": 16,
+    "n_mem": 448,
+    "block": 128,
+    "max_block": 32,
+    "likeness": "share",
+    "standing": "each",
+}
 FACTS = (  # what is said, what is asked, what the answer may be
     ("The dog of the old miller is called {}.", "What is the dog of the old miller called?", "Rufus Bruno Felix Hector Oscar Caesar"),
     ("Professor Lindqvist keeps her notes in the city of {}.", "In which city does Professor Lindqvist keep her notes?", "Lisbon Vienna Dublin Cairo Oslo Madrid"),
@@ -193,12 +201,13 @@ def test_effect_the_event_with_the_needle_is_fetched(local: Any, books: list[lis
     """Eight facts in 3,000 tokens; the share of (layer, question) pairs of the top layers in which the right event was fetched."""
     ways: dict[str, dict[str, Any]] = {"share": {}, "mean": {"likeness": "mean"}, "random": {"retrieval": "random"}}
     found: dict[str, list[Any]] = {}
-    for seed in range(2):
+    for seed in range(3):
         chance = random.Random(seed)
         said = [(fact.format(chance.choice(options.split())),) for fact, _, options in FACTS]
         ids, spans, tail = _hidden(local, books[seed], said, 3000, seed)
         for name, policy in (
             ("events", EpisodicCache.variant("S", **SMALL, gamma=0.5)),
+            ("events by mean keys", EpisodicCache.variant("S", **{**SMALL, "standing": "mean"}, gamma=0.5)),
             ("blocks of equal size", EpisodicCache.variant("fixed", **{**SMALL, "max_block": 12})),
         ):
             session = Session(local.model, policy)
@@ -212,6 +221,7 @@ def test_effect_the_event_with_the_needle_is_fetched(local: Any, books: list[lis
     print("\n", *(f"{name}: {one}" for name, one in means.items()), sep="\n")
     assert means["events, share"] >= 0.8
     assert means["events, share"] > means["events, mean"]
+    assert means["events, share"] > means["events by mean keys, share"]
     assert means["events, share"] > 2 * means["events, random"]
 
 
@@ -244,7 +254,7 @@ def test_effect_events_make_a_book_less_surprising_than_the_window_alone(local: 
     ids: list[int] = []
     for sentence in books[1]:
         ids += local.encode(" " + sentence)
-        if len(ids) >= 3000:
+        if len(ids) >= 8000:
             break
     found = {}
     for name, policy in (
@@ -252,7 +262,7 @@ def test_effect_events_make_a_book_less_surprising_than_the_window_alone(local: 
         ("window and events", EpisodicCache.variant("S", **{**SMALL, "gamma": 0.5})),
         ("window alone", EpisodicCache.variant("S", **{**SMALL, "n_mem": 0})),
     ):
-        found[name] = float(-Session(local.model, policy).score(ids[:3000])[1000:].mean())
+        found[name] = float(-Session(local.model, policy).score(ids[:8000])[1000:].mean())
     print("\nnats a token:", {name: round(one, 4) for name, one in found.items()})
     assert found["window and events"] < found["window alone"]
     assert found["window and events"] < found["full"] + 0.1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from lamina.bench.episode_material import EPISODES, Document
 from lamina.models.protocols import Message
@@ -23,6 +23,7 @@ ANSWER: Final = 32  # tokens of an answer that are looked at
 CONTINUATION: Final = 48  # the same of a continuation
 
 JOINT, READING, SAVED, UNTURNED, RANDOM, NONE = "joint", "reading", "saved", "saved, not turned", "random episodes", "no episodes"
+UNSHARPENED, JOINT_SHARPENED = "saved, not sharpened", "joint, sharpened"
 CONTROLS: Final = (UNTURNED, RANDOM, NONE)
 VARIANTS: Final = (
     "saved, 4 read again", "saved, 16 read again", "saved, 32 read again", "saved alone", "saved alone, 16 read again",
@@ -44,6 +45,8 @@ class Loss:
 
 Question = tuple[int, str, str, str, int]
 """Number, kind, text, answer and the tokens of it that are looked at."""
+Way: TypeAlias = "tuple[Sequence[SavedText], int, bool, float]"
+"""Saved texts, how many of their tokens are read again, whether keys are turned, and what they are multiplied by."""
 
 
 class Losses:
@@ -69,11 +72,11 @@ class Losses:
                 before, new = (begun, span) if count == 1 else (joint[count // 2, 2 * block], span[count // 2 :])
                 session = joint[count, block] = before.fork()
                 session.encode(list(chain(*(ids[place] for place in new))))
-                contexts: dict[str, Session] = {JOINT: session, NONE: begun}
-                for name, (saved, again, turned) in ways.items():
+                contexts: dict[str, Session] = {JOINT: session, JOINT_SHARPENED: self._sharpened(session, begun), NONE: begun}
+                for name, (saved, again, turned, sharpen) in ways.items():
                     contexts[name] = begun.fork()
                     for place in span:
-                        self._caches.put_in(contexts[name], saved[place], saved[place].tokens.tolist(), again, turned)
+                        self._caches.put_in(contexts[name], saved[place], saved[place].tokens.tolist(), again, turned, sharpen)
                 for asked in _questions(document, span):
                     for name, context in contexts.items():
                         if name in CONTROLS and asked[0] % 2:  # half of the questions tell enough of what is far off
@@ -86,20 +89,29 @@ class Losses:
                         nats = plain.loss(texts, asked, self._form)
                         yield Loss(document.name, count, asked[1], asked[0], READING, nats)
 
-    def _ways(self, document: Document, head: Sequence[int]) -> dict[str, tuple[Sequence[SavedText], int, bool]]:
-        """What is put in by each row: saved texts, how many of their tokens are read again, and whether keys are turned."""
-        saved = [self._caches.made(text) for text in document.episodes]
-        ways: dict[str, tuple[Sequence[SavedText], int, bool]] = {
-            SAVED: (saved, 0, True), UNTURNED: (saved, 0, False), RANDOM: (self._others(document), 0, True),
+    def _sharpened(self, session: Session, begun: Session) -> Session:
+        """What was read together, with the keys of the episodes sharpened as those of saved ones are."""
+        found, cache = begun.fork(), cast("Any", session.cache)
+        keys, values = cache.stretch(begun.length)
+        found.preload(keys * self._caches.sharpen, values, begun.length)
+        return found
+
+    def _ways(self, document: Document, head: Sequence[int]) -> dict[str, Way]:
+        """What is put in by each row."""
+        saved, sharpen = [self._caches.made(text) for text in document.episodes], self._caches.sharpen
+        ways: dict[str, Way] = {
+            SAVED: (saved, 0, True, sharpen), UNSHARPENED: (saved, 0, True, 1.0), UNTURNED: (saved, 0, False, sharpen),
+            RANDOM: (self._others(document), 0, True, sharpen),
         }  # fmt: skip
         if not self._variants:
             return ways
         alone, behind = ([self._caches.made(text, before) for text in document.episodes] for before in ((), head))
-        again = {f"saved, {count} read again": (saved, count, True) for count in (4, 16, 32)}
+        again = {f"saved, {count} read again": (saved, count, True, sharpen) for count in (4, 16, 32)}
         sixteen = self._caches.twin("bfloat16")
         return {
-            **ways, **again, "saved alone": (alone, 0, True), "saved alone, 16 read again": (alone, 16, True),
-            "saved behind the system": (behind, 0, True), "bfloat16": ([sixteen.made(text) for text in document.episodes], 0, True),
+            **ways, **again, "saved alone": (alone, 0, True, sharpen), "saved alone, 16 read again": (alone, 16, True, sharpen),
+            "saved behind the system": (behind, 0, True, sharpen),
+            "bfloat16": ([sixteen.made(text) for text in document.episodes], 0, True, sharpen),
         }  # fmt: skip
 
     def _loss(self, context: Session, asked: Question) -> float:

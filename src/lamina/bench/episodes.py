@@ -3,7 +3,7 @@
 Documents of eight episodes of some 250 tokens each, from books and from conversations (LoCoMo), are asked about with 1, 2, 4 and 8 of them behind a system prompt: the next
 sentence of a quoted one, what comes next in the text, and LoCoMo's questions. A figure is the loss of the true answer, in nats a token. Rows: `joint`, all tokens read
 together; `reading`, the plain prompt read by plain transformers (on the first episodes of each document); `saved`, episodes that were read apart, kept in 8 bits and put in with
-their keys turned; the controls `saved, not turned`, `random episodes` (saved ones of another source) and `no episodes`. `--set variants=true` adds other ways of saving.
+their keys turned and sharpened; `joint, sharpened`, what sharpening alone is worth where all was read together; the controls `saved, not sharpened`, `saved, not turned`, `random episodes` (saved ones of another source) and `no episodes`. `--set variants=true` adds other ways of saving.
 Rows that begin with `time` are the seconds, wall and processor, to the first token over some 2,000 tokens that lie in a store.
 
 `--set work=DIR` keeps what was measured there, so that a run which is stopped goes on. Intervals resample documents, not questions.
@@ -26,7 +26,21 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from lamina.algorithms.scorers import bootstrap_interval
-from lamina.bench.episode_losses import COUNTS, JOINT, NONE, RANDOM, READING, SAVED, SYSTEM, UNTURNED, VARIANTS, Loss, Losses
+from lamina.bench.episode_losses import (
+    COUNTS,
+    JOINT,
+    JOINT_SHARPENED,
+    NONE,
+    RANDOM,
+    READING,
+    SAVED,
+    SYSTEM,
+    UNSHARPENED,
+    UNTURNED,
+    VARIANTS,
+    Loss,
+    Losses,
+)
 from lamina.bench.episode_material import EPISODES, Document, books, documents
 from lamina.bench.results import Result, Row, find_data, fingerprint
 from lamina.bench.table import AGAINST
@@ -172,7 +186,9 @@ def loss_rows(losses: Sequence[Loss], seed: int) -> list[Row]:
     """
     joint = {(one.document, one.count, one.kind, one.question): one.nats for one in losses if one.row == JOINT}
     names = [
-        name for name in (JOINT, READING, SAVED, UNTURNED, RANDOM, NONE, *VARIANTS) if any(one.row == name for one in losses)
+        name
+        for name in (JOINT, JOINT_SHARPENED, READING, SAVED, UNSHARPENED, UNTURNED, RANDOM, NONE, *VARIANTS)
+        if any(one.row == name for one in losses)
     ]
     kinds = sorted({one.kind for one in losses})
     rows = []

@@ -3,7 +3,7 @@
 A context is read once by each policy; then six questions are asked of it, each of a copy. The chat template is on. One needle of a form, or two that differ in their keys, of which a question
 names one. A question counts as `likeliest` where the true answer is likelier than three others (the competing needle's among them), and as `said` where it is what the model says first, by itself.
 `attended_tokens`: what the last token before the answer saw, the mean over layers. "outside the window": needles that a plain window of the budget no longer has. Policies: `full`; `window`, the first 16 tokens and the
-newest; `snap`, SnapKV, which chooses before it knows the question; `random`, a window and runs of the past drawn by lot; `paged`, pages on disk, of which each question fetches some (Quest); `int8`, everything in 8 bits; `episodic…`, EM-LLM and the variants of its table; `episodic-share` cuts at less surprise and finds events by the share of attention that they would get, which found most.
+newest; `snap`, SnapKV, which chooses before it knows the question; `random`, a window and runs of the past drawn by lot; `paged`, pages on disk, of which each question fetches some (Quest); `int8`, everything in 8 bits; `episodic…`, EM-LLM and the variants of its table; `episodic-share` cuts at less surprise and finds events by the share of attention that they would get; `episodic-each` also compares each token that stands for an event by itself, which found most.
 Source of the check: W. Fountas et al., "Human-like Episodic Memory for Infinite Context LLMs", 2024; G. Kamradt's needle in a haystack, 2023.
 """
 
@@ -33,7 +33,7 @@ from lamina.bench.results import Result, Row
 from lamina.bench.table import AGAINST
 from lamina.errors import InputError
 
-USUAL: Final = ("full", "window", "snap", "random", "int8", "episodic")
+USUAL: Final = ("full", "window", "snap", "random", "int8", "episodic", "episodic-each")
 WORDS: Final = {1: "one needle", 2: "two needles"}
 COMPARED: Final = ("full", "window", "random")
 """What every other policy is compared with, where it was measured."""

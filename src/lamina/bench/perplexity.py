@@ -28,7 +28,7 @@ from lamina.bench.results import Result, Row
 from lamina.bench.table import AGAINST
 from lamina.errors import InputError
 
-USUAL: Final = ("full", "window", "random", "int8", "episodic")
+USUAL: Final = ("full", "window", "random", "int8", "episodic", "episodic-each")
 COMPARED: Final = ("full", "window")
 PIECE: Final = 256  # tokens whose loss is kept as one number
 LEAST: Final = 1024  # tokens of a text

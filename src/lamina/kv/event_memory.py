@@ -49,7 +49,9 @@ class EventMemory(Cache):
     def __init__(self, policy: EpisodicCache, shape: ModelShape) -> None:
         super().__init__(policy, shape)
         self.wants_surprises = policy.boundaries == "surprise"
-        self.store = BlockStore(MostAttended(policy.representatives, each=policy.standing == "each"), file=BlockFile() if policy.offload else None)
+        self.store = BlockStore(
+            MostAttended(policy.representatives, each=policy.standing == "each"), file=BlockFile() if policy.offload else None
+        )
         self._loaded = [LoadedBlocks(policy.n_mem) for _ in range(shape.layers if policy.offload else 0)]
         self._cutter, self._marker = policy.cutter(), policy.marker()
         self._selectors = [policy.selector(layer) for layer in range(shape.layers)]

@@ -56,7 +56,9 @@ def likeness(queries: Tensor, summaries: Tensor, scaling: float, by: Likeness = 
     queries = queries.to(torch.promote_types(queries.dtype, torch.float32))
     if by == "mean":
         queries = queries.mean(dim=1, keepdim=True)
-    scores = queries.reshape(heads, -1, queries.shape[-1]) @ summaries.reshape(heads, -1, summaries.shape[-1]).to(queries.dtype).mT
+    scores = (
+        queries.reshape(heads, -1, queries.shape[-1]) @ summaries.reshape(heads, -1, summaries.shape[-1]).to(queries.dtype).mT
+    )
     scores = scores.view(*queries.shape[:2], vectors, -1).amax(dim=2)  # (heads of queries, n, blocks)
     if by == "share":
         scores = (scores * scaling).softmax(dim=-1)

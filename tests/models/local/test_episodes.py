@@ -78,7 +78,7 @@ def test_all_of_it_read_again_is_joint_reading(memory: Any) -> None:
 
 def test_a_text_that_stood_behind_the_same_tokens_comes_back_as_it_was_read(memory: Any) -> None:
     ids = remembered(memory)[:1]
-    made = caches(memory, model(dtype=torch.bfloat16), coding="bfloat16", recompute=0)
+    made = caches(memory, model(dtype=torch.bfloat16), coding="bfloat16", recompute=0, sharpen=1)
     behind = made.template.opening()
     text = text_of(memory.store, memory.store.items.get(ids)[0])
     session, saved = made.session(), made.made(text)
@@ -88,6 +88,18 @@ def test_a_text_that_stood_behind_the_same_tokens_comes_back_as_it_was_read(memo
     other.encode([*behind, *saved.tokens.tolist()])
     for ours, theirs in zip(session.cache.stretch(len(behind)), other.cache.stretch(len(behind)), strict=True):
         assert torch.equal(ours, theirs)
+
+
+def test_recalled_keys_are_sharpened(memory: Any) -> None:
+    made = caches(memory, coding="bfloat16", sharpen=2)
+    saved = made.made("what was said")
+    session, other = made.session(), made.session()
+    made.put_in(session, saved, saved.tokens.tolist())
+    made.put_in(other, saved, saved.tokens.tolist(), sharpen=1)
+    (keys, values), (plain, same) = (one.cache.stretch(0) for one in (session, other))
+    assert torch.allclose(keys, 2 * plain, atol=1e-5)
+    assert torch.equal(values, same)
+    assert made.twin("int8").sharpen == 2
 
 
 @pytest.mark.parametrize("coding", ["int8", "bfloat16"])
@@ -101,7 +113,7 @@ def test_turned_keys_come_closer_to_joint_reading_than_unturned_and_other_ones(
     real = positions.turn
     gaps: dict[str, list[float]] = {"turned": [], "unturned": [], "other": []}
     for seed in range(4):
-        made = caches(memory, model(seed=seed), coding=coding, recompute=0)
+        made = caches(memory, model(seed=seed), coding=coding, recompute=0, sharpen=1)
         made.save(ids)
         whole = joint(made, memory, ids)
         for name, order in (("turned", ids), ("unturned", ids), ("other", [ids[2], ids[0], ids[1]])):
@@ -299,7 +311,14 @@ def test_pruning_keeps_to_a_size_and_to_a_scope(memory: Any) -> None:
 # ----------------------------------------------------------------------------------------------------------- refusals
 def test_what_cannot_be_is_refused(memory: Any) -> None:
     ids = remembered(memory)
-    for wrong in ({"budget": -1}, {"recompute": -1}, {"coding": "int4"}, {"budget": True}):
+    for wrong in (
+        {"budget": -1},
+        {"recompute": -1},
+        {"coding": "int4"},
+        {"budget": True},
+        {"sharpen": 0},
+        {"sharpen": float("nan")},
+    ):
         with pytest.raises(InputError):
             caches(memory, **wrong)
     made = caches(memory)

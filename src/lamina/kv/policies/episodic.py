@@ -50,7 +50,7 @@ class EpisodicCache(CachePolicy):
             on average; "sentence", after each of the tokens `sentence_ends`.
         gamma: a token surprises where its surprise is so many standard deviations above the mean of the last n_local.
         refine: None, or the measure of refinement: "modularity", "conductance" or "conductance-code" (`BoundaryRefinement`).
-        refine_from_layer: keys of this layer and those above it are compared.
+        refine_from_layer: keys of this layer and those above it are compared; below 0, those of so many of the last layers.
         contiguity: of n_mem, for the neighbours in time of what was found: a share below 1, or a number of tokens.
         representatives: tokens that stand for an event.
         standing: how: "mean", by their mean key, chosen for each head of queries (the source); "each", every one by itself, chosen
@@ -172,7 +172,7 @@ class EpisodicCache(CachePolicy):
             raise InputError(
                 f"the window (n_local, {self.n_local} tokens) is longer than the {shape.context} that the model was made for"
             )
-        if self.cutter().refinement is not None and not 0 <= self.refine_from_layer < shape.layers:
+        if self.cutter().refinement is not None and self.refine_from_layer >= shape.layers:
             raise InputError(
                 f"refine_from_layer must be one of the model's layers (0 to {shape.layers - 1}), not {self.refine_from_layer!r}"
             )

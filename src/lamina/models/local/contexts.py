@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from lamina.errors import ConfigError
 
@@ -12,6 +12,14 @@ if TYPE_CHECKING:
 
 CONTEXTS: Final[Mapping[str, str]] = {"full": "Full", "window": "SlidingWindow", "episodic": "EpisodicCache"}
 """Names of contexts, and of the policies of `lamina.kv`: everything; the first tokens and the last; events that are fetched when they fit (EM-LLM)."""
+
+SETTINGS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "episodic": {
+        "n_local": 2048, "n_init": 16, "n_mem": 1024, "max_block": 32, "block": 128, "gamma": 0.5, "contiguity": 0, "refine_from_layer": -10,
+        "likeness": "share", "standing": "each",
+    },
+}  # fmt: skip
+"""What differs from a policy's own defaults: of events, what found most with a small model (docs/results.md)."""
 
 
 def contexts() -> tuple[str, ...]:
@@ -22,7 +30,7 @@ def contexts() -> tuple[str, ...]:
 
 
 def context_policy(given: CachePolicy | str | None = None) -> CachePolicy:
-    """The policy itself, the one of a name with its source's numbers, or everything where None is given.
+    """The policy itself, the one of a name, or everything where None is given.
 
     Raises `ConfigError` for a name that is none, or none here, and `MissingExtraError` where torch is not installed.
     """
@@ -32,5 +40,6 @@ def context_policy(given: CachePolicy | str | None = None) -> CachePolicy:
 
     if given is not None and given not in contexts():
         raise ConfigError(f"{given!r} is not a context: use one of {', '.join(contexts())}")
-    policy: CachePolicy = getattr(lamina.kv, CONTEXTS[given or "full"])()
+    name = given or "full"
+    policy: CachePolicy = getattr(lamina.kv, CONTEXTS[name])(**SETTINGS.get(name, {}))
     return policy

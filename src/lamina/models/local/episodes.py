@@ -5,7 +5,8 @@ whatever stands first, and are left out of what is saved. When it is recalled, i
 first tokens are read again, in sight of all that stands before. Whatever does not fit (another model, another text, a damaged file) is read as text.
 
 Source of the turning of keys: "RoFormer: Enhanced Transformer with Rotary Position Embedding" (Jianlin Su et al., 2021); of what takes the attention
-of the first tokens: "Efficient Streaming Language Models with Attention Sinks" (Guangxuan Xiao et al., 2023); of reading a part again: "CacheBlend:
+of the first tokens: "Efficient Streaming Language Models with Attention Sinks" (Guangxuan Xiao et al., 2023); of sharpening keys: "APE: Faster and
+Longer Context-Augmented Generation via Adaptive Parallel Encoding" (Xinyu Yang et al., 2025), which also scales the share of what was read apart; of reading a part again: "CacheBlend:
 Fast Large Language Model Serving for RAG with Cached Knowledge Fusion" (Jiayi Yao et al., 2024), which chooses the tokens by their
 deviation where this takes the first ones.
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -41,24 +43,38 @@ RECOMPUTE: Final = 0
 """Tokens at the beginning of each recalled episode that are read again: none, since a pass an episode costs more than the rest of a recall (docs/guides/episode-caches.md)."""
 
 
+SHARPEN: Final = 1.15
+"""What recalled keys are multiplied by: texts that were read apart compete for attention, and so it goes to them less sharply than where one saw the other."""
+
+
 class EpisodeCaches:
     """Saves what a local model makes of items of a store, and gives it back.
 
     Parameters: `model`; `store`; `budget`, bytes that all saved keys and values of the store may take together; `coding` of new ones; `recompute`,
-    how many tokens at the beginning of each recalled item are read again. Raises `InputError` for numbers out of range, and as `Template` does;
+    how many tokens at the beginning of each recalled item are read again; `sharpen`, what recalled keys are multiplied by (1: as they were saved; the
+    inverse of the temperature in the source). Raises `InputError` for numbers out of range, and as `Template` does;
     `ConfigError` for a model whose keys cannot be turned.
     """
 
     def __init__(
-        self, model: LocalModel, store: Store, budget: int, *, coding: Coding = "int8", recompute: int = RECOMPUTE
+        self,
+        model: LocalModel,
+        store: Store,
+        budget: int,
+        *,
+        coding: Coding = "int8",
+        recompute: int = RECOMPUTE,
+        sharpen: float = SHARPEN,
     ) -> None:
         if coding not in CODINGS:
             raise InputError(f"{coding!r} is not a way to write keys and values: use one of {', '.join(CODINGS)}")
         for name, value in (("budget", budget), ("recompute", recompute)):
             if isinstance(value, bool) or not isinstance(value, int) or value < 0:
                 raise InputError(f"{name} must be a whole number of at least 0, not {value!r}")
+        if isinstance(sharpen, bool) or not isinstance(sharpen, int | float) or not 0 < sharpen < math.inf:
+            raise InputError(f"sharpen must be a number above 0, not {sharpen!r}")
         self.model, self._store = model, store
-        self.budget, self.coding, self.recompute = budget, coding, recompute
+        self.budget, self.coding, self.recompute, self.sharpen = budget, coding, recompute, sharpen
         self._head: tuple[list[int], Session] | None = None
 
     # -------------------------------------------------------------------------------------------------------- saving
@@ -146,7 +162,7 @@ class EpisodeCaches:
 
     def twin(self, coding: Coding) -> EpisodeCaches:
         """The same with another coding."""
-        return EpisodeCaches(self.model, self._store, self.budget, coding=coding, recompute=self.recompute)
+        return EpisodeCaches(self.model, self._store, self.budget, coding=coding, recompute=self.recompute, sharpen=self.sharpen)
 
     # ------------------------------------------------------------------------------------------------------- recalling
     def prompt(self, system: str, items: Sequence[str], question: str) -> Recalled:
@@ -187,9 +203,15 @@ class EpisodeCaches:
         return Part(item.id, len(ids), min(self.recompute, len(ids)), size, "")
 
     def put_in(
-        self, session: Session, saved: SavedText, ids: Sequence[int], recompute: int | None = None, turned: bool = True
+        self,
+        session: Session,
+        saved: SavedText,
+        ids: Sequence[int],
+        recompute: int | None = None,
+        turned: bool = True,
+        sharpen: float | None = None,
     ) -> None:
-        """Let a session go on with saved keys and values as if it had read their tokens, the first of which it does read.
+        """Let a session go on with saved keys and values as if it had read their tokens, the first of which it does read; `recompute` and `sharpen` for this time.
 
         Without `turned` the keys stay at their old positions, which is wrong: it is there to be compared with.
         """
@@ -204,7 +226,8 @@ class EpisodeCaches:
             return
         with torch.no_grad():
             keys, values = self._decoded(saved.keys, count), self._decoded(saved.values, count)
-            session.preload(turn(keys, by, self._shape.frequencies), values, session.length)
+            sharper = self.sharpen if sharpen is None else sharpen
+            session.preload(turn(keys, by, self._shape.frequencies) * sharper, values, session.length)
 
     def _found(self, item: Item, text: str, ids: Sequence[int]) -> tuple[SavedText, int] | str:
         """What is saved of an item, and its bytes; or why it cannot be used."""
