@@ -24,7 +24,7 @@ CONTINUATION: Final = 48  # the same of a continuation
 
 JOINT, READING, SAVED, UNTURNED, RANDOM, NONE = "joint", "reading", "saved", "saved, not turned", "random episodes", "no episodes"
 UNSHARPENED, JOINT_SHARPENED = "saved, not sharpened", "joint, sharpened"
-CONTROLS: Final = (UNTURNED, RANDOM, NONE)
+CONTROLS: Final = (RANDOM, NONE)
 VARIANTS: Final = (
     "saved, 4 read again", "saved, 16 read again", "saved, 32 read again", "saved alone", "saved alone, 16 read again",
     "saved behind the system", "bfloat16",

@@ -180,11 +180,11 @@ def time_rows(timed: dict[str, Any]) -> list[Row]:
 
 # --------------------------------------------------------------------------------------------------------- losses
 def loss_rows(losses: Sequence[Loss], seed: int) -> list[Row]:
-    """The mean loss of each row, and by the number of episodes and by kind the difference from joint reading, question by question.
+    """The mean loss of each row, and by the number of episodes and by kind the difference from joint reading, question by question; of controls also that from saved episodes.
 
     A mean is over all questions; its interval comes from resampling documents. `n` is the number of questions.
     """
-    joint = {(one.document, one.count, one.kind, one.question): one.nats for one in losses if one.row == JOINT}
+    joint, saved = (_by_question(losses, row) for row in (JOINT, SAVED))
     names = [
         name
         for name in (JOINT, JOINT_SHARPENED, READING, SAVED, UNSHARPENED, UNTURNED, RANDOM, NONE, *VARIANTS)
@@ -200,7 +200,9 @@ def loss_rows(losses: Sequence[Loss], seed: int) -> list[Row]:
                 part = [one for one in mine if one.count == count and kind in (None, one.kind)]
                 if part:
                     label = label_of(count) + ("" if kind is None else f", {kind}")
-                    by[label] = _against(part, joint, seed)
+                    by[label] = _against(part, joint, seed, "joint")
+                    if kind is None and name not in (JOINT, SAVED, READING) and saved:
+                        by[f"{label}, {AGAINST}saved"] = _against(part, saved, seed, "saved")
         rows.append(Row(name, {"nats": float(np.mean([one.nats for one in mine])), "n": float(len(mine))}, by))
     return rows
 
@@ -214,16 +216,23 @@ def label_of(count: int) -> str:
     return f"{count} episode{'s' if count > 1 else ''}"
 
 
-def _against(part: Sequence[Loss], joint: dict[tuple[str, int, str, int], float], seed: int) -> dict[str, float]:
+ByQuestion = dict[tuple[str, int, str, int], float]
+
+
+def _by_question(losses: Sequence[Loss], row: str) -> ByQuestion:
+    return {(one.document, one.count, one.kind, one.question): one.nats for one in losses if one.row == row}
+
+
+def _against(part: Sequence[Loss], others: ByQuestion, seed: int, name: str) -> dict[str, float]:
     told: dict[str, list[float]] = {}
     for one in part:
-        told.setdefault(one.document, []).append(one.nats - joint[one.document, one.count, one.kind, one.question])
+        told.setdefault(one.document, []).append(one.nats - others[one.document, one.count, one.kind, one.question])
     sums, sizes = np.array([sum(values) for values in told.values()]), np.array([len(values) for values in told.values()])
     draws = np.random.default_rng(seed).integers(0, len(sums), size=(10_000, len(sums)))
     means = sums[draws].sum(axis=1) / sizes[draws].sum(axis=1)
     low, high = np.quantile(means, (0.025, 0.975))
     return {
-        "nats": float(np.mean([one.nats for one in part])), f"{AGAINST}joint_nats": float(sums.sum() / sizes.sum()),
+        "nats": float(np.mean([one.nats for one in part])), f"{AGAINST}{name}_nats": float(sums.sum() / sizes.sum()),
         "low_nats": float(low), "high_nats": float(high), "n": float(len(part)), "documents": float(len(sums)),
     }  # fmt: skip
 
