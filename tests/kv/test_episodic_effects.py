@@ -247,6 +247,8 @@ def test_effect_contiguity_fetches_what_comes_after_what_was_found(local: Any, b
     print("\n", *(f"{name}: {one}" for name, one in means.items()), sep="\n")
     assert means["in the event after, S+C .5"] > means["in the event after, S"]
     assert means["in the event itself, S+C .5"] < means["in the event itself, S"], "what neighbours get, others lack"
+    assert means["in the event after, S+C .3"] > means["in the event after, S"]
+    assert means["in the event itself, S+C .3"] > means["in the event itself, S"] - 0.1, "the source's share costs little"
 
 
 # ---------------------------------------------------------------------------------------------------------------- reading

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from lamina.errors import InputError, ModelError, ModelOutputError
+from lamina.models.anthropic_pieces import MessagePieces
 from lamina.models.http import JsonEndpoint, RequestRefused, Retry
 from lamina.models.protocols import Completion, Message, Schema, Tool, ToolCall, check_request, check_tools
+from lamina.models.remote_answer import RemoteAnswer
 from lamina.models.structured import complete_in_form
 
 if TYPE_CHECKING:
     import httpx
+
+    from lamina.models.event_stream import EventStream
+
+_Found = TypeVar("_Found")
 
 ANTHROPIC_URL: Final = "https://api.anthropic.com"
 _API_VERSION: Final = "2023-06-01"
@@ -62,9 +68,7 @@ class AnthropicModel:
         temperature: float = 0.0,
     ) -> Completion:
         """See `LanguageModel.complete`; needs at least one message that is not the system's."""
-        check_request(messages, max_tokens, temperature)
-        if all(message.role == "system" for message in messages):
-            raise InputError("the Messages API needs a message of role 'user' beside the system's")
+        _check(messages, max_tokens, temperature)
 
         def ask(said: Sequence[Message]) -> Completion:
             return self._ask(said, schema, max_tokens, temperature)
@@ -84,9 +88,24 @@ class AnthropicModel:
         check_tools(messages, tools)
         return self._ask(messages, None, max_tokens, temperature, tools)
 
+    def stream(self, messages: Sequence[Message], *, max_tokens: int = 1024, temperature: float = 0.0) -> RemoteAnswer:
+        """The answer while it is written: see `StreamingModel.stream`. Raises `InputError` at once, what the endpoint refuses with the first piece."""
+        _check(messages, max_tokens, temperature)
+
+        def begin() -> EventStream:
+            return self._sent(
+                lambda body: self._endpoint.stream(self._path, {**body, "stream": True}), messages, None, max_tokens, temperature
+            )
+
+        return RemoteAnswer(begin, MessagePieces(self._model, self._what), self._what)
+
     def close(self) -> None:
         """Close the connections."""
         self._endpoint.close()
+
+    @property
+    def _what(self) -> str:
+        return f"model {self._model!r} at {self._endpoint.base_url}"
 
     def _ask(
         self,
@@ -96,6 +115,21 @@ class AnthropicModel:
         temperature: float,
         tools: Sequence[Tool] = (),
     ) -> Completion:
+        def send(body: Mapping[str, Any]) -> dict[str, Any]:
+            return self._endpoint.post(self._path, body)
+
+        return self._read(self._sent(send, messages, schema, max_tokens, temperature, tools), schema)
+
+    def _sent(
+        self,
+        send: Callable[[Mapping[str, Any]], _Found],
+        messages: Sequence[Message],
+        schema: Schema | None,
+        max_tokens: int,
+        temperature: float,
+        tools: Sequence[Tool] = (),
+    ) -> _Found:
+        """What the endpoint gives for a request, without a temperature where it does not know that."""
         body: dict[str, Any] = {
             "model": self._model,
             "max_tokens": max_tokens,
@@ -114,16 +148,15 @@ class AnthropicModel:
         if self._takes_temperature:
             body["temperature"] = temperature
         try:
-            answer = self._endpoint.post(self._path, {**body, **self._extra})
+            return send({**body, **self._extra})
         except RequestRefused as refusal:
             if refusal.status != 400 or "temperature" not in refusal.detail.lower() or "temperature" not in body:
                 raise
             self._takes_temperature = False
-            return self._ask(messages, schema, max_tokens, temperature, tools)
-        return self._read(answer, schema)
+            return self._sent(send, messages, schema, max_tokens, temperature, tools)
 
     def _read(self, answer: Mapping[str, Any], schema: Schema | None) -> Completion:
-        what = f"model {self._model!r} at {self._endpoint.base_url}"
+        what = self._what
         try:
             blocks = [dict(block) for block in answer["content"]]
             called = [block["input"] for block in blocks if block.get("type") == "tool_use"]
@@ -156,6 +189,12 @@ class AnthropicModel:
 
     def __repr__(self) -> str:
         return f"AnthropicModel({self._model!r}, {self._endpoint.base_url!r})"
+
+
+def _check(messages: Sequence[Message], max_tokens: int, temperature: float) -> None:
+    check_request(messages, max_tokens, temperature)
+    if all(message.role == "system" for message in messages):
+        raise InputError("the Messages API needs a message of role 'user' beside the system's")
 
 
 def _turns(messages: Sequence[Message]) -> list[dict[str, Any]]:

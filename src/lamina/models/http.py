@@ -11,16 +11,18 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from lamina.errors import ConfigError, InputError, MissingExtraError, ModelError
+from lamina.models.event_stream import EventStream
 
 if TYPE_CHECKING:
     import httpx
 
 _log = logging.getLogger("lamina.models.http")
 
+_Found = TypeVar("_Found")
 RETRIED: Final = frozenset({408, 409, 429})  # of the 4xx; every 5xx but 501 is retried too
 HIDDEN: Final = "[key]"  # what stands where an endpoint echoes the key
 _SHOWN: Final = 300  # characters of an endpoint's error message that are passed on
@@ -115,9 +117,17 @@ class JsonEndpoint:
         answer is not a JSON object.
         """
         raw = _encode(body)
+        return self._repeated(lambda: self._attempt(path, raw))
+
+    def stream(self, path: str, body: Mapping[str, Any]) -> EventStream:
+        """The events that the endpoint answers `body` with; its first bytes are there. Raises as `post` does; nothing is repeated once an answer has begun."""
+        raw = _encode(body)
+        return self._repeated(lambda: self._begin(path, raw))
+
+    def _repeated(self, attempt_once: Callable[[], _Found | _Failure]) -> _Found:
         for attempt in range(self._retry.attempts):
-            outcome = self._attempt(path, raw)
-            if isinstance(outcome, dict):
+            outcome = attempt_once()
+            if not isinstance(outcome, _Failure):
                 return outcome
             if attempt + 1 == self._retry.attempts:
                 tries = "1 attempt" if attempt == 0 else f"{attempt + 1} attempts"
@@ -141,9 +151,32 @@ class JsonEndpoint:
 
     def _attempt(self, path: str, raw: bytes) -> dict[str, Any] | _Failure:
         """One request: the answer, or a failure that is worth repeating; raises what is not."""
+        response = self._send(path, raw, stream=False)
+        return response if isinstance(response, _Failure) else self._read(response)
+
+    def _begin(self, path: str, raw: bytes) -> EventStream | _Failure:
+        """The same of an answer that comes in events."""
+        response = self._send(path, raw, stream=True)
+        if isinstance(response, _Failure):
+            return response
+        if response.status_code < 300:
+            return EventStream(response, f"{self._what} at {self.base_url}", self._described)
+        try:
+            response.read()
+        except self._httpx.HTTPError as error:
+            return _Failure(f"connection failed ({type(error).__name__})")
+        finally:
+            response.close()
+        failure = self._read(response)
+        assert isinstance(failure, _Failure)  # it raises what is not worth repeating
+        return failure
+
+    def _send(self, path: str, raw: bytes, stream: bool) -> httpx.Response | _Failure:
         failure = fatal = None
         try:
-            response = self._open().post(f"{self.base_url}/{path}", content=raw, headers=self._all_headers())
+            client = self._open()
+            request = client.build_request("POST", f"{self.base_url}/{path}", content=raw, headers=self._all_headers())
+            response = client.send(request, stream=stream)
         except self._httpx.TimeoutException as error:
             failure = _Failure(f"no answer in time ({type(error).__name__})")
         except self._httpx.TransportError as error:
@@ -154,12 +187,12 @@ class JsonEndpoint:
             return failure
         if fatal is not None:
             raise ModelError(f"{self._what} at {self.base_url}: {fatal}")
-        return self._read(response)
+        return response
 
     def _read(self, response: httpx.Response) -> dict[str, Any] | _Failure:
         status = response.status_code
         if status >= 300:
-            detail = _shorten(self._secret.hide_in(_error_detail(response.text)))
+            detail = self._described(response.text)
             summary = f"HTTP {status}"
             if status in RETRIED or (status >= 500 and status != 501):
                 after = _retry_after(response.headers.get("retry-after"), self._retry.now())
@@ -175,6 +208,10 @@ class JsonEndpoint:
         if not isinstance(answer, dict):
             raise ModelError(f"{self._what} at {self.base_url} answered with something that is not a JSON object")
         return answer
+
+    def _described(self, text: str) -> str:
+        """What an endpoint says of an error, short and without the key."""
+        return _shorten(self._secret.hide_in(_error_detail(text)))
 
     def _open(self) -> httpx.Client:
         with self._lock:

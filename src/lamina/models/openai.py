@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
 from lamina.errors import InputError, ModelError, ModelOutputError
 from lamina.models.http import JsonEndpoint, RequestRefused, Retry
+from lamina.models.openai_pieces import ChatPieces, count
 from lamina.models.protocols import (
     Completion,
     Message,
@@ -24,12 +25,16 @@ from lamina.models.protocols import (
     check_vectors,
     normalise_rows,
 )
+from lamina.models.remote_answer import RemoteAnswer
 from lamina.models.structured import ask_in_words, complete_in_form
 
 if TYPE_CHECKING:
     import httpx
     from numpy.typing import NDArray
 
+    from lamina.models.event_stream import EventStream
+
+_Found = TypeVar("_Found")
 OPENAI_URL: Final = "https://api.openai.com/v1"
 _REFUSALS: Final = frozenset({400, 422, 501})  # how endpoints say that they do not know a parameter
 
@@ -203,9 +208,27 @@ class OpenAIModel:
         check_tools(messages, tools)
         return self._ask(messages, None, max_tokens, temperature, tools)
 
+    def stream(self, messages: Sequence[Message], *, max_tokens: int = 1024, temperature: float = 0.0) -> RemoteAnswer:
+        """The answer while it is written: see `StreamingModel.stream`. Raises `InputError` at once, what the endpoint refuses with the first piece."""
+        check_request(messages, max_tokens, temperature)
+
+        def send(body: Mapping[str, Any]) -> EventStream:
+            return self._endpoint.stream("chat/completions", body)
+
+        def begin() -> EventStream:
+            return self._sent(
+                send, messages, None, max_tokens, temperature, {"stream": True, "stream_options": {"include_usage": True}}
+            )
+
+        return RemoteAnswer(begin, ChatPieces(self._model, self._what), self._what)
+
     def close(self) -> None:
         """Close the connections."""
         self._endpoint.close()
+
+    @property
+    def _what(self) -> str:
+        return f"model {self._model!r} at {self._endpoint.base_url}"
 
     def _ask(
         self,
@@ -215,13 +238,29 @@ class OpenAIModel:
         temperature: float,
         tools: Sequence[Tool] = (),
     ) -> Completion:
+        more = {"tools": [{"type": "function", "function": _function(tool)} for tool in tools]} if tools else {}
+
+        def send(body: Mapping[str, Any]) -> dict[str, Any]:
+            return self._endpoint.post("chat/completions", body)
+
+        return self._read(self._sent(send, messages, schema, max_tokens, temperature, more))
+
+    def _sent(
+        self,
+        send: Callable[[Mapping[str, Any]], _Found],
+        messages: Sequence[Message],
+        schema: Schema | None,
+        max_tokens: int,
+        temperature: float,
+        more: Mapping[str, Any],
+    ) -> _Found:
+        """What the endpoint gives for a request without the parts that it does not know."""
         unknown = set(self._unknown)
         while True:  # each turn leaves out one part more, so it ends
             body = self._body(messages, schema, max_tokens, temperature, unknown)
-            if tools:
-                body["tools"] = [{"type": "function", "function": _function(tool)} for tool in tools]
+            body |= {name: value for name, value in more.items() if name not in unknown}
             try:
-                answer = self._endpoint.post("chat/completions", {**body, **self._extra})
+                found = send({**body, **self._extra})
             except RequestRefused as refusal:
                 refused = _refused_part(refusal, body)
                 if refused is None:
@@ -229,7 +268,7 @@ class OpenAIModel:
                 unknown.add(_text(schema) if refused == "response_format" else refused)
             else:
                 self._unknown.update(unknown)  # only now: the refusals had no other reason
-                return self._read(answer)
+                return found
 
     def _body(
         self, messages: Sequence[Message], schema: Schema | None, max_tokens: int, temperature: float, unknown: set[str]
@@ -246,7 +285,7 @@ class OpenAIModel:
         return {"model": self._model, "messages": said, limit: max_tokens, **warmth, **form}
 
     def _read(self, answer: Mapping[str, Any]) -> Completion:
-        what = f"model {self._model!r} at {self._endpoint.base_url}"
+        what = self._what
         try:
             choice = answer["choices"][0]
             message = choice["message"]
@@ -269,11 +308,11 @@ class OpenAIModel:
         return Completion(
             text or "",
             model=str(answer.get("model") or self._model),
-            prompt_tokens=_count(counts.get("prompt_tokens")),
-            completion_tokens=_count(counts.get("completion_tokens")),
+            prompt_tokens=count(counts.get("prompt_tokens")),
+            completion_tokens=count(counts.get("completion_tokens")),
             truncated=finish == "length",
             tool_calls=calls,
-            reused_tokens=_count(details.get("cached_tokens")) if isinstance(details, Mapping) else None,
+            reused_tokens=count(details.get("cached_tokens")) if isinstance(details, Mapping) else None,
         )
 
     def __repr__(self) -> str:
@@ -305,6 +344,8 @@ def _refused_part(refusal: RequestRefused, body: Mapping[str, Any]) -> str | Non
         return "max_tokens"
     if "temperature" in refusal.detail.lower() and "temperature" in body:
         return "temperature"
+    if "stream_options" in refusal.detail and "stream_options" in body:
+        return "stream_options"
     return "response_format" if "response_format" in body else None
 
 
@@ -321,7 +362,3 @@ def _is_strict(schema: object) -> bool:
 
 def _text(schema: Schema | None) -> str:
     return json.dumps(schema, sort_keys=True, default=dict)
-
-
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
