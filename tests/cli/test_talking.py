@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
@@ -93,16 +94,19 @@ class Endpoint(BaseHTTPRequestHandler):
         found = re.search(r"dog is called (\w+)", said) if "dog" in said.splitlines()[-1] else None
         answer = f"Your dog is called {found[1]}." if found else "I do not know."
         usage = {"prompt_tokens": 100, "completion_tokens": 7, "prompt_tokens_details": {"cached_tokens": 60}}
-        text = json.dumps(
-            {"model": "stub", "choices": [{"message": {"content": answer}, "finish_reason": "stop"}], "usage": usage}
-        )
+        words = [{"choices": [{"delta": {"content": word}}]} for word in re.findall(r"\S+\s*", answer)]
+        sent = [*words, {"choices": [{"delta": {}, "finish_reason": "stop"}]}, {"model": "stub", "choices": [], "usage": usage}]
+        assert body["stream"]
         self.send_response(200)
-        self.send_header("content-type", "application/json")
+        self.send_header("content-type", "text/event-stream")
         self.end_headers()
-        try:
-            self.wfile.write(text.encode())
-        except OSError:
-            pass
+        with contextlib.suppress(OSError):
+            for one in sent:
+                self.wfile.write(f"data: {json.dumps(one)}\n\n".encode())
+                self.wfile.flush()
+                if "word by word" in said:
+                    time.sleep(30)
+            self.wfile.write(b"data: [DONE]\n\n")
 
     def log_message(self, *_: object) -> None: ...
 
@@ -189,6 +193,22 @@ def test_three_runs_in_a_terminal_and_the_third_knows_the_first(tmp_path: Path, 
     assert kept.count(("assistant", "Lamina", "Your dog is called Biscuit.")) == 2
     assert ("user", None, "And slowly, what else do you know?") in kept
     assert sum(role == "assistant" for role, _, _ in kept) == 3  # nothing of the answer that was stopped
+
+
+def test_an_answer_is_shown_as_it_comes_and_stopped_where_it_stands(tmp_path: Path, stub: str) -> None:
+    talk = Terminal(tmp_path, "chat", "t.db", "--user", "ana", "--model", stub)
+    try:
+        talk.until("you> ")
+        talk.say("Tell me, word by word.")
+        talk.until("Lamina> I ")
+        talk.interrupt()
+        talk.until("(stopped)")
+        talk.until("you> ")
+        assert talk.end() == 0
+    finally:
+        talk.close()
+    with Memory(tmp_path / "t.db") as memory:
+        assert [one.text for one in memory.get_all(user="ana", kinds=["trace"]) if one.role == "assistant"] == ["I"]
 
 
 def test_once_and_pipes_are_plain(process: Process, stub: str, tmp_path: Path) -> None:

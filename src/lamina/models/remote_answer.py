@@ -52,11 +52,12 @@ class RemoteAnswer:
         return next(self._pieces)
 
     def cancel(self) -> bool:
-        """End it; what came stays in `completion`. True: it can be, as soon as the endpoint has begun to answer."""
+        """End it; what came stays in `completion`. False where the endpoint has not begun to answer: that is waited for, and not read."""
         self._stop.set()
-        if self._stream is not None:
-            self._stream.interrupt()
-        return True
+        stream = self._stream
+        if stream is not None:
+            stream.interrupt()
+        return stream is not None
 
     def close(self) -> None:
         """End it where it stands."""
