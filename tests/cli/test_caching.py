@@ -63,7 +63,7 @@ def _names(file: Path, id: str) -> set[str]:
     with Memory(file) as memory:
         (item,) = memory.store.items.get([id])
         assert item is not None
-        return {one.id for one in memory.store.artifacts.of(item.key)}
+        return {one.path or "" for one in memory.store.artifacts.of(item.key)}
 
 
 def test_deleting_takes_it_along(shell: Shell) -> None:
@@ -123,5 +123,17 @@ def test_making_says_what_it_takes_and_keeps_to_the_budget(shell: Shell, monkeyp
     assert "3 items saved" in shell.out
     listed = shell.json("kv", "ls")
     assert [one["state"] for one in listed] == ["usable"] * 3
+    with Memory(shell.folder / "lamina.db") as memory, memory.store.transaction():
+        cut, altered, _ = memory.store.artifacts.each("*")
+        for one, end in ((cut, b""), (altered, b"\x7f")):
+            content = memory.store.artifacts.get(one.id)[:-1] + end
+            memory.store.connection.execute("UPDATE artifact SET data = ? WHERE id = ?", (content, one.id))
+    shell("kv", "make", "--estimate")
+    assert "1 item with" in shell.out
+    assert "2 saved already, 1 of no use and made again" in shell.out
+    shell("kv", "make", "--yes", "--verify")
+    assert "1 saved already, 2 of no use and made again" in shell.out
+    assert "2 items saved" in shell.out
+    shell("kv", "verify")
     shell("kv", "make", listed[0]["item"], "--yes")
     assert "0 items with 0 tokens" in shell.out

@@ -49,6 +49,10 @@ def make(
     ] = "int8",
     kind: options.Kinds = None,
     estimate: Annotated[bool, typer.Option("--estimate", help="Say what it would take, and save nothing.")] = False,
+    check: Annotated[
+        bool,
+        typer.Option("--verify", help="Read all that is saved of them, and make again what does not have its digest any more."),
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     quiet: options.Quiet = False,
     tenant: options.Tenant = None,
@@ -59,6 +63,8 @@ def make(
     """Let a local model read episodes and save its keys and values, so that it need not read them again.
 
     What it will take on disk is said first. It stays within the budget, or nothing is saved. Ctrl-C stops between two episodes, and the same command goes on.
+
+    What is saved already is left as it is, unless its file is gone, cut off or another one; --verify finds damage inside of a file too.
     """
     file, found = options.arrange_ids(file, ids)
     room = bytes_of(budget)
@@ -72,17 +78,18 @@ def make(
 
         reader = LocalModel.load(model, precision=cast("Precision", precision), threads=1)
         caches = EpisodeCaches(reader, memory.store, room, coding=cast("Coding", coding))
-        asked = caches.estimate(wanted)
+        asked = caches.estimate(wanted, check=check)
         say(
             f"{amount(asked.items, 'item')} with {asked.tokens:,} tokens: {size(asked.bytes)} beside the {size(asked.held)} there are, "
             f"of a budget of {size(asked.budget)}; {asked.there:,} saved already"
+            + (f", {asked.damaged:,} of no use and made again" if asked.damaged else "")
         )
         if estimate or not asked.items:
             return
         if not yes and asked.fits:
             _confirm(asked.bytes)
         with at_work(quiet) as (run, _):
-            made = caches.save(wanted, lambda done, total: run.report("reading", done, total))
+            made = caches.save(wanted, lambda done, total: run.report("reading", done, total), check=check)
         say(
             f"{amount(made.saved, 'item')} saved, {size(made.bytes)}"
             + (f"; {made.passed:,} changed meanwhile" if made.passed else "")
@@ -133,7 +140,7 @@ def verify(
 ) -> None:
     """Read all saved keys and values and compare them with their digests and with the texts they stand for.
 
-    Ends with 1 where some cannot be used: 'lamina kv prune' throws those away. A model never uses them; it reads the text instead.
+    Ends with 1 where some cannot be used: 'lamina kv prune' throws those away, 'lamina kv make --verify' makes damaged ones again. A model never uses them; it reads the text instead.
     """
     from lamina.models.local.saved_episodes import held
 

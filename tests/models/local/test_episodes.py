@@ -206,6 +206,9 @@ def test_a_file_of_another_item_in_its_place_is_not_used(memory: Any) -> None:
         for name in ("data", "digest", "bytes", "path"):
             memory.store.connection.execute(f"UPDATE artifact SET {name} = (SELECT {name} FROM artifact WHERE id = ?) WHERE id = ?", (second, first))  # fmt: skip
     assert [part.why for part in made.prompt("Be brief.", ids[:1], "where?").parts] == ["of another text or model"]
+    assert made.estimate(ids).damaged == 1
+    made.save(ids)
+    assert made.prompt("Be brief.", ids[:1], "where?").parts[0].cached
 
 
 # -------------------------------------------------------------------------------------------------- saving and budget
@@ -219,6 +222,57 @@ def test_what_saving_takes_is_told_before_and_kept(memory: Any) -> None:
     again = caches(memory).estimate(ids)
     assert (again.items, again.bytes, again.there, again.held) == (0, 0, 3, report.bytes)
     assert caches(memory).save(ids).saved == 0
+
+
+def cut(memory: Any) -> None:
+    (file, *_) = memory.store.artifacts.folder.iterdir()
+    file.write_bytes(file.read_bytes()[:-1])
+
+
+@pytest.mark.parametrize(
+    ("inline", "harm", "noticed", "checked"),
+    [(False, damage, 0, 1), (False, lose, 3, 3), (False, cut, 1, 1), (True, damage, 1, 1)],  # the last blanks its header too
+)
+def test_what_was_saved_and_is_of_no_use_is_made_again(
+    memory: Any, inline: bool, harm: Any, noticed: int, checked: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import lamina.storage.sqlite.ledgers as ledgers
+
+    monkeypatch.setattr(ledgers, "INLINE", 10**9 if inline else 0)
+    ids = remembered(memory)
+    whole = caches(memory).save(ids)
+    harm(memory)
+    quick, full = caches(memory).estimate(ids), caches(memory).estimate(ids, check=True)
+    assert [(one.items, one.there, one.damaged) for one in (quick, full)] == [(n, 3 - n, n) for n in (noticed, checked)]
+    made = caches(memory, budget=full.held + full.bytes)  # what is replaced counts no longer
+    assert full.held < whole.bytes
+    heard: list[tuple[int, int]] = []
+    report = made.save(ids, lambda done, total: heard.append((done, total)), check=True)
+    assert (report.saved, report.passed) == (checked, 0)
+    assert heard == [(done, 3) for done in range(3 - checked, 4)]
+    assert [one.state for one in held(memory.store, "*", check=True)] == ["usable"] * 3
+    assert all(part.cached for part in made.prompt("Be brief.", ids, "where?").parts)
+    assert held_bytes(memory.store) == whole.bytes
+    assert memory.store.artifacts.orphans() == []
+    assert made.estimate(ids, check=True).items == 0
+
+
+def test_only_a_check_reads_all_that_is_saved(memory: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = remembered(memory)
+    made = caches(memory)
+    made.save(ids)
+    real, checks = memory.store.artifacts.view, []
+
+    def view(id: str, *, check: bool = True) -> memoryview:
+        checks.append(check)
+        return real(id, check=check)
+
+    monkeypatch.setattr(memory.store.artifacts, "view", view)
+    assert made.estimate(ids).there == made.save(ids).saved + 3
+    assert checks == [False] * 6
+    checks.clear()
+    made.save(ids, check=True)
+    assert checks == [True] * 3
 
 
 def test_a_budget_is_never_exceeded_and_nothing_is_read_where_it_would_be(memory: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -178,6 +178,25 @@ class LinkConformance(Conformance):
             with pytest.raises(InputError), store.transaction():
                 store.artifacts.put(key, "file", b"x", id=wrong)
 
+    @pytest.mark.parametrize("inline", [True, False])
+    def test_an_artifact_is_replaced_under_its_id_or_stays_as_it_was(self, store: Store, inline: bool) -> None:
+        (key,), id = add(store, trace("a")), "0" * 32
+
+        def replace(content: bytes, undone: bool = False) -> None:
+            with store.transaction():
+                store.artifacts.delete(id)
+                store.artifacts.put(key, "file", content, inline=inline, id=id)
+                if undone:
+                    raise RuntimeError
+
+        with store.transaction():
+            store.artifacts.put(key, "file", b"first", inline=inline, id=id)
+        replace(b"second")
+        assert store.artifacts.get(id) == b"second"
+        with pytest.raises(RuntimeError):
+            replace(b"third", undone=True)
+        assert store.artifacts.get(id) == b"second"
+
     def test_everything_is_there_after_reopening(self, store: Store, other: Store) -> None:
         small_world(store)
         assert list(other.items.each(EVERYTHING)) == list(store.items.each(EVERYTHING))

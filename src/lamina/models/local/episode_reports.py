@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """What saving would take: of how many `items` with how many `tokens`, `bytes` on disk; `there`, those of the items that are saved already
-    and are not counted; `held`, bytes of all that is saved now; `budget`.
+    and are not counted; `held`, bytes of all that is saved now and stays; `budget`; `damaged`, those of the items that were saved before, but
+    cannot be used.
     """
 
     items: int
@@ -21,6 +22,7 @@ class Estimate:
     there: int
     held: int
     budget: int
+    damaged: int = 0
 
     @property
     def fits(self) -> bool:

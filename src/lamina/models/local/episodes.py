@@ -31,7 +31,7 @@ from lamina.models.local.episode_reports import Estimate, Part, Recalled, SaveRe
 from lamina.models.local.saved_episodes import held_bytes, text_of
 from lamina.models.local.template import Template
 from lamina.records import Item
-from lamina.storage.protocol import Store
+from lamina.storage.protocol import Artifact, Store
 
 if TYPE_CHECKING:
     from lamina.kv import Session
@@ -78,44 +78,38 @@ class EpisodeCaches:
         self._head: tuple[list[int], Session] | None = None
 
     # -------------------------------------------------------------------------------------------------------- saving
-    def estimate(self, items: Sequence[str]) -> Estimate:
+    def estimate(self, items: Sequence[str], *, check: bool = False) -> Estimate:
         """What saving these items (their ids) would take; it reads their texts, and saves nothing.
 
-        Raises `NotFoundError` for an id that is not there, `InputError` for an item that is hidden or longer than the model holds.
+        What is saved already, but is gone, cut off or of something else, counts as not saved: its size and what it says of itself are looked at.
+        With `check` all of it is read and compared with its digest, so that damage within is noticed too. Raises `NotFoundError` for an id that
+        is not there, `InputError` for an item that is hidden or longer than the model holds.
         """
         wanted = self._wanted(items)
-        missing = [(item, text) for item, text in wanted if self._address(item, text) not in self._ids_of(item)]
-        counts = [len(self.template.text(text)) for _, text in missing]
-        room = self._shape.context - len(self._behind)
-        for (item, _), count in zip(missing, counts, strict=True):
-            if count > room:
-                raise InputError(f"{item.id} has {count} tokens, and {self.model.name!r} holds {room} of a text: leave it out")
-        return Estimate(
-            len(missing),
-            sum(counts),
-            sum(map(self.form.estimate, counts)),
-            len(wanted) - len(missing),
-            held_bytes(self._store),
-            self.budget,
-        )
+        return self._estimated(wanted, self._missing(wanted, check))
 
-    def save(self, items: Sequence[str], progress: Callable[[int, int], None] | None = None) -> SaveReport:
-        """Read items (their ids) and save their keys and values, those that are not there yet; `progress` hears of items done and all.
+    def save(
+        self, items: Sequence[str], progress: Callable[[int, int], None] | None = None, *, check: bool = False
+    ) -> SaveReport:
+        """Read items (their ids) and save their keys and values, those that are not there yet or cannot be used; `progress` hears of items done
+        and all, `check` is as in `estimate`.
 
         Each is stored by itself, so that what was done is kept where this is stopped. Raises `BudgetError`, before anything is read, where it would
         not stay within the budget, and as `estimate` does.
         """
-        asked = self.estimate(items)
+        wanted = self._wanted(items)
+        missing = self._missing(wanted, check)
+        asked = self._estimated(wanted, missing)
         if not asked.fits:
             raise BudgetError(
                 f"saving {asked.items} items takes {asked.bytes} bytes beside the {asked.held} there are, and the budget is {asked.budget}: "
                 "raise it, save fewer, or make room with 'lamina kv prune'"
             )
         start, saved, tokens, size, passed = time.perf_counter(), 0, 0, 0, 0
-        for number, (item, text) in enumerate(self._wanted(items)):
+        for number, (item, text) in enumerate(missing, len(wanted) - len(missing)):
             if progress is not None:
-                progress(number, len(items))
-            if self._address(item, text) in self._ids_of(item):
+                progress(number, len(wanted))
+            if self._usable(item, text, check):  # somebody else has saved it meanwhile
                 continue
             made = self.made(text)
             content = pack(made)
@@ -124,8 +118,40 @@ class EpisodeCaches:
             else:
                 passed += 1
         if progress is not None:
-            progress(len(items), len(items))
+            progress(len(wanted), len(wanted))
         return SaveReport(saved, tokens, size, time.perf_counter() - start, passed)
+
+    def _missing(self, wanted: Sequence[tuple[Item, str]], check: bool) -> list[tuple[Item, str]]:
+        return [(item, text) for item, text in wanted if not self._usable(item, text, check)]
+
+    def _estimated(self, wanted: Sequence[tuple[Item, str]], missing: Sequence[tuple[Item, str]]) -> Estimate:
+        counts = [len(self.template.text(text)) for _, text in missing]
+        room = self._shape.context - len(self._behind)
+        for (item, _), count in zip(missing, counts, strict=True):
+            if count > room:
+                raise InputError(f"{item.id} has {count} tokens, and {self.model.name!r} holds {room} of a text: leave it out")
+        damaged = {one.id: one.size for item, text in missing if (one := self._saved(item, text)) is not None}
+        return Estimate(
+            len(missing),
+            sum(counts),
+            sum(map(self.form.estimate, counts)),
+            len(wanted) - len(missing),
+            held_bytes(self._store) - sum(damaged.values()),
+            self.budget,
+            len(damaged),
+        )
+
+    def _usable(self, item: Item, text: str, check: bool) -> bool:
+        """Whether something is saved of an item that can be used, by its size and its header; with `check` by all of it."""
+        there = self._saved(item, text)
+        if there is None:
+            return False
+        try:
+            content = self._store.artifacts.view(there.id, check=check)
+            saved = unpack(content)
+        except LaminaError:
+            return False
+        return len(content) == there.size and saved.form == self.form and saved.text == digest(text)
 
     def made(self, text: str, behind: Sequence[int] | None = None) -> SavedText:
         """The keys and values of a text, read by itself behind the model's opening tokens (or others)."""
@@ -262,8 +288,10 @@ class EpisodeCaches:
     def _address(self, item: Item, text: str) -> str:
         return self.form.address(item.id, text)
 
-    def _ids_of(self, item: Item) -> set[str]:
-        return {one.id for one in self._store.artifacts.of(item.key)}
+    def _saved(self, item: Item, text: str) -> Artifact | None:
+        """What is saved of an item in this form, damaged or not."""
+        address = self._address(item, text)
+        return next((one for one in self._store.artifacts.of(item.key) if one.id == address), None)
 
     @cached_property
     def form(self) -> SavedForm:

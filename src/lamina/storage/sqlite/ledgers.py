@@ -127,7 +127,8 @@ class SQLiteArtifacts:
         path: str | None = None
         if outside and folder is not None:
             folder.mkdir(mode=0o700, exist_ok=True)
-            path = artifact.id
+            # Under an id that was given there may be another file, which goes when this transaction is on disk, or stays when it is undone.
+            path = artifact.id if id is None else secrets.token_hex(16)
             part, whole = folder / (path + ".part"), folder / path
             self._db.after_rollback(lambda: whole.unlink(missing_ok=True))
             self._db.after_rollback(lambda: part.unlink(missing_ok=True))
