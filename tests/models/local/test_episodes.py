@@ -229,9 +229,20 @@ def cut(memory: Any) -> None:
     file.write_bytes(file.read_bytes()[:-1])
 
 
+def grow(memory: Any) -> None:
+    (file, *_) = memory.store.artifacts.folder.iterdir()
+    file.write_bytes(file.read_bytes() + b"\0")
+
+
 @pytest.mark.parametrize(
     ("inline", "harm", "noticed", "checked"),
-    [(False, damage, 0, 1), (False, lose, 3, 3), (False, cut, 1, 1), (True, damage, 1, 1)],  # the last blanks its header too
+    [
+        (False, damage, 0, 1),
+        (False, lose, 3, 3),
+        (False, cut, 1, 1),
+        (False, grow, 1, 1),
+        (True, damage, 1, 1),
+    ],  # the last blanks its header too
 )
 def test_what_was_saved_and_is_of_no_use_is_made_again(
     memory: Any, inline: bool, harm: Any, noticed: int, checked: int, monkeypatch: pytest.MonkeyPatch
