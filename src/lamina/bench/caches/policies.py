@@ -21,13 +21,14 @@ EPISODIC: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
     "episodic": ("SM+C", {}),
     "episodic-share": ("SM", {"likeness": "share", "gamma": 0.5, "n_local": 256}),
     "episodic-each": ("SM", {"likeness": "share", "gamma": 0.5, "n_local": 256, "standing": "each"}),
+    "episodic-half": ("SM", {"likeness": "share", "gamma": 0.5, "standing": "each"}),
     "episodic-S": ("S", {}),
     "episodic-SM": ("SM", {}),
     "episodic-S+C": ("S+C", {}),
     "episodic-fixed": ("fixed", {}),
     "episodic-random": ("random retrieval", {}),
 }
-"""Variants of EM-LLM's table, and changed fields, by the names they have here; the second finds events by the share of attention they would get, and has many of them; the third compares every token that stands for an event by itself."""
+"""Variants of EM-LLM's table, and changed fields, by the names they have here; the second finds events by the share of attention they would get, and has many of them; the third compares every token that stands for an event by itself, and the fourth does so with half of the budget as its window."""
 
 
 def _full(budget: int) -> CachePolicy:
@@ -102,7 +103,7 @@ def policy(name: str, budget: int) -> CachePolicy:
     >>> policy("lamina", 512)
     Traceback (most recent call last):
         ...
-    lamina.errors.InputError: 'lamina' is no policy of this benchmark: use full, window, snap, random, int8, paged, episodic, episodic-share, episodic-each, episodic-S, episodic-SM, episodic-S+C, episodic-fixed, episodic-random
+    lamina.errors.InputError: 'lamina' is no policy of this benchmark: use full, window, snap, random, int8, paged, episodic, episodic-share, episodic-each, episodic-half, episodic-S, episodic-SM, episodic-S+C, episodic-fixed, episodic-random
     """
     check([name])
     if budget < 256 and name not in WHOLE:
