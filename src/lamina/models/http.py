@@ -120,7 +120,7 @@ class JsonEndpoint:
         return self._repeated(lambda: self._attempt(path, raw))
 
     def stream(self, path: str, body: Mapping[str, Any]) -> EventStream:
-        """The events that the endpoint answers `body` with; its first bytes are there. Raises as `post` does; nothing is repeated once an answer has begun."""
+        """The events that the endpoint answers `body` with, once it has begun to. Raises as `post` does; nothing is repeated once an answer has begun."""
         raw = _encode(body)
         return self._repeated(lambda: self._begin(path, raw))
 

@@ -54,7 +54,7 @@ class EpisodicCache(CachePolicy):
         contiguity: of n_mem, for the neighbours in time of what was found: a share below 1, or a number of tokens.
         representatives: tokens that stand for an event.
         standing: how: "mean", by their mean key, chosen for each head of queries (the source); "each", every one by itself, chosen
-            for each head of keys, and the one that fits best counts. The second found far more in every measurement here.
+            for each head of keys, and the one that fits best counts. The second is for likeness "share"; with "mean" it found less.
         cue: queries that events are chosen by, at least: a shorter block is filled up with those before it. 1 is the source,
             which asks anew with each single token the model says, and then often fetches other events than for the question.
         likeness: how events are compared with the queries: "mean" (the source) or "share" (see `selecting.likeness`).

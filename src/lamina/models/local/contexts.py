@@ -19,7 +19,7 @@ SETTINGS: Final[Mapping[str, Mapping[str, Any]]] = {
         "likeness": "share", "standing": "each",
     },
 }  # fmt: skip
-"""What differs from a policy's own defaults: of events, what found most with a small model (docs/results.md)."""
+"""What differs from a policy's own defaults: of events, how they were found best with a small model (docs/results.md), with a larger window, which was not measured."""
 
 
 def contexts() -> tuple[str, ...]:
